@@ -1,0 +1,26 @@
+// Package fsx is the only caller of the system calls that read or change a
+// Maildir: open, link, rename, unlink, readdir, stat, fsync, and the dotlock
+// that Dovecot and we exclude each other with.
+//
+// It owns no format. What it guarantees:
+//
+//   - Names are single components. A name that is empty, "." or "..", or that
+//     holds a '/' or a NUL, is refused before any system call (ErrName), and
+//     files are opened with O_NOFOLLOW, so no name that a client or a hostile
+//     Maildir can choose leads out of the directory it was given for.
+//   - A directory behind a symbolic link is opened only when the link leads
+//     into one of Dir.Follow; the refusal (*LinkError) names the link and its
+//     target, for the log.
+//   - Work is relative to a directory descriptor (openat, renameat, linkat,
+//     unlinkat, fstatat): one system call per operation, and a directory that
+//     is renamed meanwhile is still the same one.
+//   - New files and directories take mode and group from the directory that
+//     they are made in, as Dovecot has it; a chown that is not permitted is
+//     told to FS.Warn and is no error.
+//   - Every operation asks FS.Fault first. A test fails or "crashes" the
+//     program before the Nth operation for every N (CrashAt, FailAt, Count).
+//
+// Concurrency: a Dir may be used by several goroutines at once, Close apart. A
+// Lock belongs to one goroutine at a time. Dotlocks exclude other processes
+// by their file and other goroutines of this one by a table inside.
+package fsx

@@ -1,0 +1,299 @@
+package fsx
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// LockOptions are the patience of a locker. Zero values mean 10 s and 120 s.
+type LockOptions struct {
+	Wait  time.Duration // for the lock to become free
+	Stale time.Duration // after which a lock that nobody touches is broken
+}
+
+const (
+	touchEvery    = 10 * time.Second // as Dovecot's holders do
+	settle        = 2 * time.Second  // how long a lock is watched before its age counts against it
+	firstPause    = 2 * time.Millisecond
+	longestPause  = 200 * time.Millisecond
+	overridePause = 100 * time.Millisecond // and as much again at random
+)
+
+// Lock is a held dotlock.
+type Lock struct {
+	dir   *Dir
+	name  string // of the lock file
+	key   lockKey
+	mine  Stat // the lock file as we made or last touched it
+	since time.Time
+	freed bool
+}
+
+// Lock takes the dotlock of the file name in d: name.lock, holding
+// "pid:host" (a name that already ends so is taken as it stands). Other
+// goroutines of this process wait like other processes do. When o.Wait is over
+// the error is ErrLocked; when ctx ends, its error.
+//
+// A lock is broken when its process is gone from this host, when it carries
+// our own process number (we do not hold it, so it is a leftover of an earlier
+// life: containers reuse numbers), or when neither it nor the file it guards
+// has changed for o.Stale.
+func (d *Dir) Lock(ctx context.Context, name string, o LockOptions) (*Lock, error) {
+	if o.Wait <= 0 {
+		o.Wait = 10 * time.Second
+	}
+	if o.Stale <= 0 {
+		o.Stale = 120 * time.Second
+	}
+	name = strings.TrimSuffix(name, ".lock")
+	if !validName(name) {
+		return nil, &fs.PathError{Op: "lock", Path: join(d.path, name), Err: ErrName}
+	}
+	limit := time.Now().Add(o.Wait)
+	key := lockKey{d.opend.Dev, d.opend.Ino, name}
+	if err := held.take(ctx, key, limit); err != nil {
+		return nil, &fs.PathError{Op: "lock", Path: join(d.path, name), Err: err}
+	}
+	l := &Lock{dir: d, name: name + ".lock", key: key}
+	if err := l.acquire(ctx, name, limit, o.Stale); err != nil {
+		held.drop(key)
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Lock) acquire(ctx context.Context, guarded string, limit time.Time, stale time.Duration) error {
+	d := l.dir
+	pause := firstPause
+	for free := true; ; {
+		if free {
+			st, err := d.makeLock(l.name)
+			if err == nil {
+				l.mine, l.since = st, time.Now()
+				watched.forget(l.key)
+				return nil
+			}
+			if !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		var broken bool
+		var err error
+		if free, broken, err = l.look(guarded, stale); err != nil {
+			return err
+		}
+		wait := pause/2 + rand.N(pause)
+		if broken {
+			// Somebody else may just have judged the same lock stale and be
+			// about to remove it by name: let that happen before ours is there.
+			wait = overridePause + rand.N(overridePause)
+		} else if pause *= 2; pause > longestPause {
+			pause = longestPause
+		}
+		left := time.Until(limit)
+		if left <= 0 {
+			return &fs.PathError{Op: "lock", Path: join(d.path, l.name), Err: ErrLocked}
+		}
+		select {
+		case <-ctx.Done():
+			return &fs.PathError{Op: "lock", Path: join(d.path, l.name), Err: ctx.Err()}
+		case <-time.After(min(wait, left)):
+		}
+	}
+}
+
+var (
+	hostname, _ = os.Hostname()
+	lockText    = []byte(strconv.Itoa(os.Getpid()) + ":" + hostname)
+)
+
+// makeLock makes the lock file with its content in one step, as far as others
+// see: an unnamed file that is then linked. A crash thus never leaves a lock
+// that does not say whose it is.
+func (d *Dir) makeLock(name string) (Stat, error) {
+	if err := d.begin("lock", name); err != nil {
+		return Stat{}, err
+	}
+	mode := d.filePerm(0)
+	var fd int
+	err := eintr(func() (err error) {
+		fd, err = unix.Openat(d.fd, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, mode)
+		return err
+	})
+	unnamed := err == nil
+	switch err {
+	case nil:
+	case unix.EOPNOTSUPP, unix.EISDIR, unix.EINVAL, unix.ENOENT: // no such thing on this file system
+		fd, err = d.openLock(name, mode)
+	}
+	if err != nil {
+		return Stat{}, pathError("lock", d.path, name, err)
+	}
+	defer func() { unix.Close(fd) }()
+	if err := writeLock(fd); err != nil {
+		if !unnamed {
+			unix.Unlinkat(d.fd, name, 0)
+		}
+		return Stat{}, pathError("lock", d.path, name, err)
+	}
+	if unnamed {
+		proc := "/proc/self/fd/" + strconv.Itoa(fd)
+		err := eintr(func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
+		if err != nil && err != unix.EEXIST { // no /proc here
+			unix.Close(fd)
+			if fd, err = d.openLock(name, mode); err == nil {
+				err = writeLock(fd)
+			}
+		}
+		if err != nil {
+			return Stat{}, pathError("lock", d.path, name, err)
+		}
+	}
+	d.adopt(fd, name, mode)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Stat{}, pathError("lock", d.path, name, err)
+	}
+	return newStat(&st), nil
+}
+
+func (d *Dir) openLock(name string, mode uint32) (fd int, err error) {
+	err = eintr(func() (err error) {
+		fd, err = unix.Openat(d.fd, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+		return err
+	})
+	return fd, err
+}
+
+func writeLock(fd int) error {
+	n := 0
+	err := eintr(func() (err error) {
+		n, err = unix.Write(fd, lockText)
+		return err
+	})
+	if err == nil && n < len(lockText) {
+		err = unix.ENOSPC
+	}
+	return err
+}
+
+// look tells whether the lock file is gone, and removes it if its owner cannot
+// be at work any more.
+func (l *Lock) look(guarded string, stale time.Duration) (free, broken bool, err error) {
+	d := l.dir
+	st, err := d.stat(l.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		watched.forget(l.key)
+		return true, false, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	file, err := d.stat(guarded)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, false, err
+	}
+	unchanged := watched.since(l.key, st, file)
+	if !d.ownerGone(l.name) {
+		newest := time.Unix(0, max(st.Mtime, st.Ctime, file.Mtime, file.Ctime))
+		old := unchanged >= settle && time.Since(newest) >= stale
+		if !old && unchanged < stale {
+			return false, false, nil
+		}
+	}
+	// Is it still the one that was judged?
+	if now, err := d.stat(l.name); err != nil || now != st {
+		return false, false, nil
+	}
+	if err := d.Remove(l.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, false, err
+	}
+	d.fs.warn("lock", join(d.path, l.name), errStale)
+	watched.forget(l.key)
+	return true, true, nil
+}
+
+var errStale = errors.New("a stale lock was removed")
+
+// ownerGone tells whether the lock says that it is of this host and its
+// process does not run any more, or is us, who do not hold it.
+func (d *Dir) ownerGone(name string) bool {
+	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var buf [256]byte
+	n, err := unix.Read(fd, buf[:])
+	if err != nil || n <= 0 {
+		return false
+	}
+	number, host, ok := strings.Cut(string(buf[:n]), ":")
+	pid, err := strconv.Atoi(number)
+	if !ok || err != nil || pid <= 0 || strings.TrimRight(host, "\n") != hostname {
+		return false
+	}
+	return pid == os.Getpid() || unix.Kill(pid, 0) == unix.ESRCH
+}
+
+// Touch tells waiters that the holder is alive. It may be called at will and
+// does something every 10 s only. ErrOverridden: the lock is not ours any more.
+func (l *Lock) Touch() error {
+	if time.Since(l.since) < touchEvery {
+		return nil
+	}
+	if err := l.dir.begin("touch", l.name); err != nil {
+		return err
+	}
+	if err := l.stillMine(); err != nil {
+		return err
+	}
+	now := time.Now()
+	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_NOW}}
+	if err := unix.UtimesNanoAt(l.dir.fd, l.name, ts, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return pathError("touch", l.dir.path, l.name, err)
+	}
+	st, err := l.dir.stat(l.name)
+	if err != nil {
+		return err
+	}
+	l.mine, l.since = st, now
+	return nil
+}
+
+// stillMine compares the modification time too: inode numbers are reused.
+func (l *Lock) stillMine() error {
+	st, err := l.dir.stat(l.name)
+	if err == nil && (!st.SameFile(l.mine) || st.Mtime != l.mine.Mtime) || errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "lock", Path: join(l.dir.path, l.name), Err: ErrOverridden}
+	}
+	return err
+}
+
+// Unlock gives the lock back. ErrOverridden says that somebody took it away
+// meanwhile; then nothing is removed. The second call does nothing.
+func (l *Lock) Unlock() error {
+	if l.freed {
+		return nil
+	}
+	l.freed = true
+	defer held.drop(l.key) // last: the next goroutine must find the file gone
+	if err := l.dir.begin("unlock", l.name); err != nil {
+		return err
+	}
+	if err := l.stillMine(); err != nil {
+		return err
+	}
+	if err := eintr(func() error { return unix.Unlinkat(l.dir.fd, l.name, 0) }); err != nil {
+		return pathError("unlock", l.dir.path, l.name, err)
+	}
+	return nil
+}

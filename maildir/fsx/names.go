@@ -1,0 +1,86 @@
+package fsx
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// Type is a directory entry's file type as far as readdir tells it.
+type Type uint8
+
+// The types that matter here; Unknown means that StatName must be asked.
+const (
+	Unknown Type = unix.DT_UNKNOWN
+	IsDir   Type = unix.DT_DIR
+	IsFile  Type = unix.DT_REG
+	IsLink  Type = unix.DT_LNK
+)
+
+const (
+	direntReclen = 16 // offsets in struct linux_dirent64
+	direntType   = 18
+	direntName   = 19
+)
+
+// Each calls f for every name but "." and ".." in the system's order until f
+// returns false. The bytes are valid during the call only. Names beginning
+// with a dot are included.
+func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
+	if err := d.fs.check("readdir", d.path, ""); err != nil {
+		return err
+	}
+	// A descriptor of its own: the offset of d's would be shared.
+	var fd int
+	err := eintr(func() (err error) {
+		fd, err = unix.Openat(d.fd, ".", openDir, 0)
+		return err
+	})
+	if err != nil {
+		return pathError("open", d.path, "", err)
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 32<<10)
+	for {
+		var n int
+		err := eintr(func() (err error) {
+			n, err = unix.Getdents(fd, buf)
+			return err
+		})
+		if err != nil {
+			return pathError("readdir", d.path, "", err)
+		}
+		if n <= 0 {
+			return nil
+		}
+		for rest := buf[:n]; len(rest) > direntName; {
+			size := int(binary.NativeEndian.Uint16(rest[direntReclen:]))
+			if size <= direntName || size > len(rest) {
+				return pathError("readdir", d.path, "", unix.EIO)
+			}
+			name := rest[direntName:size]
+			if end := bytes.IndexByte(name, 0); end >= 0 {
+				name = name[:end]
+			}
+			typ := Type(rest[direntType])
+			rest = rest[size:]
+			if s := string(name); s == "." || s == ".." {
+				continue
+			}
+			if !f(name, typ) {
+				return nil
+			}
+		}
+	}
+}
+
+// Names returns all names but "." and ".." in the system's order.
+func (d *Dir) Names() ([]string, error) {
+	var names []string
+	err := d.Each(func(name []byte, _ Type) bool {
+		names = append(names, string(name))
+		return true
+	})
+	return names, err
+}
