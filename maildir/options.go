@@ -1,0 +1,109 @@
+package maildir
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// FsyncMode says how much survives a power cut.
+type FsyncMode int
+
+// FsyncYes makes everything but flags and expunges durable before it is
+// confirmed, as Dovecot does; FsyncAlways those as well.
+const (
+	FsyncYes FsyncMode = iota
+	FsyncAlways
+)
+
+// StoreOptions are what all mailboxes of a process have in common.
+type StoreOptions struct {
+	Fsync    FsyncMode
+	LockWait time.Duration // for another program's lock; 10 s when zero
+	Warm     int           // idle mailboxes kept in memory; 64 when zero, none when negative
+	Log      *slog.Logger  // nil drops everything
+	FS       fsx.FS
+	StateDir string // where the third copy of UIDVALIDITY lies; none when empty
+	Now      func() time.Time
+}
+
+// Layout is how a tree of mailboxes lies in directories.
+type Layout int
+
+// MaildirPP is Maildir++: ".A.B" beside cur and new. FS is nested directories.
+const (
+	MaildirPP Layout = iota
+	FS
+)
+
+func (l Layout) String() string {
+	if l == FS {
+		return "fs"
+	}
+	return "maildir++"
+}
+
+// TreeOptions describe one tree of mailboxes.
+type TreeOptions struct {
+	Root       string // absolute path
+	Layout     Layout
+	Separator  byte                        // of names as clients see them: '/' (also when zero) or '.'
+	Create     bool                        // make the Maildir with INBOX when it is absent
+	SpecialUse map[string]imap.MailboxAttr // mailbox name -> attribute, from the configuration
+	ReadOnly   bool                        // everybody may look and read, nobody change
+	Follow     []string                    // further absolute directories that symbolic links may lead into
+	DiskUTF8   bool                        // names on disk are UTF-8, not modified UTF-7
+	NoInbox    bool                        // the root directory is no mailbox
+}
+
+// Mode is what a mailbox is opened for.
+type Mode int
+
+// Select and Examine are the commands; Peek is STATUS and the source of a
+// copy; Target the destination of APPEND, COPY and MOVE.
+const (
+	Select Mode = iota
+	Examine
+	Peek
+	Target
+)
+
+// Rights are RFC 4314's, one bit each.
+type Rights uint16
+
+// The rights, by their letters l r s w i p k x t e a.
+const (
+	RightLookup Rights = 1 << iota
+	RightRead
+	RightSeen
+	RightWrite
+	RightInsert
+	RightPost
+	RightCreate
+	RightDeleteMailbox
+	RightDeleteMessages
+	RightExpunge
+	RightAdmin
+
+	RightsAll      = 1<<iota - 1
+	RightsReadOnly = RightLookup | RightRead
+)
+
+const rightLetters = "lrswipkxtea"
+
+// Has tells whether all of want are there.
+func (r Rights) Has(want Rights) bool { return r&want == want }
+
+func (r Rights) String() string {
+	var b [len(rightLetters)]byte
+	s := b[:0]
+	for i := range len(rightLetters) {
+		if r&(1<<i) != 0 {
+			s = append(s, rightLetters[i])
+		}
+	}
+	return string(s)
+}
