@@ -1,0 +1,217 @@
+package config
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var update = flag.Bool("update", false, "write the .err files anew")
+
+const testdata = "../../testdata/config"
+
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(testdata, pattern))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no %s in %s (%v)", pattern, testdata, err)
+	}
+	return all
+}
+
+func parse(t *testing.T, file string) (*Config, []Warning, error) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Parse(data, filepath.Base(file), "/etc/maildir-imapd")
+}
+
+func TestGoodFiles(t *testing.T) {
+	for _, file := range files(t, "good/*.ini") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, warnings, err := parse(t, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range warnings {
+				t.Errorf("warning: %v", w)
+			}
+			roundTrip(t, c)
+		})
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	for _, file := range files(t, "bad/*.ini") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, warnings, err := parse(t, file)
+			if err == nil || c != nil {
+				t.Fatalf("loaded: %v", c)
+			}
+			var got strings.Builder
+			for _, w := range warnings {
+				got.WriteString("warning: " + w.String() + "\n")
+			}
+			got.WriteString(err.Error() + "\n")
+			compareFile(t, file, got.String())
+		})
+	}
+}
+
+// TestWarnings holds the files that load, but not without a word.
+func TestWarnings(t *testing.T) {
+	for _, file := range files(t, "warn/*.ini") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			_, warnings, err := parse(t, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, w := range warnings {
+				got.WriteString("warning: " + w.String() + "\n")
+			}
+			compareFile(t, file, got.String())
+		})
+	}
+}
+
+func compareFile(t *testing.T, file, got string) {
+	t.Helper()
+	want := strings.TrimSuffix(file, ".ini") + ".err"
+	if *update {
+		if err := os.WriteFile(want, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(b), got); d != "" {
+		t.Errorf("messages (-want +got):\n%s", d)
+	}
+}
+
+func roundTrip(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, c *Config) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatalf("print: %v", err)
+	}
+	again, warnings, err := Parse(b.Bytes(), "printed", "/elsewhere")
+	if err != nil {
+		t.Fatalf("the printed file does not load: %v\n%s", err, b.String())
+	}
+	for _, w := range warnings {
+		if w.Key != "idle_timeout" {
+			t.Fatalf("the printed file warns: %v", w)
+		}
+	}
+	if d := cmp.Diff(c, again, cmpopts.EquateEmpty()); d != "" {
+		t.Fatalf("printed and loaded (-before +after):\n%s\n%s", d, b.String())
+	}
+	if d := Diff(c, again); len(d) > 0 {
+		t.Fatalf("Diff of equals: %q", d)
+	}
+}
+
+func TestValues(t *testing.T) {
+	c, _, err := parse(t, filepath.Join(testdata, "good/values.ini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Server = Server{Hostname: "mail.example.org", State: `/var/lib/with ; and # and "quotes"`}
+	want.Listeners[0].Listen = []string{"127.0.0.1:1143", "[::1]:1143", ":1144", "/run/imap.sock"}
+	want.Listeners[0].TLS = Required
+	want.Listeners = append(want.Listeners, Listener{Name: "office", Listen: []string{"192.0.2.1:143"}, TLS: StartTLS})
+	want.TLS = TLS{
+		Certificate: "/etc/maildir-imapd/tls/fullchain.pem", Key: "/etc/maildir-imapd/tls/privkey.pem",
+		MinVersion: TLS13, SelfSigned: SelfSignedNo,
+	}
+	want.Hosts = []Host{
+		{"mail.example.net", "/etc/letsencrypt/live/mail.example.net/fullchain.pem", "/etc/letsencrypt/live/mail.example.net/privkey.pem"},
+		{"*.example.com", "/etc/ssl/wildcard.pem", ""},
+	}
+	want.Auth.Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "CRAM-MD5"}
+	want.Auth.FailureDelay, want.Auth.Cache, want.Auth.Workers = 1500*time.Millisecond, 0, 4
+	want.Auth.Cleartext = CleartextLoopback
+	want.Mail = Mail{
+		Path: `/srv/mail/%d/100%%/%n \ end`, Layout: MaildirPP, Separator: ".", Prefix: "INBOX.", Fsync: FsyncAlways,
+		Follow: []string{"/bigdisk", "/other disk"}, UTF8: true,
+	}
+	want.Special.Sent = []string{"Sent", "Sent Items", "Gesendete Elemente", "Fo;o #1"}
+	want.Special.Archive, want.Special.Important = nil, []string{"Wichtig"}
+	want.Limits.PerIP, want.Limits.MaxLine, want.Limits.AppendLimit = 0, 128<<10, 1<<30
+	want.Limits.IdleTimeout = 2 * time.Hour
+	want.Namespaces = []Namespace{{Name: "everyone", Prefix: "Public.", Path: "/etc/maildir-imapd/public", Layout: MaildirPP, ACL: []string{"anyone lr"}}}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	a := Default()
+	b := Default()
+	b.Limits.PerIP = 7
+	b.Listeners = b.Listeners[:1]
+	b.Listeners[0].Listen = []string{":143"}
+	b.Namespaces = []Namespace{{Name: "public"}}
+	want := []string{
+		`[listener "imap"] listen: (empty) -> :143`,
+		`[namespace "public"] added`,
+		`[limits] per_ip: 100 -> 7`,
+		`[listener "imaps"] removed`,
+	}
+	if d := cmp.Diff(want, Diff(a, b)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "imapd.ini")
+	if _, _, err := Load(file); err == nil || !strings.HasPrefix(err.Error(), file+": no such file") {
+		t.Errorf("absent: %v", err)
+	}
+	if _, _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("directory: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("[auth]\nfile = users.passwd\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "users.passwd"); c.Auth.File != want {
+		t.Errorf("relative path is %s, want %s", c.Auth.File, want)
+	}
+	if err := os.Truncate(file, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(file); err == nil || !strings.Contains(err.Error(), "far too many") {
+		t.Errorf("huge: %v", err)
+	}
+}
+
+func mustRead(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(testdata, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

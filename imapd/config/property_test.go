@@ -1,0 +1,74 @@
+package config
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// anyConfig draws configurations that a file can say.
+func anyConfig(t *rapid.T) *Config {
+	c := Default()
+	draw := func(name string, values ...string) string { return rapid.SampledFrom(values).Draw(t, name) }
+	word := rapid.StringMatching(`[a-zA-Z0-9;#"'\\ ,=\[\]%äß.~]{1,12}`)
+	odd := func(name string) string { return word.Filter(func(s string) bool { return s[0] != '~' }).Draw(t, name) }
+	list := func(name string) []string {
+		l := rapid.SliceOfDistinct(rapid.StringMatching(`[a-zA-Z0-9;#"'\\ ,äß]{1,9}x`), rapid.ID[string]).Draw(t, name)
+		return slices.DeleteFunc(l, func(s string) bool { return s == "inbox" })
+	}
+	c.Server = Server{Hostname: draw("hostname", "", "mail.example.org"), Root: rapid.Bool().Draw(t, "root"), State: "/" + odd("state")}
+	c.Listeners[0].Listen = []string{draw("listen", "127.0.0.1:143", "[::1]:143", ":143", "/run/a ; b", "/run/#x")}
+	c.Listeners[1].Enabled = rapid.Bool().Draw(t, "enabled")
+	c.Listeners[0].TLS = TLSMode(draw("tls", "starttls", "none", "required", "implicit"))
+	c.Hosts = []Host{{Name: draw("host", "a.example", "*.example.net"), Certificate: "/" + odd("certificate")}}
+	c.Auth.FailureDelay = time.Duration(rapid.IntRange(0, 59999).Draw(t, "delay")) * time.Millisecond
+	c.Auth.Cache = rapid.SampledFrom([]time.Duration{0, 1, time.Second, 36 * time.Hour, 48 * time.Hour}).Draw(t, "cache")
+	c.Mail.Layout = Layout(draw("layout", "maildir++", "fs"))
+	c.Mail.Path = draw("path", "~", "~/Maildir", "%h/x", "/srv/%d/%n ; #", `/srv/"%u"`, `/srv/\%u`)
+	c.Mail.Follow = []string{"/" + odd("follow")}
+	c.Special.Sent = list("sent")
+	c.Special.Junk, c.Special.Trash, c.Special.Archive, c.Special.Drafts = nil, nil, nil, nil
+	c.Namespaces = []Namespace{{Name: "p q", Prefix: odd("prefix") + "/", Path: "/" + odd("public"), Layout: FS, ACL: []string{"anyone lrs"}, Separator: "/"}}
+	c.Limits.MaxConnections = rapid.IntRange(0, 1<<20).Draw(t, "max")
+	c.Limits.AppendLimit = rapid.Int64Range(1024, 1<<50).Draw(t, "append")
+	c.Limits.LoginTimeout = 2 * time.Minute
+	c.Limits.IdleTimeout = rapid.SampledFrom([]time.Duration{time.Minute, 30 * time.Minute, 90 * time.Minute}).Draw(t, "idle")
+	return c
+}
+
+func TestPrintedConfigLoads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := anyConfig(t)
+		if _, err := template(c.Namespaces[0].Path); err != nil {
+			c.Namespaces[0].Path = "/srv/public"
+		}
+		if c.Namespaces[0].Prefix == "//" {
+			c.Namespaces[0].Prefix = "P/"
+		}
+		roundTrip(t, c)
+	})
+}
+
+// FuzzParse: any bytes get a configuration that prints and loads again, or errors that name a line.
+func FuzzParse(f *testing.F) {
+	for _, file := range []string{"good/values.ini", "good/design.ini", "bad/lines.ini", "bad/values.ini"} {
+		f.Add(mustRead(f, file))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, _, err := Parse(data, "fuzz.ini", "/etc/maildir-imapd")
+		switch {
+		case err == nil:
+			roundTrip(t, c)
+		case c != nil:
+			t.Fatal("a configuration with an error")
+		default:
+			for _, p := range err.(Errors) {
+				if p.Line == 0 && len(data) > 0 {
+					t.Fatalf("no line: %v", p)
+				}
+			}
+		}
+	})
+}
