@@ -11,7 +11,7 @@ import (
 
 // The engine and the core commands ask for no extension by name: an extension is one file ext_*.go and
 // one line of the table in extensions.go. So in package imapd no file but an ext_*.go one may use
-// something that an ext_*.go file declares, the table apart, nor call a method named enabled.
+// something that an ext_*.go file declares, the table apart, nor ask enabled for a name.
 
 const engineDir = "imapd"
 
@@ -79,8 +79,8 @@ func extensionUses(t *tree, f *goFile, uses map[*ast.Ident]types.Object) []findi
 			if f.base() == "extensions.go" && len(n.Names) == 1 && n.Names[0].Name == "extensions" {
 				return false // the table
 			}
-		case *ast.CallExpr:
-			if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "enabled" {
+		case *ast.CallExpr, *ast.IndexExpr:
+			if asksEnabled(n) {
 				report(n.Pos(), "asks whether an extension is enabled; give the extension a hook instead")
 			}
 		case *ast.Ident:
@@ -95,4 +95,20 @@ func extensionUses(t *tree, f *goFile, uses map[*ast.Ident]types.Object) []findi
 		return true
 	})
 	return found
+}
+
+// asksEnabled finds x.enabled(…) and x.enabled["…"].
+func asksEnabled(n ast.Node) bool {
+	var x ast.Expr
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		x = n.Fun
+	case *ast.IndexExpr:
+		if _, ok := n.Index.(*ast.BasicLit); !ok {
+			return false // ENABLE itself goes through names it was given
+		}
+		x = n.X
+	}
+	s, ok := x.(*ast.SelectorExpr)
+	return ok && s.Sel.Name == "enabled"
 }

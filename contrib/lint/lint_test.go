@@ -132,12 +132,13 @@ func TestEngineNames(t *testing.T) {
 		"imapd/ext_sort.go": "package imapd\n\nfunc share() {}\n",
 		"imapd/extensions.go": "package imapd\n\nimport imap \"github.com/emersion/go-imap/v2\"\n\ntype extension struct{ cap imap.Cap }\n\n" +
 			"var extensions = []*extension{&extIdle}\n\nvar other = &extIdle\n",
-		"imapd/session.go":      "package imapd\n\nimport \"context\"\n\ntype session struct{}\n\nfunc (s *session) run(ctx context.Context) {\n\ts.idle()\n\tif s.enabled(1) {\n\t\tshare := 1\n\t\t_ = share\n\t}\n}\n",
+		"imapd/session.go":      "package imapd\n\nimport \"context\"\n\ntype session struct{}\n\nfunc (s *session) run(ctx context.Context) {\n\ts.idle()\n\tif s.enabled(1) || s.enabled[\"X\"] {\n\t\tshare := 1\n\t\t_ = share\n\t}\n}\n",
 		"imapd/session_test.go": "package imapd\n\nfunc test() { waitIdle() }\n",
 	})
 	want := []string{
 		"imapd/extensions.go:9: [engine] uses extIdle, which ext_idle.go declares",
 		"imapd/session.go:8: [engine] uses idle, which ext_idle.go declares",
+		"imapd/session.go:9: [engine] asks whether an extension is enabled; give the extension a hook instead",
 		"imapd/session.go:9: [engine] asks whether an extension is enabled; give the extension a hook instead",
 	}
 	if diff := cmp.Diff(want, texts(engineNames(tr))); diff != "" {
