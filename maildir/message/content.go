@@ -1,0 +1,97 @@
+package message
+
+var (
+	stopType  = stopAt(" \t\r\n/;()\"")
+	stopName  = stopAt(" \t\r\n=;()\"")
+	stopValue = stopAt(" \t\r\n;(\"")
+	stopLang  = stopAt(" \t\r\n,;(\"")
+)
+
+// takeContent uses a content field of RFC 2045, 2183, 1864, 3282 or 2557.
+func (p *Parser) takeContent(part *Part, now field) {
+	raw := p.fields.raw
+	switch now {
+	case fieldType:
+		p.contentType(part, raw)
+	case fieldEncoding:
+		l := &p.fields.lex
+		l.reset(raw)
+		l.skipCFWS()
+		start := len(l.out)
+		l.run(stopValue)
+		if len(l.out) > start {
+			part.Encoding = word(l.out[start:])
+		}
+	case fieldID:
+		part.ID = p.unstructured(raw)
+	case fieldDescription:
+		part.Description = p.unstructured(raw)
+	case fieldMD5:
+		part.MD5 = p.unstructured(raw)
+	case fieldLocation:
+		part.Location = p.unstructured(raw)
+	case fieldDisposition:
+		l := &p.fields.lex
+		l.reset(raw)
+		l.skipCFWS()
+		start := len(l.out)
+		l.run(stopValue)
+		if len(l.out) == start {
+			return
+		}
+		part.Disposition = p.mem.copy(l.out[start:])
+		part.DispParams = p.parameters()
+	case fieldLanguage:
+		part.Language = p.languages(raw)
+	}
+}
+
+func (p *Parser) unstructured(raw []byte) []byte {
+	l := &p.fields.lex
+	l.out = unfold(l.out[:0], raw)
+	return p.mem.copy(l.out)
+}
+
+// contentType reads type, subtype and parameters. What is not type/subtype
+// leaves the default (RFC 2045 §5.2).
+func (p *Parser) contentType(part *Part, raw []byte) {
+	l := &p.fields.lex
+	l.reset(raw)
+	l.skipCFWS()
+	l.run(stopType)
+	typ := span{0, len(l.out)}
+	l.skipCFWS()
+	if typ.empty() || l.peek() != '/' {
+		return
+	}
+	l.i++
+	l.skipCFWS()
+	sub := span{start: len(l.out)}
+	l.run(stopType)
+	sub.end = len(l.out)
+	if sub.empty() {
+		return
+	}
+	part.Type, part.Subtype = word(l.text(typ)), word(l.text(sub))
+	part.Params = p.parameters()
+}
+
+// languages reads the tags of a Content-Language field (RFC 3282 §2).
+func (p *Parser) languages(raw []byte) [][]byte {
+	l := &p.fields.lex
+	l.reset(raw)
+	var tags [][]byte
+	for {
+		l.skipCFWS()
+		if l.done() {
+			return tags
+		}
+		start := len(l.out)
+		l.run(stopLang)
+		if len(l.out) > start {
+			tags = append(tags, p.mem.copy(l.out[start:]))
+		} else {
+			l.i++
+		}
+	}
+}

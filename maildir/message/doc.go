@@ -1,0 +1,45 @@
+// Package message reads one mail message and says what is where in it: the
+// header and body of every MIME part as byte ranges of the file, the content
+// fields of RFC 2045, 2183 and 3282, and the envelope of RFC 9051 §7.5.2.
+//
+// It owns no file and does no I/O of its own; it reads from an io.Reader once,
+// front to back, through one window of 64 KiB. No input is an error: mail is
+// what it is, and the only errors of [Parser.Parse] are those of its reader.
+//
+// # Line ends
+//
+// A file in a Maildir has LF, CRLF or both; IMAP sends CRLF. Ranges count the
+// bytes as they lie on disk; sizes and lines count what is sent, that is after
+// every bare LF became CRLF. A bare CR is a byte like any other and ends no
+// line. [CopyCRLF] is the one place where the difference is made, and what it
+// writes for a range is exactly the Size of that range's [Extent].
+//
+// # Structure
+//
+// [Message.Parts] is the tree in preorder, flat, so that it can be cached and
+// walked without recursion. The line end before a boundary line belongs to the
+// boundary (RFC 2046 §5.1.1), except where the part has no body: then it is
+// the blank line that ends the part's header and stays there. Hence for
+// every part Header.End == Body.Start, children lie inside their parent's
+// body in order, and what lies between them are boundary lines, preamble and
+// epilogue.
+//
+// # Limits
+//
+// Work is linear in the size of the file; boundary lines are matched by a
+// rolling hash once the nesting is deep. Past [MaxDepth] or [MaxParts] a part is
+// opaque: a multipart or message there is shown as application/octet-stream.
+// Of one header field at most [MaxField] bytes are looked at.
+//
+// # Concurrency
+//
+// A [Parser] is used by one goroutine at a time. A [Message] is not changed
+// after Parse and can be shared.
+//
+// # Cache record
+//
+// AppendBinary writes a version byte, the length of the envelope, the envelope,
+// and then the parts, numbers as varints, texts with their length. A
+// record from another version is an error, and so is any other bytes: the
+// caller parses the file again.
+package message

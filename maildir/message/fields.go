@@ -1,0 +1,207 @@
+package message
+
+import "bytes"
+
+// field says what a header field is for.
+type field uint8
+
+const (
+	fieldOther field = iota
+	fieldType
+	fieldEncoding
+	fieldID
+	fieldDescription
+	fieldMD5
+	fieldDisposition
+	fieldLanguage
+	fieldLocation
+	fieldDate
+	fieldSubject
+	fieldFrom
+	fieldSender
+	fieldReplyTo
+	fieldTo
+	fieldCc
+	fieldBcc
+	fieldInReplyTo
+	fieldMessageID
+)
+
+// fieldOf knows the field by its name, in any case.
+func fieldOf(name []byte) field {
+	var b [26]byte
+	if len(name) < 2 || len(name) > len(b) {
+		return fieldOther
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b[i] = c
+	}
+	switch string(b[:len(name)]) {
+	case "content-type":
+		return fieldType
+	case "content-transfer-encoding":
+		return fieldEncoding
+	case "content-id":
+		return fieldID
+	case "content-description":
+		return fieldDescription
+	case "content-md5":
+		return fieldMD5
+	case "content-disposition":
+		return fieldDisposition
+	case "content-language":
+		return fieldLanguage
+	case "content-location":
+		return fieldLocation
+	case "date":
+		return fieldDate
+	case "subject":
+		return fieldSubject
+	case "from":
+		return fieldFrom
+	case "sender":
+		return fieldSender
+	case "reply-to":
+		return fieldReplyTo
+	case "to":
+		return fieldTo
+	case "cc":
+		return fieldCc
+	case "bcc":
+		return fieldBcc
+	case "in-reply-to":
+		return fieldInReplyTo
+	case "message-id":
+		return fieldMessageID
+	}
+	return fieldOther
+}
+
+// fields is the state of the header being read.
+type fields struct {
+	now  field  // the field whose value is being collected
+	raw  []byte // its value so far, with line ends
+	seen uint32 // bit of each field that was taken
+	lex  lexer
+}
+
+// release gives back what one message with huge fields made big.
+func (f *fields) release() {
+	if cap(f.raw) > windowSize {
+		f.raw = nil
+	}
+	f.lex.release()
+}
+
+func (f *fields) add(b []byte) {
+	f.raw = append(f.raw, b[:min(len(b), MaxField-len(f.raw))]...)
+}
+
+// readHeader reads the header of part i, through the blank line. A boundary line
+// ends it too: the message is broken, but its next part must not be lost.
+func (p *Parser) readHeader(i int32, env *Envelope) (h hit, done bool) {
+	f := &p.fields
+	f.now, f.seen = fieldOther, 0
+	defer p.finishPart(i)
+	s := &p.win
+	for {
+		n := s.lineEnd()
+		if n == 0 {
+			p.take(i, env)
+			return hit{frame: -1}, true
+		}
+		line := s.buf[s.r : s.r+n]
+		if line[0] == '\n' || n == 2 && line[0] == '\r' && line[1] == '\n' {
+			p.take(i, env)
+			s.skip(n)
+			return hit{}, false
+		}
+		if line[0] == '-' {
+			if h, ok := p.boundaryHere(); ok {
+				p.take(i, env)
+				return h, true
+			}
+			line = s.buf[s.r : s.r+n]
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			p.take(i, env)
+			line = f.start(line, env != nil)
+		}
+		p.collect(line, n)
+	}
+}
+
+// collect adds the line to the value of the field at hand and moves past it; n
+// is the length of the whole line as far as the window reaches.
+func (p *Parser) collect(value []byte, n int) {
+	f, s := &p.fields, &p.win
+	for {
+		if f.now != fieldOther {
+			f.add(value)
+		}
+		done := s.buf[s.r+n-1] == '\n'
+		s.skip(n)
+		if done {
+			return
+		}
+		if n = s.lineEnd(); n == 0 {
+			return
+		}
+		value = s.buf[s.r : s.r+n]
+	}
+}
+
+// start begins a new field and returns the rest of its line.
+func (f *fields) start(line []byte, envelope bool) []byte {
+	f.now, f.raw = fieldOther, f.raw[:0]
+	colon := bytes.IndexByte(line, ':')
+	if colon < 0 {
+		return nil
+	}
+	name := line[:colon]
+	for len(name) > 0 && isWSP(name[len(name)-1]) {
+		name = name[:len(name)-1] // obsolete: RFC 5322 §4.5.3
+	}
+	f.now = fieldOf(name)
+	if f.now >= fieldDate && !envelope {
+		f.now = fieldOther
+	}
+	return line[colon+1:]
+}
+
+// take uses the field that was collected.
+func (p *Parser) take(i int32, env *Envelope) {
+	f := &p.fields
+	now := f.now
+	f.now = fieldOther
+	if now == fieldOther {
+		return
+	}
+	first := f.seen&(1<<now) == 0
+	f.seen |= 1 << now
+	if now >= fieldDate {
+		p.takeEnvelope(env, now, first)
+	} else if first {
+		p.takeContent(&p.parts[i], now)
+	}
+}
+
+// finishPart sets the defaults once the header was read.
+func (p *Parser) finishPart(i int32) {
+	part := &p.parts[i]
+	if part.Encoding == "" {
+		part.Encoding = "7bit"
+	}
+	if part.IsText() && len(part.Type) == 4 {
+		if _, ok := findParam(part.Params, "charset"); !ok {
+			if _, ok := findParam(part.Params, "charset*"); !ok {
+				part.Params = append(part.Params, defaultCharset)
+			}
+		}
+	}
+}
+
+var defaultCharset = Param{Name: []byte("charset"), Value: []byte("us-ascii")}

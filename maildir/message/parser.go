@@ -1,0 +1,240 @@
+package message
+
+import (
+	"bytes"
+	"io"
+)
+
+// Parser reads messages one after another, reusing its buffers. The zero value
+// is ready. It must not be used by two goroutines at once.
+type Parser struct {
+	win    window
+	bounds boundaries
+	frames []frame // open parts, innermost last
+	parts  []Part
+	last   []int32 // newest child of each part, -1 none: to set its Next
+	begins []begin // where each part's header and body begin
+	fields fields
+	mem    arena
+}
+
+// frame is an open part.
+type frame struct {
+	part   int32
+	digest bool // children are message/rfc822 by default (RFC 2046 §5.1.5)
+}
+
+// begin holds the marks of a part until its ends are known.
+type begin struct{ header, body mark }
+
+// hit is what ended a header or body: a boundary line of a frame, not yet
+// read, or with frame < 0 the end of the message.
+type hit struct {
+	frame   int32
+	closing bool
+}
+
+// Parse reads one message file (LF, CRLF or mixed) in one pass. The only errors
+// are r's.
+func (p *Parser) Parse(r io.Reader) (*Message, error) {
+	p.win.reset(r)
+	p.bounds.reset()
+	p.frames, p.parts, p.last, p.begins = p.frames[:0], p.parts[:0], p.last[:0], p.begins[:0]
+	p.mem = arena{}
+	m := &Message{}
+	p.open(-1, false)
+	p.walk(m)
+	p.fields.release()
+	err := p.win.err
+	p.win.src = nil
+	if err != nil {
+		return nil, err
+	}
+	m.Envelope.setDefaults()
+	for i := range p.parts {
+		if e := p.parts[i].Envelope; e != nil {
+			e.setDefaults()
+		}
+	}
+	root := &p.parts[0]
+	m.FileSize = p.win.at.off
+	m.Size = root.Header.Size + root.Body.Size
+	m.Parts = append(make([]Part, 0, len(p.parts)), p.parts...)
+	clear(p.parts)
+	p.mem = arena{}
+	return m, nil
+}
+
+// walk reads part after part until the message ends.
+func (p *Parser) walk(m *Message) {
+	for {
+		h, done := p.header(m)
+		if !done {
+			h = p.skipBody()
+		}
+		for {
+			p.close(h.frame)
+			if h.frame < 0 {
+				return
+			}
+			p.bounds.popAbove(h.frame, false)
+			p.win.skipLine()
+			f := p.frames[h.frame]
+			if !h.closing && len(p.parts) < MaxParts {
+				p.open(f.part, f.digest)
+				break
+			}
+			// Epilogue, or too many parts: what follows belongs to nobody.
+			p.bounds.popAbove(h.frame, true)
+			h = p.skipBody()
+		}
+	}
+}
+
+// open appends a part, whose header begins here, and makes it the innermost.
+func (p *Parser) open(parent int32, digest bool) {
+	i := int32(len(p.parts))
+	part := Part{Parent: parent, Next: -1}
+	if parent >= 0 {
+		up := &p.parts[parent]
+		up.Children++
+		part.Depth = up.Depth + 1
+		if prev := p.last[parent]; prev >= 0 {
+			p.parts[prev].Next = i
+		}
+		p.last[parent] = i
+	}
+	part.Type, part.Subtype = "text", "plain"
+	if digest {
+		part.Type, part.Subtype = "message", "rfc822"
+	}
+	p.parts = append(p.parts, part)
+	p.last = append(p.last, -1)
+	p.begins = append(p.begins, begin{header: p.win.at, body: p.win.at})
+	p.frames = append(p.frames, frame{part: i})
+}
+
+// close ends the parts inside frame: all of them at the same place, before the
+// line end that belongs to the boundary line here.
+func (p *Parser) close(frame int32) {
+	end := p.win.at
+	if frame >= 0 {
+		innermost := p.frames[len(p.frames)-1].part
+		if start := p.begins[innermost].body; start.off < end.off {
+			end = p.win.beforeLineEnd()
+		}
+	}
+	for n := int32(len(p.frames)); n > frame+1; n-- {
+		i := p.frames[n-1].part
+		b := &p.begins[i]
+		p.parts[i].Body = b.body.extent(end)
+	}
+	p.frames = p.frames[:frame+1]
+}
+
+// header reads the header of the innermost part and, for a message/rfc822, of
+// the message inside it and so on. When a header was cut short by a boundary
+// or the end, done is true and h says by what.
+func (p *Parser) header(m *Message) (h hit, done bool) {
+	for {
+		i := p.frames[len(p.frames)-1].part
+		env := p.envelopeOf(m, i)
+		h, done = p.readHeader(i, env)
+		b := &p.begins[i]
+		b.body = p.win.at
+		part := &p.parts[i]
+		part.Header = b.header.extent(b.body)
+		if !p.enter(i) {
+			return h, done
+		}
+		if done {
+			// The message inside has neither header nor body.
+			p.open(i, false)
+			p.envelopeOf(m, i+1)
+			p.finishPart(i + 1)
+			return h, done
+		}
+		p.open(i, false)
+	}
+}
+
+// envelopeOf is where the envelope of the message whose root is part i belongs,
+// nil when part i is the root of none.
+func (p *Parser) envelopeOf(m *Message, i int32) *Envelope {
+	up := p.parts[i].Parent
+	if up < 0 {
+		return &m.Envelope
+	}
+	return p.parts[up].Envelope
+}
+
+// enter looks at the type of the part whose header was just read; true when a
+// message begins right after it.
+func (p *Parser) enter(i int32) bool {
+	part := &p.parts[i]
+	switch {
+	case part.IsMultipart():
+		if part.Depth >= MaxDepth {
+			opaque(part)
+			return false
+		}
+		if boundary, ok := part.Param("boundary"); ok && len(boundary) > 0 {
+			n := int32(len(p.frames) - 1)
+			p.frames[n].digest = equalFoldString(part.Subtype, "digest")
+			p.bounds.push(boundary, n)
+		}
+	case isMessageType(part.Type, part.Subtype):
+		if part.Depth >= MaxDepth || len(p.parts) >= MaxParts {
+			opaque(part)
+			return false
+		}
+		part.Envelope = new(Envelope)
+		return true
+	}
+	return false
+}
+
+// opaque makes a part one that is not looked into.
+func opaque(part *Part) {
+	part.Type, part.Subtype, part.Params = "application", "octet-stream", nil
+}
+
+func isMessageType(typ, subtype string) bool {
+	return equalFoldString(typ, "message") &&
+		(equalFoldString(subtype, "rfc822") || equalFoldString(subtype, "global"))
+}
+
+// skipBody moves to the next boundary line or the end.
+func (p *Parser) skipBody() hit {
+	s := &p.win
+	if len(p.bounds.open) == 0 {
+		for s.skipLines() {
+		}
+		return hit{frame: -1}
+	}
+	for {
+		if h, ok := p.boundaryHere(); ok {
+			return h
+		}
+		if !s.skipToDashes() {
+			return hit{frame: -1}
+		}
+	}
+}
+
+// boundaryHere looks whether the line that begins here is a boundary line.
+func (p *Parser) boundaryHere() (hit, bool) {
+	if len(p.bounds.open) == 0 {
+		return hit{}, false
+	}
+	b := p.win.ahead(p.bounds.longest + 4)
+	if len(b) < 2 || b[0] != '-' || b[1] != '-' {
+		return hit{}, false
+	}
+	b = b[:min(len(b), p.bounds.longest+4)]
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		b = b[:i]
+	}
+	f, closing := p.bounds.find(b)
+	return hit{f, closing}, f >= 0
+}

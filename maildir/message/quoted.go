@@ -1,0 +1,90 @@
+package message
+
+import "bytes"
+
+// maxHeld bounds white space that may turn out to end a line.
+const maxHeld = 1024
+
+// quotedPrintable decodes by RFC 2045 §6.7. White space at the end of a line was
+// added on the way (rule 3) and goes; = at the end of a line, with or without
+// such white space, joins it to the next (rule 5).
+func (d *decoder) quotedPrintable(in []byte) {
+	for len(in) > 0 {
+		if len(d.held) == 0 {
+			n := bytes.IndexAny(in, "= \t\r\n")
+			if n != 0 {
+				if n < 0 {
+					n = len(in)
+				}
+				d.out = append(d.out, in[:n]...)
+				in = in[n:]
+				continue
+			}
+		}
+		d.hold(in[0])
+		in = in[1:]
+	}
+	if d.ending {
+		d.flushHeld(true)
+	}
+}
+
+// hold adds one byte to those that are not decided and decides them if it can.
+func (d *decoder) hold(c byte) {
+	h := append(d.held, c)
+	d.held = h
+	first := h[0]
+	switch {
+	case c == '\n':
+		if first != '=' {
+			d.out = append(d.out, '\r', '\n')
+		}
+		d.held = h[:0]
+	case isWSP(c), c == '\r':
+		if len(h) >= maxHeld {
+			d.flushHeld(false)
+		}
+	case first == '=' && len(h) == 1:
+	case first == '=' && len(h) == 2 && unhex(c) >= 0:
+	case first == '=' && len(h) == 3 && unhex(h[1]) >= 0 && unhex(c) >= 0:
+		d.out = append(d.out, byte(unhex(h[1])<<4|unhex(c)))
+		d.held = h[:0]
+	default:
+		// Not at the end of a line after all: what was held stands for itself.
+		d.held = h[:len(h)-1]
+		d.flushHeld(false)
+		if c == '=' {
+			d.held = append(d.held, c)
+		} else {
+			d.out = append(d.out, c)
+		}
+	}
+}
+
+// flushHeld gives out what was held as it is; at the end of the body that is
+// white space at the end of a line, or a soft line break, and goes.
+func (d *decoder) flushHeld(end bool) {
+	h := d.held
+	if end {
+		for len(h) > 0 && isSpace(h[len(h)-1]) {
+			h = h[:len(h)-1]
+		}
+		if len(h) == 1 && h[0] == '=' {
+			h = nil
+		}
+	}
+	d.out = append(d.out, h...)
+	d.held = d.held[:0]
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
