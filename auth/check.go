@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// late holds an error back until a whole number of delays after start, the arrival
+// of the last byte. It is nearly always one: only a check that waited long for a
+// worker, or a hash that is very dear, makes it more, and then the number does not
+// depend on the user either, because the unknown wait and hash as the known do.
+func (a *Authenticator) late(ctx context.Context, start time.Time, err *Error) error {
+	spent := time.Since(start)
+	n := spent/a.delay + 1
+	t := time.NewTimer(n*a.delay - spent)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+// password checks what PLAIN, LOGIN and the LOGIN command deliver. On success the user's
+// Mechanism is still to be set.
+func (a *Authenticator) password(ctx context.Context, name, authzid, password string) (User, *Error) {
+	f := a.file.Load()
+	acct, cause := f.lookup(name)
+	v := f.model
+	if acct != nil {
+		v = acct.forPlain()
+	}
+	switch {
+	case v == nil: // an empty file
+		return User{}, failed(name, cause)
+	case len(password) > maxPassword, strings.ContainsRune(password, 0):
+		password, acct = "", nil // hash something all the same
+		if cause == nil {
+			cause = ErrBadPassword
+		}
+	}
+	if acct != nil && a.cache.has(name, v, password) {
+		return authorize(acct.user, authzid)
+	}
+	ok, err := a.verify(ctx, v, password)
+	switch {
+	case err != nil:
+		return User{}, interrupted(name, err)
+	case acct == nil:
+		return User{}, failed(name, cause)
+	case !ok:
+		return User{}, failed(name, ErrBadPassword)
+	}
+	if v.cost >= queued {
+		a.cache.add(name, v, password)
+	}
+	return authorize(acct.user, authzid)
+}
+
+// authorize compares the authorization identity once the login is proved.
+func authorize(u User, authzid string) (User, *Error) {
+	if authzid != "" && authzid != u.Name {
+		return User{}, denied(u.Name)
+	}
+	return u, nil
+}
+
+// lookup finds a user; what it returns instead is for the log.
+func (f *File) lookup(name string) (*account, error) {
+	if acct := f.users[name]; acct != nil {
+		return acct, nil
+	}
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	return nil, ErrNoUser
+}
+
+// verify runs one check, dear ones when a worker is free.
+func (a *Authenticator) verify(ctx context.Context, v *verifier, password string) (bool, error) {
+	if v.cost < queued {
+		return v.check(password), nil
+	}
+	var ok bool
+	err := a.work(ctx, func() { ok = v.check(password) })
+	return ok, err
+}
+
+// work runs f when one of the workers' slots is free.
+func (a *Authenticator) work(ctx context.Context, f func()) error {
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-a.slots }()
+	f()
+	return nil
+}
