@@ -1,0 +1,170 @@
+package maildir
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Handle is one selection of a mailbox: the shared Mailbox and one session's
+// view of it. One goroutine at a time may use it.
+type Handle struct {
+	store *Store
+	m     *Mailbox
+	mode  Mode
+	loc   location
+	view  view
+
+	changed chan struct{} // made by Changed
+	window  []byte        // of the cache file, while a FETCH lasts
+	winAt   int64
+	closed  bool
+}
+
+// Counts are STATUS's numbers, of the mailbox and not of a view.
+type Counts struct {
+	Messages, Recent, Unseen, Deleted uint32
+}
+
+var errClosed = errors.New("store is closed")
+
+// Close ends the selection.
+func (h *Handle) Close() error {
+	if h.closed {
+		return nil
+	}
+	h.closed = true
+	h.FlushCache()
+	h.m.mu.Lock()
+	h.m.log.detach(h)
+	h.m.mu.Unlock()
+	if h.changed != nil {
+		h.store.watch.leave(h.m)
+	}
+	h.store.release(h.m)
+	return nil
+}
+
+// Name is the mailbox's name as the client knows it.
+func (h *Handle) Name() string { return h.loc.name }
+
+// Rights are the user's rights here.
+func (h *Handle) Rights() Rights { return h.loc.rights }
+
+// ReadOnly tells that nothing can be changed through this handle.
+func (h *Handle) ReadOnly() bool {
+	return h.mode == Examine || h.mode == Peek || h.loc.readOnly || h.m.frozen.Load()
+}
+
+// UIDValidity is the mailbox's UIDVALIDITY.
+func (h *Handle) UIDValidity() uint32 {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	return h.m.state.validity
+}
+
+// UIDNext is the UID that the next message will get, or a smaller one than that.
+func (h *Handle) UIDNext() imap.UID {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	return h.m.state.next
+}
+
+// HighestModSeq is the mailbox's highest MODSEQ (RFC 7162).
+func (h *Handle) HighestModSeq() uint64 {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	return h.m.state.modseq
+}
+
+// GUID is the mailbox's identity, which outlives renames.
+func (h *Handle) GUID() (id [16]byte) {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	hex.Decode(id[:], []byte(h.m.state.guid))
+	return id
+}
+
+// Keywords are the mailbox's keywords; the index is the bit in Flags.Keywords.
+// Unused bits have empty names.
+func (h *Handle) Keywords() []imap.Flag {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	n := len(h.m.state.keys)
+	for n > 0 && h.m.state.keys[n-1] == "" {
+		n--
+	}
+	flags := make([]imap.Flag, n)
+	for i := range flags {
+		flags[i] = imap.Flag(h.m.state.keys[i])
+	}
+	return flags
+}
+
+// CanAddKeywords tells whether there is room for one keyword more.
+func (h *Handle) CanAddKeywords() bool {
+	if h.ReadOnly() {
+		return false
+	}
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	for _, k := range h.m.state.keys {
+		if k == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Counts tells the mailbox's numbers as of the last Refresh, at no cost.
+func (h *Handle) Counts(context.Context) (Counts, error) {
+	if err := h.m.alive(); err != nil {
+		return Counts{}, opError("status", h.loc.name, err)
+	}
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	s := &h.m.state
+	return Counts{Messages: uint32(len(s.list)), Recent: uint32(s.fresh), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
+}
+
+// TotalSize is the sum of all RFC822.SIZEs, and of those marked \Deleted. It
+// costs nothing once all sizes are known.
+func (h *Handle) TotalSize(ctx context.Context) (size, deletedSize int64, err error) {
+	for after := imap.UID(0); ; {
+		h.m.mu.RLock()
+		s := &h.m.state
+		if s.sizeless == 0 {
+			size, deletedSize = s.size, s.deletedSize
+			h.m.mu.RUnlock()
+			break
+		}
+		var msgs []Message
+		i := s.pos(after + 1)
+		for ; i < len(s.list) && len(msgs) < 256; i++ {
+			if s.list[i].size < 0 {
+				msgs = append(msgs, s.list[i].message())
+			}
+			after = s.list[i].uid
+		}
+		size, deletedSize = s.size, s.deletedSize
+		done := i == len(s.list) && len(msgs) == 0
+		h.m.mu.RUnlock()
+		if done {
+			break // those left are unreadable
+		}
+		if err := h.Load(ctx, msgs); err != nil {
+			return 0, 0, err
+		}
+	}
+	h.FlushCache()
+	return size, deletedSize, nil
+}
+
+// Refresh looks at the disk for what others have done. When they have done
+// nothing it costs two stats. What it finds is published to all sessions; this
+// one sees it with its next Sync.
+func (h *Handle) Refresh(ctx context.Context) error {
+	return opError("refresh", h.loc.name, h.m.refresh(ctx, h))
+}

@@ -1,0 +1,248 @@
+package maildir
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// Mailbox is one open mailbox, shared by all its handles.
+//
+// writer is held by whoever works on the disk, together with the dotlock; mu
+// ("state") guards the memory and is never held over a system call. Only a
+// holder of writer changes the list of messages, so it may read the list
+// without mu; sizes, dates and cache offsets are changed under mu alone.
+type Mailbox struct {
+	store *Store
+	root  string // of the tree
+
+	dirPath string        // store.mu
+	users   int           // store.mu
+	idle    *list.Element // store.mu
+
+	dir, newDir, curDir *fsx.Dir
+
+	writer chan struct{} // holds one element while it is taken
+	loaded bool          // writer
+	list   listFile      // writer
+	index  indexFile     // writer
+
+	mu    sync.RWMutex
+	state state
+	log   changeLog
+	seen  seen
+
+	cache cacheFile
+
+	dead    atomic.Bool // removed, or its UIDVALIDITY has changed
+	frozen  atomic.Bool // the directory cannot be written
+	waiting atomic.Int32
+	noted   notes
+	told    onceLog
+}
+
+// seen is what the disk looked like when memory last agreed with it.
+type seen struct {
+	dirs  [2]dirLook // new, cur
+	list  fileID     // dovecot-uidlist
+	keys  fileID     // dovecot-keywords
+	index fileID     // maildir-imapd.index
+}
+
+// fileID tells versions of a file apart: replaced or grown.
+type fileID struct {
+	ino   uint64
+	size  int64
+	mtime int64
+}
+
+func idOf(st fsx.Stat) fileID { return fileID{st.Ino, st.Size, st.Mtime} }
+
+// idNow is the identity of a name in d, zero when there is none.
+func idNow(d *fsx.Dir, name string) (fileID, error) {
+	st, err := d.StatName(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fileID{}, nil
+	}
+	return idOf(st), err
+}
+
+// The two directories of messages, as indices and as bits.
+const (
+	dirNew = iota
+	dirCur
+
+	lookNew  looks = 1 << dirNew
+	lookCur  looks = 1 << dirCur
+	lookList looks = 4
+	lookKeys looks = 8
+	lookTail looks = 16 // the index has grown
+)
+
+type looks uint8
+
+// dirLook is the last look at one directory.
+type dirLook struct {
+	mtime int64 // of the directory, before the look
+	at    int64 // when it was
+	own   bool  // the last change was ours, and not looked at since
+}
+
+const (
+	tick   = int64(20 * time.Millisecond) // coarser than any kernel's clock for files
+	second = int64(time.Second)           // the coarsest of file systems' clocks
+)
+
+// stale tells whether the directory must be looked at again. The same time
+// does not prove that nothing has changed: a change within the clock's
+// granularity of the look leaves no trace (FORMATS §5.9, 7). So a look that
+// came too soon after the change is repeated: at once when it was within a
+// tick, and once more when a second has passed. While watched, events tell.
+func (l dirLook) stale(mtime, now int64, watched bool) bool {
+	age := l.at - l.mtime // at the time of the look
+	switch {
+	case mtime != l.mtime:
+		return true
+	case watched, age >= second, age < -2*second:
+		return false
+	case !l.own && age < tick:
+		return true
+	}
+	return now-l.mtime >= second
+}
+
+// newMailbox opens the directories. A directory that lacks cur, new or tmp
+// gets them if that is permitted.
+func newMailbox(s *Store, dir string, loc location) (*Mailbox, error) {
+	d, err := loc.open(s.fs)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mailbox{store: s, root: loc.root, dirPath: dir, dir: d, writer: make(chan struct{}, 1)}
+	m.cache.m = m
+	m.index.m = m
+	if m.newDir, err = openSub(d, "new"); err == nil {
+		m.curDir, err = openSub(d, "cur")
+	}
+	if err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func openSub(d *fsx.Dir, name string) (*fsx.Dir, error) {
+	s, err := d.Sub(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	if merr := d.Mkdir(name, 0); merr != nil && !errors.Is(merr, fs.ErrExist) {
+		return nil, err
+	}
+	return d.Sub(name)
+}
+
+func (m *Mailbox) sub(dir int) *fsx.Dir {
+	if dir == dirNew {
+		return m.newDir
+	}
+	return m.curDir
+}
+
+// current tells whether the directory at this place is still the one that is
+// open.
+func (m *Mailbox) current(loc *location) bool {
+	d, err := loc.open(m.store.fs)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	return !m.dead.Load() && d.Identity().SameFile(m.dir.Identity())
+}
+
+func (m *Mailbox) alive() error {
+	if m.dead.Load() {
+		return ErrNotExist
+	}
+	return nil
+}
+
+// kill ends the mailbox for all its sessions.
+func (m *Mailbox) kill() {
+	m.dead.Store(true)
+	m.poke()
+}
+
+// poke wakes all sessions that wait for a change.
+func (m *Mailbox) poke() {
+	if m.waiting.Load() == 0 {
+		return
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	m.wake(nil)
+}
+
+// wake signals the waiting sessions but one; mu is held.
+func (m *Mailbox) wake(but *Handle) {
+	if m.waiting.Load() == 0 {
+		return
+	}
+	for _, h := range m.log.handles {
+		if h != but && h.changed != nil {
+			select {
+			case h.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (m *Mailbox) close() {
+	m.cache.close()
+	for _, d := range []*fsx.Dir{m.newDir, m.curDir, m.dir} {
+		if d != nil {
+			d.Close()
+		}
+	}
+}
+
+// lockWriter waits for the disk.
+func (m *Mailbox) lockWriter(ctx context.Context) error {
+	select {
+	case m.writer <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *Mailbox) unlockWriter() { <-m.writer }
+
+// onceLog remembers what has been said already.
+type onceLog struct {
+	mu   sync.Mutex
+	said map[string]bool
+}
+
+// once logs a line about this mailbox the first time it is called with key.
+func (m *Mailbox) once(key, msg string, args ...any) {
+	m.told.mu.Lock()
+	if m.told.said == nil {
+		m.told.said = make(map[string]bool)
+	}
+	said := m.told.said[key]
+	if len(m.told.said) < 1000 {
+		m.told.said[key] = true
+	}
+	m.told.mu.Unlock()
+	if !said {
+		m.store.log.Warn(msg, append([]any{"mailbox", m.dir.Path()}, args...)...)
+	}
+}

@@ -1,0 +1,284 @@
+package maildir
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// entry is what is kept in memory of one message: 64 bytes, shared by all
+// sessions. Base names lie in the arena state.names.
+type entry struct {
+	uid      imap.UID
+	name     uint32 // offset of the base name in the arena
+	nameLen  uint8  // file names have at most 255 bytes
+	flags    SystemFlags
+	bits     entryBits
+	saved    uint32 // seconds: when the message came into this mailbox, 0 = not known
+	cacheLen uint32
+	keywords uint64
+	modseq   uint64
+	size     int64 // RFC822.SIZE, -1 = not known
+	date     int64 // INTERNALDATE in seconds, noDate = not known
+	cacheOff int64 // where its cache record begins, 0 = none
+}
+
+type entryBits uint8
+
+const (
+	inNew    entryBits = 1 << iota // the file lies in new/
+	oddInfo                        // the file's info is in state.odd, not what the flags would make it
+	verified                       // size comes from the bytes, not from a W= in the name
+)
+
+const noDate = math.MinInt64
+
+// gone is one line of the expunge history.
+type gone struct {
+	lo, hi imap.UID
+	modseq uint64
+}
+
+// state is the memory of one mailbox, guarded by Mailbox.state. list is sorted
+// by UID and only ever grows at its end: a message that turns up below the
+// highest UID given so far gets a new one, because sequence numbers of running
+// sessions could not take it.
+type state struct {
+	list  []entry
+	names []byte // arena of base names
+	waste int    // bytes of the arena that belong to nobody
+
+	odd   map[imap.UID]string // info of the oddly named, with its colon
+	index nameTable           // base name -> UID
+
+	validity uint32
+	next     imap.UID // the next UID to give
+	guid     string   // 32 hex digits
+	modseq   uint64   // HIGHESTMODSEQ
+
+	keys    [64]string // keyword of each bit; 0-25 are the letters of dovecot-keywords
+	keysGen int        // changes with keys
+
+	unseen, deleted, fresh int   // fresh: messages in new/
+	size, deletedSize      int64 // of those whose size is known
+	sizeless               int   // messages whose size is not known
+
+	seenBelow imap.UID // all messages below this UID have \Seen
+
+	history   []gone
+	historyOf uint64 // expunges up to this MODSEQ may be missing from history
+}
+
+// pos returns the index of the first message with this UID or a later one.
+func (s *state) pos(uid imap.UID) int {
+	l := s.list
+	n := len(l)
+	if n == 0 || uid > l[n-1].uid {
+		return n
+	}
+	// Most mailboxes have few gaps: the first guess is the answer's neighbour.
+	if d := int(uid) - int(l[0].uid); d >= 0 && d < n && l[d].uid == uid {
+		return d
+	}
+	return sort.Search(n, func(i int) bool { return l[i].uid >= uid })
+}
+
+func (s *state) find(uid imap.UID) *entry {
+	if i := s.pos(uid); i < len(s.list) && s.list[i].uid == uid {
+		return &s.list[i]
+	}
+	return nil
+}
+
+func (s *state) maxUID() imap.UID {
+	if n := len(s.list); n > 0 {
+		return s.list[n-1].uid
+	}
+	return 0
+}
+
+func (s *state) base(e *entry) []byte { return s.names[e.name : e.name+uint32(e.nameLen)] }
+
+// info is the part of the message's file name from the colon on.
+func (s *state) info(e *entry) string {
+	if e.bits&oddInfo != 0 {
+		return s.odd[e.uid]
+	}
+	var buf [64]byte
+	return string(appendCanonical(buf[:0], e))
+}
+
+// appendFileName appends the message's file name.
+func (s *state) appendFileName(b []byte, e *entry) []byte {
+	b = append(b, s.base(e)...)
+	if e.bits&oddInfo != 0 {
+		return append(b, s.odd[e.uid]...)
+	}
+	return appendCanonical(b, e)
+}
+
+// appendCanonical appends the info that follows from the flags alone: nothing
+// for a file in new/, ":2," and sorted letters for one in cur/.
+func appendCanonical(b []byte, e *entry) []byte {
+	if e.bits&inNew != 0 {
+		return b
+	}
+	return appendInfo(b, e.flags, letterMask(e.keywords), "")
+}
+
+// letterMask is the keywords that have a letter.
+func letterMask(keywords uint64) uint32 { return uint32(keywords & (1<<26 - 1)) }
+
+// count adds a message to the sums, or takes it out of them with by = -1.
+func (s *state) count(e *entry, by int) {
+	if e.flags&Seen == 0 {
+		s.unseen += by
+	}
+	if e.bits&inNew != 0 {
+		s.fresh += by
+	}
+	if e.size < 0 {
+		s.sizeless += by
+	} else {
+		s.size += int64(by) * e.size
+	}
+	if e.flags&Deleted != 0 {
+		s.deleted += by
+		if e.size >= 0 {
+			s.deletedSize += int64(by) * e.size
+		}
+	}
+}
+
+// change runs f on a message and keeps the sums right.
+func (s *state) change(e *entry, f func(*entry)) {
+	s.count(e, -1)
+	f(e)
+	s.count(e, +1)
+}
+
+// append adds a message whose UID is above all others.
+func (s *state) append(e entry, base []byte) *entry {
+	if len(s.names)+len(base) > math.MaxUint32 {
+		s.repack()
+	}
+	e.name, e.nameLen = uint32(len(s.names)), uint8(len(base))
+	s.names = append(s.names, base...)
+	s.list = append(s.list, e)
+	s.count(&e, +1)
+	if s.next <= e.uid {
+		s.next = e.uid + 1
+	}
+	s.index.put(s, e.uid, base)
+	return &s.list[len(s.list)-1]
+}
+
+// setInfo gives a message the place and info of its file, keeping the words
+// that flags cannot express.
+func (s *state) setInfo(e *entry, where entryBits, info string) {
+	s.change(e, func(e *entry) {
+		sys, letters, _ := parseInfo(info)
+		e.flags = sys
+		e.keywords = e.keywords&^(1<<26-1) | uint64(letters)
+		s.forwarded(e)
+		e.bits = e.bits&^inNew | where
+		s.noteInfo(e, info)
+	})
+}
+
+// forwarded lets the P of a file name and the keyword $Forwarded stand for
+// each other (FORMATS §5.9, 4).
+func (s *state) forwarded(e *entry) {
+	if e.flags&Passed == 0 {
+		return
+	}
+	bit := s.keyword(forwarded)
+	if bit < 0 {
+		if bit = s.freeHigh(); bit < 0 {
+			return
+		}
+		s.keys[bit] = forwarded
+		s.keysGen++
+	}
+	e.keywords |= 1 << bit
+}
+
+const forwarded = "$Forwarded"
+
+// drop removes the messages of these UIDs, which must be sorted.
+func (s *state) drop(uids []imap.UID) {
+	if len(uids) == 0 {
+		return
+	}
+	at := s.pos(uids[0])
+	out := at
+	for k := 0; at < len(s.list); at++ {
+		e := &s.list[at]
+		for k < len(uids) && uids[k] < e.uid {
+			k++
+		}
+		if k < len(uids) && uids[k] == e.uid {
+			s.count(e, -1)
+			s.waste += int(e.nameLen)
+			delete(s.odd, e.uid)
+			continue
+		}
+		if k == len(uids) && out < at {
+			out += copy(s.list[out:], s.list[at:])
+			at = len(s.list)
+			break
+		}
+		if out < at {
+			s.list[out] = *e
+		}
+		out++
+	}
+	clear(s.list[out:])
+	s.list = s.list[:out]
+	if s.waste > 64<<10 && s.waste > len(s.names)/2 {
+		s.repack()
+	}
+}
+
+// repack rebuilds the arena without the names of those that are gone.
+func (s *state) repack() {
+	names := make([]byte, 0, len(s.names)-s.waste)
+	for i := range s.list {
+		e := &s.list[i]
+		b := s.base(e)
+		e.name = uint32(len(names))
+		names = append(names, b...)
+	}
+	s.names, s.waste = names, 0
+	s.list = slices.Clip(s.list)
+}
+
+// remember adds to the expunge history; the oldest lines fall off at its end.
+func (s *state) remember(uids []imap.UID, modseq uint64) {
+	for _, uid := range uids {
+		if n := len(s.history); n > 0 && s.history[n-1].modseq == modseq && s.history[n-1].hi+1 == uid {
+			s.history[n-1].hi = uid
+			continue
+		}
+		s.history = append(s.history, gone{uid, uid, modseq})
+	}
+	if over := len(s.history) - maxHistory; over > 0 {
+		over += maxHistory / 4
+		s.historyOf = max(s.historyOf, s.history[over-1].modseq)
+		s.history = slices.Delete(s.history, 0, over)
+	}
+}
+
+const maxHistory = 16 << 10
+
+// message is the copy of a message that goes to the engine.
+func (e *entry) message() Message {
+	m := Message{UID: e.uid, Flags: Flags{System: e.flags, Keywords: e.keywords}, ModSeq: e.modseq, Size: e.size, SaveDate: int64(e.saved)}
+	if e.date != noDate {
+		m.InternalDate = time.Unix(e.date, 0)
+	}
+	return m
+}

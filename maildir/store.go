@@ -1,0 +1,218 @@
+package maildir
+
+import (
+	"container/list"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// Store is the process's registry of open mailboxes: one Mailbox for each
+// directory, however many sessions look at it.
+type Store struct {
+	o   StoreOptions
+	fs  *fsx.FS
+	log *slog.Logger
+	now func() time.Time
+
+	mu     sync.Mutex
+	boxes  map[string]*Mailbox // by directory
+	idle   *list.List          // of *Mailbox nobody has open, the longest idle first
+	closed bool
+
+	watch watcher
+}
+
+// NewStore makes a store. Nothing is read before a mailbox is opened.
+func NewStore(o StoreOptions) (*Store, error) {
+	if o.LockWait == 0 {
+		o.LockWait = 10 * time.Second
+	}
+	if o.Warm == 0 {
+		o.Warm = 64
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Store{o: o, log: o.Log, now: o.Now, boxes: make(map[string]*Mailbox), idle: list.New()}
+	s.fs = &s.o.FS
+	s.watch.init(s)
+	return s, nil
+}
+
+// Close lets go of all mailboxes. Handles must have been closed before.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	boxes := make([]*Mailbox, 0, len(s.boxes))
+	for _, m := range s.boxes {
+		boxes = append(boxes, m)
+	}
+	clear(s.boxes)
+	s.idle.Init()
+	s.mu.Unlock()
+	s.watch.close()
+	for _, m := range boxes {
+		m.close()
+	}
+	return nil
+}
+
+// open opens a mailbox for one selection.
+func (s *Store) open(ctx context.Context, loc location, mode Mode) (*Handle, error) {
+	h, err := s.openHandle(ctx, loc, mode)
+	return h, opError("open", loc.name, err)
+}
+
+func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handle, error) {
+	m, err := s.mailbox(loc)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handle{store: s, m: m, mode: mode, loc: loc}
+	if err := m.load(ctx, mode); err != nil {
+		s.release(m)
+		return nil, err
+	}
+	m.mu.Lock()
+	m.log.attach(h)
+	m.mu.Unlock()
+	if mode != Target {
+		if err := m.refresh(ctx, h); err != nil {
+			h.Close()
+			return nil, err
+		}
+	}
+	var d Delta
+	h.Sync(true, &d)
+	return h, nil
+}
+
+// mailbox finds or makes the Mailbox of a directory and counts its user.
+func (s *Store) mailbox(loc location) (*Mailbox, error) {
+	dir := filepath.Clean(loc.dir)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errClosed
+	}
+	m := s.boxes[dir]
+	if m != nil {
+		m.users++
+		if m.idle != nil {
+			s.idle.Remove(m.idle)
+			m.idle = nil
+		}
+	}
+	s.mu.Unlock()
+	if m != nil {
+		if m.current(&loc) {
+			return m, nil
+		}
+		// The directory has been replaced behind our back.
+		s.removed(dir)
+		s.release(m)
+	}
+	fresh, err := newMailbox(s, dir, loc)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if other := s.boxes[dir]; other != nil || s.closed {
+		closed := s.closed
+		if other != nil {
+			other.users++
+			if other.idle != nil {
+				s.idle.Remove(other.idle)
+				other.idle = nil
+			}
+		}
+		s.mu.Unlock()
+		fresh.close()
+		if closed {
+			return nil, errClosed
+		}
+		return other, nil
+	}
+	fresh.users = 1
+	s.boxes[dir] = fresh
+	s.mu.Unlock()
+	return fresh, nil
+}
+
+// release takes back what mailbox gave. The last user leaves the mailbox warm
+// in memory; the one that has been idle longest makes room for it.
+func (s *Store) release(m *Mailbox) {
+	var victims []*Mailbox
+	s.mu.Lock()
+	m.users--
+	if m.users == 0 {
+		if s.boxes[m.dirPath] != m || s.closed {
+			victims = append(victims, m)
+		} else {
+			m.idle = s.idle.PushBack(m)
+			for s.idle.Len() > max(s.o.Warm, 0) {
+				v := s.idle.Remove(s.idle.Front()).(*Mailbox)
+				v.idle = nil
+				delete(s.boxes, v.dirPath)
+				victims = append(victims, v)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, v := range victims {
+		v.close()
+	}
+}
+
+// moved tells that a mailbox's directory has another name now: sessions that
+// have it selected go on.
+func (s *Store) moved(oldDir, newDir string) {
+	oldDir, newDir = filepath.Clean(oldDir), filepath.Clean(newDir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.boxes[oldDir]
+	if m == nil {
+		return
+	}
+	delete(s.boxes, oldDir)
+	s.watch.forget(m)
+	if s.boxes[newDir] != nil {
+		m.kill()
+		return
+	}
+	m.dirPath = newDir
+	s.boxes[newDir] = m
+	if m.waiting.Load() > 0 {
+		m.poke()
+	}
+}
+
+// removed tells that a mailbox is no more: its sessions see ErrNotExist.
+func (s *Store) removed(dir string) {
+	dir = filepath.Clean(dir)
+	s.mu.Lock()
+	m := s.boxes[dir]
+	last := false
+	if m != nil {
+		delete(s.boxes, dir)
+		s.watch.forget(m)
+		if m.idle != nil {
+			s.idle.Remove(m.idle)
+			m.idle = nil
+			last = true
+		}
+		m.kill()
+	}
+	s.mu.Unlock()
+	if last {
+		m.close()
+	}
+}

@@ -1,0 +1,319 @@
+package maildir
+
+import (
+	"sort"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Message is the copy of a message's state that the engine works on.
+type Message struct {
+	UID          imap.UID
+	Seq          uint32 // in the handle's view
+	Flags        Flags
+	ModSeq       uint64
+	Size         int64     // RFC822.SIZE, -1 = not known yet (Handle.Load)
+	InternalDate time.Time // zero = not known yet (Handle.Load)
+	SaveDate     int64     // seconds since 1970, 0 = not known
+	Recent       bool
+	Gone         bool // expunged meanwhile, though still in the view
+}
+
+// Delta is what a view must be told: expunges first, in this order, then the
+// new number of messages, then flags.
+type Delta struct {
+	Expunged      []uint32 // sequence numbers, each counting after those before it
+	ExpungedUIDs  []imap.UID
+	Exists        uint32
+	ExistsChanged bool
+	Recent        uint32
+	RecentChanged bool
+	Flags         []Message // changed by others; Seq is valid after the expunges
+	NewKeywords   bool
+}
+
+// view is what one session sees. It holds no list of messages: a sequence
+// number is the rank among the live ones plus the number of those below that
+// are expunged but not yet told. A session that is up to date costs this
+// struct, whatever the mailbox's size.
+//
+// It belongs to the handle's goroutine, which touches it holding Mailbox.state
+// for reading at least; whoever holds that lock for writing may move the
+// cursor (changeLog.seal).
+type view struct {
+	at      uint64    // cursor in the change log
+	maxUID  imap.UID  // the last message of the view
+	gone    uidRanges // expunged, not yet told; exact
+	flagged uidRanges // flags changed by others, not yet told; may span gaps
+	recent  uidRanges
+	nRecent uint32
+	told    uint32 // number of recent messages as last told
+	keysGen int
+}
+
+// pull moves the cursor to the end of the log and folds what it passes.
+func (v *view) pull(l *changeLog, h *Handle) {
+	end := l.end()
+	if v.at >= end {
+		return
+	}
+	for _, c := range l.lines[v.at-l.first:] {
+		switch hi := min(c.hi, v.maxUID); {
+		case c.lo > hi:
+		case c.expunged:
+			v.gone.addRange(c.lo, hi)
+		case c.by != h || h == nil:
+			v.flagged.addRange(c.lo, hi)
+		}
+	}
+	v.at = end
+}
+
+// exists is the number of messages in the view.
+func (v *view) exists(s *state) uint32 {
+	return uint32(v.live(s) + v.gone.count())
+}
+
+// live is how many of the view's messages still exist.
+func (v *view) live(s *state) int {
+	if v.maxUID >= s.maxUID() {
+		return len(s.list)
+	}
+	return s.pos(v.maxUID + 1)
+}
+
+// before is the number of messages in the view with a smaller UID.
+func (v *view) before(s *state, uid imap.UID) int { return s.pos(uid) + v.gone.below(uid) }
+
+// uidAt is the UID of a sequence number between 1 and exists.
+func (v *view) uidAt(s *state, seq uint32) imap.UID {
+	if len(v.gone) == 0 {
+		return s.list[seq-1].uid
+	}
+	// The smallest UID up to which the view has seq messages.
+	return imap.UID(sort.Search(int(v.maxUID), func(uid int) bool { return v.before(s, imap.UID(uid)+1) >= int(seq) }))
+}
+
+// lockView takes the state for reading with the view's cursor at the end of
+// the log.
+func (h *Handle) lockView() *state {
+	h.m.mu.RLock()
+	h.view.pull(&h.m.log, h)
+	return &h.m.state
+}
+
+// Count is the number of messages in the view.
+func (h *Handle) Count() uint32 {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	return h.view.exists(s)
+}
+
+// Recent is the number of messages in the view that are recent in it.
+func (h *Handle) Recent() uint32 { return h.view.nRecent }
+
+// MaxUID is the highest UID of the view, 0 when it is empty.
+func (h *Handle) MaxUID() imap.UID {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	n := h.view.exists(s)
+	if n == 0 {
+		return 0
+	}
+	return h.view.uidAt(s, n)
+}
+
+// SeqOf is the sequence number of a UID, 0 when the view does not have it.
+func (h *Handle) SeqOf(uid imap.UID) uint32 {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	if uid == 0 || uid > h.view.maxUID || s.find(uid) == nil && !h.view.gone.contains(uid) {
+		return 0
+	}
+	return uint32(h.view.before(s, uid)) + 1
+}
+
+// FirstUnseen is the sequence number of the first message without \Seen, 0
+// when there is none. The search begins where the last one ended.
+func (h *Handle) FirstUnseen() uint32 {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+	s := &h.m.state
+	h.view.pull(&h.m.log, h)
+	if s.unseen == 0 {
+		return 0
+	}
+	for i := s.pos(s.seenBelow); i < len(s.list); i++ {
+		if e := &s.list[i]; e.flags&Seen == 0 {
+			s.seenBelow = e.uid
+			if e.uid > h.view.maxUID {
+				return 0
+			}
+			return uint32(i+h.view.gone.below(e.uid)) + 1
+		}
+	}
+	return 0
+}
+
+// UIDsOf translates a set of sequence numbers; '*' is the last message. False:
+// the set names a number beyond the view.
+func (h *Handle) UIDsOf(seq imap.SeqSet) (imap.UIDSet, bool) {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	n := h.view.exists(s)
+	if n == 0 {
+		return nil, false
+	}
+	var set imap.UIDSet
+	for _, r := range seq {
+		lo, hi := r.Start, r.Stop
+		if lo == 0 {
+			lo = n
+		}
+		if hi == 0 {
+			hi = n
+		}
+		if lo > hi {
+			lo, hi = hi, lo
+		}
+		if hi > n {
+			return nil, false
+		}
+		set.AddRange(h.view.uidAt(s, lo), h.view.uidAt(s, hi))
+	}
+	return set, true
+}
+
+// Messages appends to dst the view's messages with a UID above after and up to
+// upTo, at most max of them. One call holds the state lock for reading: ask
+// for some hundreds at a time.
+func (h *Handle) Messages(dst []Message, after, upTo imap.UID, max int) []Message {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	return h.view.messages(dst, s, after, upTo, max)
+}
+
+func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) []Message {
+	upTo = min(upTo, v.maxUID)
+	if after >= upTo {
+		return dst
+	}
+	i, g := s.pos(after+1), v.gone.find(after+1)
+	seq := uint32(i + v.gone.below(after+1))
+	next := func() imap.UID { // the next of the gone ones
+		if g == len(v.gone) {
+			return upTo + 1
+		}
+		return v.gone[g].lo
+	}
+	lost := next()
+	if g < len(v.gone) && lost <= after {
+		lost = after + 1
+	}
+	for ; max > 0; max-- {
+		live := i < len(s.list) && s.list[i].uid <= upTo
+		seq++
+		switch {
+		case live && (lost > upTo || s.list[i].uid < lost):
+			m := s.list[i].message()
+			m.Seq, m.Recent = seq, v.recent.contains(m.UID)
+			dst = append(dst, m)
+			i++
+		case g < len(v.gone) && lost <= upTo:
+			dst = append(dst, Message{UID: lost, Seq: seq, Size: -1, Gone: true})
+			if lost++; lost > v.gone[g].hi {
+				g++
+				lost = next()
+			}
+		default:
+			return dst
+		}
+	}
+	return dst
+}
+
+// Sync moves the view to the shared state and says in d what to tell. With
+// expunge false, expunged messages stay in the view until a later Sync(true),
+// as RFC 9051 §7.5.1 asks of commands that use sequence numbers.
+func (h *Handle) Sync(expunge bool, d *Delta) {
+	*d = Delta{Expunged: d.Expunged[:0], ExpungedUIDs: d.ExpungedUIDs[:0], Flags: d.Flags[:0]}
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	v := &h.view
+	if expunge && len(v.gone) > 0 {
+		v.tellGone(s, d)
+	}
+	if maxUID := s.maxUID(); maxUID > v.maxUID {
+		v.arrivals(s, maxUID)
+		d.ExistsChanged = true
+	}
+	d.Exists = v.exists(s)
+	if d.Recent, d.RecentChanged = v.nRecent, v.nRecent != v.told; d.RecentChanged {
+		v.told = v.nRecent
+	}
+	if d.NewKeywords = v.keysGen != s.keysGen; d.NewKeywords {
+		v.keysGen = s.keysGen
+	}
+	if len(v.flagged) > 0 {
+		v.tellFlags(s, d)
+	}
+}
+
+// tellGone lists the expunges in ascending order: when one is told, those
+// before it are out of the client's count already.
+func (v *view) tellGone(s *state, d *Delta) {
+	for _, r := range v.gone {
+		below := s.pos(r.lo) // no live message lies inside the range
+		for uid := r.lo; ; uid++ {
+			d.Expunged = append(d.Expunged, uint32(below)+1)
+			d.ExpungedUIDs = append(d.ExpungedUIDs, uid)
+			if v.nRecent > 0 && v.recent.contains(uid) {
+				v.recent.remove(uid)
+				v.nRecent--
+			}
+			if uid == r.hi {
+				break
+			}
+		}
+	}
+	v.gone = nil
+}
+
+// arrivals takes in what is above the view. A message that still lies in new/
+// is recent here; one that this session itself has moved to cur/ has been
+// noted by claim.
+func (v *view) arrivals(s *state, maxUID imap.UID) {
+	for i := s.pos(v.maxUID + 1); i < len(s.list); i++ {
+		if e := &s.list[i]; e.bits&inNew != 0 {
+			v.recent.add(e.uid)
+		}
+	}
+	v.maxUID = maxUID
+	v.nRecent = uint32(v.recent.count())
+}
+
+func (v *view) tellFlags(s *state, d *Delta) {
+	kept := v.flagged[:0]
+	for _, r := range v.flagged {
+		for after := r.lo - 1; ; {
+			n := len(d.Flags)
+			d.Flags = v.messages(d.Flags, s, after, r.hi, 256)
+			if len(d.Flags) == n {
+				break
+			}
+			after = d.Flags[len(d.Flags)-1].UID
+			for i := n; i < len(d.Flags); i++ {
+				if !d.Flags[i].Gone {
+					d.Flags[n] = d.Flags[i]
+					n++
+				}
+			}
+			d.Flags = d.Flags[:n]
+		}
+	}
+	v.flagged = kept[:0]
+	if cap(v.flagged) > 64 {
+		v.flagged = nil
+	}
+}
