@@ -30,7 +30,7 @@ type scramExchange struct {
 	user  User
 }
 
-func startSCRAM(h *scramHash, plus bool) func(*Authenticator, Conn) Exchange {
+func startSCRAM(h *scramHash, plus bool) func(*Authenticator, Conn, []string) Exchange {
 	return func(a *Authenticator, c Conn, offered []string) Exchange {
 		return &scramExchange{a: a, c: c, hash: h, plus: plus, offered: slices.Contains(offered, h.name+"-PLUS")}
 	}
