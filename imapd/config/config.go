@@ -196,12 +196,12 @@ func Default() *Config {
 		Limits: Limits{
 			MaxConnections:     10000,
 			PerIP:              100,
-			PerUser:            100,
+			PerUser:            50,
 			LoginTimeout:       time.Minute,
 			IdleTimeout:        30 * time.Minute, // RFC 9051 §5.4: no less once logged in
-			WriteTimeout:       5 * time.Minute,
+			WriteTimeout:       time.Minute,
 			MaxLine:            64 << 10,
-			MaxLiteral:         64 << 10,
+			MaxLiteral:         1 << 20,
 			AppendLimit:        128 << 20,
 			BadCommands:        20,
 			BadCommandsPreauth: 3,
