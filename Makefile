@@ -15,27 +15,106 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 # The tag that git knows, or in an unpacked archive the newest version that CHANGELOG.md names.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's/^\#\# \([^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
-# Paths, build time and the state of the checkout stay out of the binaries: the same source and the same Go give the same bytes.
+# Paths, build time and the state of the checkout stay out of the binaries: the same source and the same Go
+# give the same bytes. make reproducible shows it.
 BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 
+# How long each fuzz target runs, and what DEMO=once ends after the visit.
 FUZZTIME ?= 20s
+DEMO     ?=
+# More words for go test, as in: make test TESTFLAGS='-v -run Idle'
+TESTFLAGS ?=
 
-.PHONY: all build test race lint fuzz interop bench demo cover install clean help
+INSTALL = install
+
+.PHONY: all build test race lint fuzz interop bench demo cover install reproducible clean help
 
 all: build
 
-## build    the two programs, static, into bin/
+## build        the two programs, static, into bin/
 build:
 	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/ ./cmd/...
 
-## test     every test that needs nothing but Go
+## test         every test that needs nothing but Go
 test:
-	$(GO) test ./...
+	$(GO) test $(TESTFLAGS) ./...
 
-## clean    remove what make made
+## race         the same under the race detector, which needs a C compiler
+race:
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...
+
+## lint         gofmt, vet, staticcheck, the project's own rules, the RFC list, the manual pages
+lint:
+	@bad=$$(gofmt -l .) || exit 1; \
+		if [ -n "$$bad" ]; then echo "gofmt -w these:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./contrib/interop/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags interop ./contrib/interop/...
+	$(GO) run ./contrib/lint
+	$(GO) run ./contrib/rfc
+	@if command -v mandoc >/dev/null; then echo "mandoc -Tlint -Wwarning man/*.[1-8]"; mandoc -Tlint -Wwarning man/*.[1-8]; \
+		elif [ -n "$$CI" ]; then echo "mandoc is not installed" >&2; exit 1; \
+		else echo "mandoc is not installed: the manual pages were not checked"; fi
+
+## fuzz         every fuzz target for FUZZTIME (20s)
+fuzz:
+	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
+	while read -r pkg target; do \
+		echo "$$pkg $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	done
+
+## interop      mbsync, offlineimap, neomutt, curl and others against the daemon
+interop: build
+	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd $(GO) test -tags interop -count=1 -timeout 20m $(TESTFLAGS) ./contrib/interop/...
+
+## bench        the daemon and Debian's Dovecot on the same Maildir
+bench: build
+	$(GO) run ./contrib/bench
+
+## demo         a server with mail in it, until Ctrl-C (DEMO=once: one visit)
+demo: build
+	@$(GO) run ./contrib/demo -daemon bin/maildir-imapd $(if $(filter once,$(DEMO)),-once)
+
+## cover        test coverage, as text and in cover.html
+cover:
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+	$(GO) tool cover -html=cover.out -o cover.html
+
+# What is shipped names /usr and /etc; what is installed names where it was put.
+PATHS = sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/usr/bin/maildir|$(BINDIR)/maildir|g' -e 's|/etc/maildir-imapd|$(SYSCONFDIR)/maildir-imapd|g'
+
+## install      programs, manual pages, units, an example ini (DESTDIR, PREFIX, SYSCONFDIR)
+install:
+	@test -x bin/maildir-imapd || $(MAKE) build
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/maildir-imapd $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 755 bin/maildir-imapd $(DESTDIR)$(SBINDIR)/maildir-imapd
+	$(INSTALL) -m 755 bin/maildir-imapctl $(DESTDIR)$(BINDIR)/maildir-imapctl
+	for p in man/*.5; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man5/$${p##*/} || exit 1; done
+	for p in man/*.8; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man8/$${p##*/} || exit 1; done
+	for u in contrib/systemd/*.socket contrib/systemd/*.service; do $(PATHS) $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	$(PATHS) contrib/imapd.ini >$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
+	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
+	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \
+		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
+
+# Builds from two directories, the second without git and with a cold cache, and compares.
+## reproducible builds twice in different places and compares the bytes
+reproducible: build
+	@tmp=$$(mktemp -d) && trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT && \
+	mkdir "$$tmp/src" && tar -cf - --exclude=./.git --exclude=./bin . | tar -xf - -C "$$tmp/src" && \
+	GOCACHE="$$tmp/cache" $(MAKE) -s -C "$$tmp/src" build VERSION='$(VERSION)' && \
+	for b in maildir-imapd maildir-imapctl; do cmp bin/$$b "$$tmp/src/bin/$$b" || exit 1; done && \
+	echo "the same bytes: $$(cd bin && sha256sum maildir-imapd maildir-imapctl | tr '\n' ' ')"
+
+## clean        removes what make made
 clean:
 	rm -rf bin demo cover.out cover.html
 
-## help     this list
+## help         this list
 help:
 	@sed -n 's/^## /  make /p' Makefile
