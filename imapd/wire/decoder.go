@@ -80,18 +80,21 @@ func (d *Decoder) Peek() byte {
 		return 0
 	}
 	if b[0] == 0 {
-		d.Fail("NUL is not allowed in a command")
+		d.failNUL()
 	}
 	return b[0]
 }
 
-// window returns what the reader holds, at least one byte, or nil after an
-// error. It stays valid until the next Peek.
+func (d *Decoder) failNUL() { d.Fail("NUL is not allowed in a command") }
+
+// window returns what the reader holds, at least one byte and at most one past
+// the line's budget, or nil after an error. It stays valid until the next Peek.
 func (d *Decoder) window() []byte {
 	if d.Peek(); d.err != nil {
 		return nil
 	}
-	b, _ := d.r.Peek(d.r.Buffered())
+	n := min(d.r.Buffered(), max(d.lim.Line-d.line, 0)+1)
+	b, _ := d.r.Peek(n)
 	return b
 }
 
@@ -100,8 +103,16 @@ func (d *Decoder) consume(n int) {
 	if n == 0 {
 		return
 	}
-	d.started = true
+	d.drop(n)
 	d.line += n
+	if d.line > d.lim.Line {
+		d.exceed(LimitLine, "command line is longer than %d bytes", int64(d.lim.Line))
+	}
+}
+
+// drop drops n buffered bytes and keeps the end of them in d.last.
+func (d *Decoder) drop(n int) {
+	d.started = true
 	b, _ := d.r.Peek(n) // cannot fail: the bytes are in the buffer
 	if n < len(d.last) {
 		copy(d.last[:], d.last[n:])
@@ -110,9 +121,6 @@ func (d *Decoder) consume(n int) {
 		copy(d.last[:], b[n-len(d.last):])
 	}
 	_, _ = d.r.Discard(n)
-	if d.line > d.lim.Line {
-		d.exceed(LimitLine, "command line is longer than %d bytes", int64(d.lim.Line))
-	}
 }
 
 // span consumes the longest run of bytes of the class. The result is valid
@@ -136,6 +144,12 @@ func (d *Decoder) span(c class) []byte {
 			return nil
 		}
 		if n < len(win) {
+			if win[n] == 0 {
+				// Peek says so when the NUL comes first in its window;
+				// the error must not depend on how the bytes arrive.
+				d.failNUL()
+				return nil
+			}
 			if len(d.buf) > 0 {
 				return d.buf
 			}
@@ -200,8 +214,7 @@ func (d *Decoder) lineEnd() {
 	if c == '\r' && d.err == nil {
 		// Line ends are outside the line's budget: a line of just the
 		// limit is allowed to end.
-		_, _ = d.r.Discard(1)
-		d.started = true
+		d.drop(1)
 		if c = d.Peek(); c != '\n' {
 			d.Fail("CR without LF")
 			return
@@ -214,8 +227,7 @@ func (d *Decoder) lineEnd() {
 		d.unexpected("the end of the line")
 		return
 	}
-	_, _ = d.r.Discard(1)
-	d.started = true
+	d.drop(1)
 }
 
 // List reads "(" f *(SP f) ")". The list may be empty: rules that want an

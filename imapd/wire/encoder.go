@@ -209,20 +209,20 @@ func (e *Encoder) DateTime(t time.Time) *Encoder {
 // error.
 func (e *Encoder) NumSet(set imap.NumSet) *Encoder {
 	empty := true
-	switch set := set.(type) {
+	switch s := set.(type) {
 	case imap.SeqSet:
-		for i, r := range set {
+		for i, r := range s {
 			e.numRange(i, r.Start, r.Stop)
 		}
-		empty = len(set) == 0
+		empty = len(s) == 0
 	case imap.UIDSet:
 		if imap.IsSearchRes(set) {
 			return e.Special('$')
 		}
-		for i, r := range set {
+		for i, r := range s {
 			e.numRange(i, uint32(r.Start), uint32(r.Stop))
 		}
-		empty = len(set) == 0
+		empty = len(s) == 0
 	}
 	if empty {
 		e.fail(fmt.Errorf("empty number set: %w", ErrToken))
