@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// UpdateFile replaces a password file's content by what edit makes of it. The new file
+// takes the old one's place by rename, with its owner and mode, or 0640 where there
+// was none; a reader sees the one or the other, and so does the machine after a power
+// cut. Of two updates at once the second waits, so that it edits what the first one
+// wrote. When edit returns an error nothing is changed.
+func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte, error)) (err error) {
+	// A link stays a link: its target is replaced.
+	if target, lerr := filepath.EvalSymlinks(path); lerr == nil {
+		path = target
+	}
+	dir, err := lockDir(ctx, filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // ends the lock
+	old, st, err := readOld(path)
+	if err != nil {
+		return err
+	}
+	content, err := edit(old)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("password file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := fill(tmp, content, st); err != nil {
+		return fmt.Errorf("password file: %w", err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("password file: %w", err)
+	}
+	if serr := dir.Sync(); serr != nil {
+		return fmt.Errorf("password file %s is written but may not survive a power cut: %w", path, serr)
+	}
+	return nil
+}
+
+// lockDir opens a directory and locks it. The file itself would not do: it is
+// replaced by every update.
+func lockDir(ctx context.Context, path string) (*os.File, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("password file: %w", err)
+	}
+	for {
+		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			err = fmt.Errorf("another update holds it: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+			continue
+		}
+		break
+	}
+	dir.Close()
+	return nil, fmt.Errorf("lock of %s: %w", path, err)
+}
+
+func readOld(path string) ([]byte, fs.FileInfo, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("password file: %w", err)
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxFile {
+		return nil, nil, fmt.Errorf("password file %s: is not a regular file of at most %d MiB", path, maxFile>>20)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("password file: %w", err)
+	}
+	return old, st, nil
+}
+
+// fill makes the new file complete and durable before it gets its name. Ownership
+// first: a chown may clear mode bits, and the secrets come last.
+func fill(tmp *os.File, content []byte, like fs.FileInfo) error {
+	mode := fs.FileMode(0o640)
+	if like != nil {
+		mode = like.Mode().Perm()
+		if err := own(tmp, like); err != nil {
+			return err
+		}
+	}
+	if err := tmp.Chmod(mode); err != nil {
+		return err
+	}
+	if _, err := tmp.Write(content); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	return tmp.Close()
+}
+
+// own gives the new file the old one's owner and group, when they differ.
+func own(tmp *os.File, like fs.FileInfo) error {
+	st, err := tmp.Stat()
+	if err != nil {
+		return err
+	}
+	want, ok1 := like.Sys().(*syscall.Stat_t)
+	have, ok2 := st.Sys().(*syscall.Stat_t)
+	if !ok1 || !ok2 || (want.Uid == have.Uid && want.Gid == have.Gid) {
+		return nil
+	}
+	if err := tmp.Chown(int(want.Uid), int(want.Gid)); err != nil {
+		return fmt.Errorf("cannot keep the file's owner: %w; run this as root or as that owner", err)
+	}
+	return nil
+}

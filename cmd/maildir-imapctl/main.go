@@ -1,0 +1,100 @@
+// Maildir-imapctl is the administrator's tool of maildir-imapd. Each sub-command is one
+// file here and one line of the table commands; maildir-imapctl(8) is the reference.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// commands is every sub-command, in the order in which help lists them.
+var commands = []func() *cobra.Command{
+	passwdCommand,
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run returns the exit status: 0 done, 1 failed or misused.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(longFlags(args))
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "maildir-imapctl: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "maildir-imapctl",
+		Short: "administer maildir-imapd",
+		Long:  "maildir-imapctl administers maildir-imapd: see maildir-imapctl(8).",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fmt.Errorf("no command given; try maildir-imapctl -h")
+		},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	cobra.EnableCommandSorting = false
+	cobra.AddTemplateFunc("flags", func(usage string) string {
+		return strings.ReplaceAll(usage, "--", "-")
+	})
+	root.SetUsageTemplate(usage)
+	for _, c := range commands {
+		root.AddCommand(c())
+	}
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	return root
+}
+
+// usage is what -h prints below the description.
+const usage = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} command [-flag ...]{{else}}{{.UseLine}}{{end}}
+{{- if .HasAvailableSubCommands}}
+
+Commands:
+{{- range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}}  {{.Short}}{{end}}{{end}}
+
+maildir-imapctl command -h explains one command.
+{{- end}}
+{{- if .HasAvailableLocalFlags}}
+
+Flags:
+{{flags .LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{- end}}
+{{- if .HasExample}}
+
+Example:
+{{.Example}}
+{{- end}}
+`
+
+// longFlags lets flags be written with one dash, as the daemon's are. No flag of this
+// tool has a one-letter form but -h.
+func longFlags(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i, a := range args {
+		if a == "--" {
+			return append(out, args[i:]...)
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
+			a = "-" + a
+		}
+		out = append(out, a)
+	}
+	return out
+}
