@@ -187,6 +187,37 @@ func (d *Dir) stat(name string) (Stat, error) {
 	return newStat(&st), nil
 }
 
+// Stat tells the state of what a path leads to, links followed.
+func (f *FS) Stat(path string) (Stat, error) {
+	if err := f.check("stat", path, ""); err != nil {
+		return Stat{}, err
+	}
+	var st unix.Stat_t
+	if err := eintr(func() error { return unix.Stat(path, &st) }); err != nil {
+		return Stat{}, pathError("stat", path, "", err)
+	}
+	return newStat(&st), nil
+}
+
+// StatIn tells the state of name in the subdirectory sub without opening it:
+// one system call to learn whether a file is there. A link sub is followed, so
+// nothing but existence may be concluded.
+func (d *Dir) StatIn(sub, name string) (Stat, error) {
+	if err := d.begin("stat", sub); err != nil {
+		return Stat{}, err
+	}
+	if !validName(name) {
+		return Stat{}, &fs.PathError{Op: "stat", Path: join(join(d.path, sub), name), Err: ErrName}
+	}
+	return d.stat(sub + "/" + name)
+}
+
+// Like makes new files and directories in d take mode and group from o.
+func (d *Dir) Like(o Stat) {
+	d.opend.Mode = d.opend.Mode&^0o7777 | o.Mode&0o7777
+	d.opend.Gid = o.Gid
+}
+
 // Mkdir makes a directory. With perm 0 it gets the mode and group of d.
 func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
 	if err := d.begin("mkdir", name); err != nil {
