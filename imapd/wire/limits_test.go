@@ -40,6 +40,7 @@ func TestLimits(t *testing.T) {
 		limit string // "" = within all limits
 		value int64
 		fatal bool
+		bytes int64 // Limits.Arguments, if not the above
 	}{
 		{in: strings.Repeat("x", 100), parse: strs},
 		{in: strings.Repeat("x", 101), parse: strs, limit: LimitLine, value: 100},
@@ -60,6 +61,10 @@ func TestLimits(t *testing.T) {
 		{in: "1 2 3 4 5 6 7 8 9 10", parse: strs},
 		{in: "1 2 3 4 5 6 7 8 9 10 11", parse: strs, limit: LimitArgs, value: 10},
 		{in: strings.Repeat("{20+}\r\n12345678901234567890 ", 6) + "x", parse: strs, limit: LimitArgs, value: 10},
+		// The digits of a literal's header are a token too.
+		{in: "{20+}\r\n12345678901234567890 {20+}\r\n12345678901234567890 x", parse: strs, bytes: 45},
+		{in: "{20+}\r\n12345678901234567890 {20+}\r\n12345678901234567890 x", parse: strs, bytes: 44, limit: LimitArguments, value: 44},
+		{in: "{20+}\r\n12345678901234567890 {20+}\r\n\n\n\n\n\n678901234567890 x", parse: strs, bytes: 43, limit: LimitArguments, value: 43},
 		{in: "(((x)))", parse: nested},
 		{in: "((((x))))", parse: nested, limit: LimitDepth, value: 3},
 		{in: "(((x) (x)) x ((x)))", parse: nested},
@@ -69,10 +74,8 @@ func TestLimits(t *testing.T) {
 		{in: "[1.2.3.4]", parse: func(d *Decoder) { d.Section() }, limit: LimitDepth, value: 3},
 	} {
 		l := lim
-		if i == 17 { // literals count two tokens each, their header and themselves
-			l.Args = 1000
-			c.parse(prepared(c.in+"\r\n", l))
-			l.Arguments, c.limit, c.value = 100, LimitArguments, 100
+		if c.bytes > 0 {
+			l.Arguments = c.bytes
 		}
 		const next = "next NOOP\r\n"
 		eachReader(c.in+"\r\n"+next, l, func(how string, d *Decoder, r *bufio.Reader) {

@@ -9,20 +9,20 @@ import (
 
 // Mailbox reads a mailbox name and returns it in UTF-8; INBOX in any case is
 // "INBOX". Without SetUTF8 the name is modified UTF-7, but a name with 8-bit
-// characters is taken for UTF-8 as it stands, "&" included: Python's imaplib
-// and hand-made scripts send names so.
-func (d *Decoder) Mailbox() string {
-	return d.mailboxName(d.AString())
-}
+// characters is taken for UTF-8 as it stands, "&" included, even without quotes:
+// curl sends the names of its URLs so.
+func (d *Decoder) Mailbox() string { return d.nameOf(classAString, "a mailbox name") }
 
 // ListMailbox reads the pattern of LIST: a name in which "%" and "*" are
 // wildcards, also without quotes.
-func (d *Decoder) ListMailbox() string {
+func (d *Decoder) ListMailbox() string { return d.nameOf(classList, "a mailbox pattern") }
+
+func (d *Decoder) nameOf(c class, want string) string {
 	switch d.Peek() {
 	case '"', '{':
 		return d.mailboxName(d.String())
 	}
-	return d.mailboxName(string(d.token(classList, "a mailbox pattern")))
+	return d.mailboxName(string(d.token(c|class8bit, want)))
 }
 
 func (d *Decoder) mailboxName(s string) string {

@@ -57,8 +57,8 @@ func isNIL[T string | []byte](s T) bool {
 }
 
 // quoted reads a quoted string. RFC 9051 allows UTF-8 in it, RFC 3501 only
-// 7-bit; UTF-8 is taken in both, since Outlook and Python's imaplib send names
-// and search keys so. Other 8-bit text has to come in a literal.
+// 7-bit; UTF-8 is always taken, since a client need not ask which of the two the
+// server speaks. Other 8-bit text has to come in a literal.
 func (d *Decoder) quoted() string {
 	d.consume(1)
 	d.buf = d.buf[:0]

@@ -17,6 +17,7 @@ const (
 	classBase64  // base64-char and "="
 	classDate    // letters, digits, "-"
 	classSection // letters, digits, "."
+	class8bit    // what UTF-8 beyond ASCII is made of
 )
 
 var classes = makeClasses()
@@ -57,6 +58,9 @@ func makeClasses() (t [256]class) {
 			m |= classAlnum | classBase64 | classDate | classSection
 		}
 		t[c] = m
+	}
+	for c := 0x80; c < len(t); c++ {
+		t[c] = class8bit
 	}
 	return t
 }
