@@ -1,0 +1,115 @@
+package peer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Daemon is our daemon's configuration file, written and ready to be used by
+// whoever starts the program: StartDaemon or systemd-socket-activate.
+type Daemon struct {
+	Bin, Config   string
+	Addr, TLSAddr string
+	Dir           string
+}
+
+// FindDaemon builds maildir-imapd from this module into dir and returns its
+// path; $MAILDIR_IMAPD names one that is already built.
+func FindDaemon(dir string) (string, error) {
+	if bin := os.Getenv("MAILDIR_IMAPD"); bin != "" {
+		return bin, nil
+	}
+	bin := filepath.Join(dir, "maildir-imapd")
+	if _, err := os.Stat(bin); err == nil {
+		return bin, nil
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "maildir-imapd/cmd/maildir-imapd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is packaged
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("cannot build maildir-imapd: %w\n%s", err, stderr.Bytes())
+	}
+	return bin, nil
+}
+
+// ConfigureDaemon writes the INI file and the password file.
+func ConfigureDaemon(o Options) (*Daemon, error) {
+	if err := o.prepare(); err != nil {
+		return nil, err
+	}
+	if o.Bin == "" {
+		bin, err := FindDaemon(o.Dir)
+		if err != nil {
+			return nil, err
+		}
+		o.Bin = bin
+	}
+	plain, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	tls, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	if plain == tls {
+		return nil, errors.New("the kernel gave one port twice")
+	}
+	d := &Daemon{
+		Bin: o.Bin, Config: filepath.Join(o.Dir, "imapd.ini"), Dir: o.Dir,
+		Addr: fmt.Sprintf("127.0.0.1:%d", plain), TLSAddr: fmt.Sprintf("127.0.0.1:%d", tls),
+	}
+	r := strings.NewReplacer("DIR", o.Dir, "PLAIN", d.Addr, "TLS", d.TLSAddr, "LIMIT", fmt.Sprint(o.Limit))
+	return d, os.WriteFile(d.Config, []byte(r.Replace(daemonTemplate)+o.Extra), 0o644)
+}
+
+// StartDaemon runs our daemon on its own listeners.
+func StartDaemon(o Options) (*Server, error) {
+	d, err := ConfigureDaemon(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Name: "maildir-imapd", Addr: d.Addr, Dir: d.Dir, UID: os.Getuid(), argv: []string{d.Bin, "-config", d.Config}}
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// The limits come last: Extra may go on with the same section or open others.
+const daemonTemplate = `[server]
+hostname = localhost
+root = yes
+state = DIR/state
+
+[listener "imap"]
+listen = PLAIN
+tls = starttls
+
+[listener "imaps"]
+listen = TLS
+tls = implicit
+
+[auth]
+file = users.passwd
+cleartext = yes
+
+[mail]
+path = DIR/mail/%u
+layout = maildir++
+
+[special]
+sent = Sent
+drafts = Drafts
+junk = Junk
+trash = Trash
+archive = Archive
+
+[limits]
+`

@@ -1,0 +1,161 @@
+//go:build interop
+
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"maildir-imapd/contrib/interop/peer"
+	"maildir-imapd/imapd/transcript"
+)
+
+const transcripts = "../../testdata/imap"
+
+// maxDiffering is the share of replayed transcripts in which Dovecot may differ from the standards.
+const maxDiffering = 0.03
+
+// TestReplayDovecot plays the transcripts against Dovecot: what we demand of ourselves is what a standard
+// server does, or else the transcript says which RFC section decides.
+func TestReplayDovecot(t *testing.T) {
+	if _, err := exec.LookPath("dovecot"); err != nil {
+		missing(t, "dovecot", "dovecot-imapd")
+		return
+	}
+	scripts, err := transcript.LoadDir(transcripts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := newAccounts(t, startPeer(t, "dovecot"))
+	replayed, skipped := 0, 0
+	var differs []string
+	for _, s := range scripts {
+		t.Run(s.Name(), func(t *testing.T) {
+			if s.Dovecot.Kind == "skip" {
+				skipped++
+				t.Skip(s.Dovecot.Why)
+			}
+			err := transcript.Run(s, next(), transcript.Plain)
+			if errors.Is(err, transcript.ErrNeeds) || errors.Is(err, transcript.ErrCaps) {
+				skipped++
+				t.Skip(err)
+			}
+			replayed++
+			switch {
+			case s.Dovecot.Kind == "differs" && err == nil:
+				t.Errorf("said to differ (%s), but does not", s.Dovecot.Why)
+			case s.Dovecot.Kind == "differs":
+				differs = append(differs, s.Name()+": "+s.Dovecot.Why)
+			case err != nil:
+				t.Error(err)
+			}
+		})
+	}
+	fmt.Printf("transcripts replayed against Dovecot %s: %d, differences %d (%.1f %%), not for Dovecot %d\n",
+		peer.DovecotVersion(), replayed, len(differs), 100*float64(len(differs))/float64(max(replayed, 1)), skipped)
+	for _, d := range differs {
+		fmt.Println("  " + d)
+	}
+	if float64(len(differs)) > maxDiffering*float64(replayed) {
+		t.Errorf("%d differences in %d transcripts: more than %.0f %%", len(differs), replayed, 100*maxDiffering)
+	}
+}
+
+// TestReplayDaemon plays them against our daemon as it is shipped, through its sockets.
+func TestReplayDaemon(t *testing.T) {
+	scripts, err := transcript.LoadDir(transcripts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := newAccounts(t, startPeer(t, "maildir-imapd"))
+	for _, s := range scripts {
+		t.Run(s.Name(), func(t *testing.T) {
+			for _, v := range s.Variants() {
+				t.Run(string(v), func(t *testing.T) {
+					err := transcript.Run(s, next(), v)
+					if errors.Is(err, transcript.ErrNeeds) {
+						t.Skip(err)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// accounts is how many users a server under replay has: one for every run of a transcript.
+const accounts = 3000
+
+func startPeer(t *testing.T, name string) *peer.Server {
+	t.Helper()
+	users := map[string]string{}
+	for n := range accounts {
+		users[fmt.Sprintf("u%d", n)] = "secret"
+	}
+	o := peer.Options{Dir: workDir(t), Users: users}
+	start := peer.StartDaemon
+	if name == "dovecot" {
+		start = peer.StartDovecot
+	}
+	s, err := start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("end of the server's log:\n%s", s.Log())
+		}
+	})
+	return s
+}
+
+// newAccounts hands out users of a server one by one.
+func newAccounts(t *testing.T, s *peer.Server) func() *transcript.Server {
+	n := 0
+	return func() *transcript.Server {
+		user := fmt.Sprintf("u%d", n)
+		if n++; n > accounts {
+			t.Fatal("out of accounts")
+		}
+		return &transcript.Server{
+			Dial:     func() (net.Conn, error) { return net.DialTimeout("tcp", s.Addr, 5*time.Second) },
+			User:     user,
+			Password: "secret",
+			MailDir:  s.MailDir(user),
+			Owner:    s.UID,
+		}
+	}
+}
+
+// workDir is a directory that Dovecot's own users can enter, which t.TempDir's parents are not.
+func workDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "interop-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// missing fails for a program that is not there; -short skips instead.
+func missing(t *testing.T, program, debian string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skipf("%s is not installed", program)
+	}
+	t.Fatalf("%s is not installed (Debian: apt-get install %s); -short skips what is missing", program, debian)
+}
