@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -68,6 +69,13 @@ var grammar = map[string]func(*Decoder) any{
 	"uidset":   func(d *Decoder) any { return d.UIDSet() },
 	"numset": func(d *Decoder) any {
 		s, dollar := d.NumSet(true)
+		if s == nil {
+			return numSet{Dollar: dollar}
+		}
+		return numSet{s.String(), dollar}
+	},
+	"seqnumset": func(d *Decoder) any {
+		s, dollar := d.NumSet(false)
 		if s == nil {
 			return numSet{Dollar: dollar}
 		}
@@ -175,6 +183,8 @@ func TestGrammar(t *testing.T) {
 		{"uidset", "1:4294967295", imap.UIDSet{{Start: 1, Stop: math.MaxUint32}}},
 		{"numset", "$", numSet{"", true}},
 		{"numset", "2,1", numSet{"1:2", false}},
+		{"seqnumset", "$", numSet{"", true}},
+		{"seqnumset", "2,1,*", numSet{"1:2,*", false}},
 		{"date", "1-Feb-2020", "2020-02-01T00:00:00Z"},
 		{"date", "01-fEB-2020", "2020-02-01T00:00:00Z"},
 		{"date", `"29-Feb-2020"`, "2020-02-29T00:00:00Z"},
@@ -287,6 +297,9 @@ func TestSyntaxErrors(t *testing.T) {
 		{"seqset", "**", "invalid number set"},
 		{"seqset", "4294967296", "invalid number set"},
 		{"seqset", "$", `expected a number set, found "$"`},
+		{"numset", "x", "expected a number set, found more text"},
+		{"seqnumset", "x", "expected a number set, found more text"},
+		{"datetime", `"01-Jan-2020`, "the line ends inside a quoted string"},
 		{"numset", "$,1", `expected the end of the line, found ","`},
 		{"date", "30-Feb-2020", "invalid date: write it as 2-Jan-2006"},
 		{"date", "0-Jan-2020", "invalid date: write it as 2-Jan-2006"},
@@ -367,6 +380,23 @@ func TestUnexpectedEnd(t *testing.T) {
 			t.Errorf("no input (%s): %v, want EOF", how, d.Err())
 		}
 	})
+}
+
+// The connection ends, or its deadline comes, while a bad command is skipped.
+func TestEndWhileSkipping(t *testing.T) {
+	for i, in := range []string{"( no line end", "( {5+}\r\n", "( {5+}\r\nabc", "( {3+}\r\nabc more"} {
+		for _, c := range []struct{ end, want error }{
+			{io.EOF, io.ErrUnexpectedEOF},
+			{os.ErrDeadlineExceeded, os.ErrDeadlineExceeded},
+		} {
+			d := NewDecoder(PostLogin)
+			d.Reset(bufio.NewReader(io.MultiReader(strings.NewReader(in), iotest.ErrReader(c.end))))
+			d.Tag()
+			if err := d.DiscardLine(); err != c.want {
+				t.Errorf("case %d: %q then %v: %v", i, in, c.end, err)
+			}
+		}
+	}
 }
 
 func TestContinuation(t *testing.T) {

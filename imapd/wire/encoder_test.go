@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -87,6 +88,8 @@ func TestEncoderErrors(t *testing.T) {
 	}{
 		{"empty atom", func(e *Encoder) { e.Atom("") }, ErrToken},
 		{"atom with space", func(e *Encoder) { e.Atom("a b") }, ErrToken},
+		{"atom with DEL", func(e *Encoder) { e.Atom("a\x7f") }, ErrToken},
+		{"atom with parenthesis", func(e *Encoder) { e.Atom("(a") }, ErrToken},
 		{"atom with CR", func(e *Encoder) { e.Atom("a\r") }, ErrToken},
 		{"flag", func(e *Encoder) { e.Flag("a b") }, ErrToken},
 		{"number", func(e *Encoder) { e.Number64(-1) }, ErrToken},
@@ -95,10 +98,10 @@ func TestEncoderErrors(t *testing.T) {
 		{"literal size", func(e *Encoder) { e.Literal(-1, false) }, ErrToken},
 		{"short literal", func(e *Encoder) { e.Literal(1, false).Close() }, ErrLiteralSize},
 		{"long literal", func(e *Encoder) { io.WriteString(e.Literal(1, false), "ab") }, ErrLiteralSize},
-		{"long literal by copy", func(e *Encoder) { io.Copy(e.Literal(1, false), strings.NewReader("ab")) }, ErrLiteralSize},
+		{"long literal by copy", func(e *Encoder) { io.Copy(e.Literal(1, false), onlyReader{strings.NewReader("ab")}) }, ErrLiteralSize},
 		{"short literal by copy", func(e *Encoder) {
 			w := e.Literal(3, false)
-			io.Copy(w, strings.NewReader("ab"))
+			io.Copy(w, onlyReader{strings.NewReader("ab")})
 			w.Close()
 		}, ErrLiteralSize},
 		{"write after close", func(e *Encoder) {
@@ -107,6 +110,7 @@ func TestEncoderErrors(t *testing.T) {
 			w.Close()
 			io.WriteString(w, "b")
 		}, ErrLiteralSize},
+		{"source of a copy fails", func(e *Encoder) { io.Copy(e.Literal(3, false), iotest.ErrReader(errBroken)) }, errBroken},
 		{"token in literal", func(e *Encoder) { e.Literal(1, false); e.SP() }, ErrLiteralOpen},
 		{"string in literal", func(e *Encoder) { e.Literal(1, false); e.String("a") }, ErrLiteralOpen},
 		{"literal in literal", func(e *Encoder) { e.Literal(1, false); e.Literal(1, false) }, ErrLiteralOpen},
@@ -129,6 +133,9 @@ func TestEncoderErrors(t *testing.T) {
 	}
 }
 
+// onlyReader hides io.WriterTo, so that io.Copy uses the literal's ReadFrom.
+type onlyReader struct{ io.Reader }
+
 type brokenWriter struct{}
 
 var errBroken = errors.New("broken pipe")
@@ -144,7 +151,7 @@ func TestEncoderWriteError(t *testing.T) {
 	}
 	e.Reset(bufio.NewWriterSize(brokenWriter{}, 16))
 	w := e.Literal(100, false)
-	if _, err := io.Copy(w, strings.NewReader(strings.Repeat("x", 100))); err != errBroken && e.Flush() != errBroken {
+	if _, err := io.Copy(w, onlyReader{strings.NewReader(strings.Repeat("x", 100))}); err != errBroken && e.Flush() != errBroken {
 		t.Errorf("copy: %v", err)
 	}
 }
