@@ -18,10 +18,11 @@ type rawAddress struct {
 }
 
 // addresses reads an address-list, current or obsolete (RFC 5322 §3.4, §4.4).
-func (p *Parser) addresses(raw []byte) []Address {
+// before are those of an earlier field of the same name.
+func (p *Parser) addresses(before []Address, raw []byte) []Address {
 	l := &p.fields.lex
 	l.reset(raw)
-	l.addrs = l.addrs[:0]
+	l.addrs = append(l.addrs[:0], before...)
 	group := false
 	for len(l.addrs) < MaxAddresses {
 		l.comment = l.comment[:0]
@@ -72,8 +73,28 @@ func (p *Parser) address(inGroup bool) bool {
 		l.addrs = append(l.addrs, Address{Mailbox: p.mem.copy(l.text(phrase))})
 		return true
 	}
-	// addr-spec without angle brackets: read again, words not spaced.
-	l.i = before
+	l.bare(&a, before, phrase)
+	p.keepAddress(&a)
+	return false
+}
+
+// bare makes an address of a phrase that no angle bracket follows. Its last words
+// are the local part when an @ follows, and what stands before them is taken for
+// the name that it is, brackets or not. Several words without an @ are but a name.
+func (l *lexer) bare(a *rawAddress, before int, phrase span) {
+	at := l.peek() == '@'
+	a.name = span{phrase.start, max(phrase.start, l.tailOut)}
+	switch {
+	case phrase.empty() || l.tailOut <= phrase.start:
+		a.name.end = phrase.start
+		l.i = before
+	case at:
+		l.i = l.tail
+	default:
+		a.name = phrase
+		l.skipToComma()
+		return
+	}
 	l.comment = l.comment[:0]
 	a.mailbox = l.phrase(false)
 	if l.peek() == '@' {
@@ -81,18 +102,19 @@ func (p *Parser) address(inGroup bool) bool {
 		a.host = l.domain()
 	}
 	l.skipCFWS()
-	a.name.start = len(l.out)
-	l.out = append(l.out, l.comment...)
-	a.name.end = len(l.out)
+	if a.name.empty() {
+		a.name.start = len(l.out)
+		l.out = append(l.out, l.comment...)
+		a.name.end = len(l.out)
+	}
 	l.skipToComma()
-	p.keepAddress(&a)
-	return false
 }
 
-// phrase reads words up to something that is none, joined by one space where
-// something was between them, or by nothing.
+// phrase reads words up to something that is none: spaced, as the words of a
+// name with one space between them, or joined as those of a local part.
 func (l *lexer) phrase(spaced bool) span {
 	s := span{start: len(l.out)}
+	dot := false
 	for {
 		gap := l.i
 		l.skipCFWS()
@@ -101,7 +123,11 @@ func (l *lexer) phrase(spaced bool) span {
 			s.end = len(l.out)
 			return s
 		}
-		if spaced && l.i > gap && len(l.out) > s.start {
+		if !dot && c != '.' {
+			l.tail, l.tailOut = l.i, len(l.out)
+		}
+		quote := c == '"' || l.i > 0 && l.in[l.i-1] == '"'
+		if spaced && (l.i > gap || quote) && len(l.out) > s.start {
 			l.out = append(l.out, ' ')
 		}
 		if c == '"' {
@@ -109,6 +135,7 @@ func (l *lexer) phrase(spaced bool) span {
 		} else {
 			l.run(stopAtom)
 		}
+		dot = c != '"' && l.in[l.i-1] == '.'
 	}
 }
 

@@ -1,7 +1,7 @@
 package message
 
 var (
-	stopType  = stopAt(" \t\r\n/;()\"")
+	stopType  = stopAt(" \t\r\n/;()<>\"")
 	stopName  = stopAt(" \t\r\n=;()\"")
 	stopValue = stopAt(" \t\r\n;(\"")
 	stopLang  = stopAt(" \t\r\n,;(\"")
@@ -19,8 +19,12 @@ func (p *Parser) takeContent(part *Part, now field) {
 		l.skipCFWS()
 		start := len(l.out)
 		l.run(stopValue)
-		if len(l.out) > start {
-			part.Encoding = word(l.out[start:])
+		end := len(l.out)
+		l.skipCFWS()
+		if end > start && (l.done() || l.peek() == ';') {
+			part.Encoding = word(l.out[start:end])
+		} else {
+			part.Encoding = ""
 		}
 	case fieldID:
 		part.ID = p.unstructured(raw)
@@ -36,15 +40,22 @@ func (p *Parser) takeContent(part *Part, now field) {
 		l.skipCFWS()
 		start := len(l.out)
 		l.run(stopValue)
-		if len(l.out) == start {
-			return
-		}
-		part.Disposition = p.mem.copy(l.out[start:])
+		end := len(l.out)
 		part.DispParams = p.parameters()
+		switch {
+		case end > start:
+			part.Disposition = p.mem.copy(l.out[start:end])
+		case part.DispParams != nil:
+			part.Disposition = attachment // as an unknown one: RFC 2183 §2.8
+		default:
+			part.Disposition = nil
+		}
 	case fieldLanguage:
 		part.Language = p.languages(raw)
 	}
 }
+
+var attachment = []byte("attachment")
 
 func (p *Parser) unstructured(raw []byte) []byte {
 	l := &p.fields.lex

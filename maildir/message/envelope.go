@@ -1,32 +1,32 @@
 package message
 
-// takeEnvelope uses a field of the envelope. Of repeated ones the first counts.
-func (p *Parser) takeEnvelope(e *Envelope, now field, first bool) {
-	if !first {
-		return
-	}
+// takeEnvelope uses a field of the envelope. Address lists of repeated fields are
+// joined (RFC 5322 §4.5.3); of others, which may not be repeated, the last counts.
+func (p *Parser) takeEnvelope(e *Envelope, now field) {
 	raw := p.fields.raw
 	switch now {
 	case fieldDate:
 		e.Date = p.unstructured(raw)
 	case fieldSubject:
-		e.Subject = p.unstructured(raw)
+		l := &p.fields.lex
+		l.out = collapse(l.out[:0], raw)
+		e.Subject = p.mem.copy(l.out)
 	case fieldInReplyTo:
 		e.InReplyTo = p.unstructured(raw)
 	case fieldMessageID:
 		e.MessageID = p.unstructured(raw)
 	case fieldFrom:
-		e.From = p.addresses(raw)
+		e.From = p.addresses(e.From, raw)
 	case fieldSender:
-		e.Sender = p.addresses(raw)
+		e.Sender = p.addresses(e.Sender, raw)
 	case fieldReplyTo:
-		e.ReplyTo = p.addresses(raw)
+		e.ReplyTo = p.addresses(e.ReplyTo, raw)
 	case fieldTo:
-		e.To = p.addresses(raw)
+		e.To = p.addresses(e.To, raw)
 	case fieldCc:
-		e.Cc = p.addresses(raw)
+		e.Cc = p.addresses(e.Cc, raw)
 	case fieldBcc:
-		e.Bcc = p.addresses(raw)
+		e.Bcc = p.addresses(e.Bcc, raw)
 	}
 }
 

@@ -183,8 +183,8 @@ func (p *Parser) take(i int32, env *Envelope) {
 	first := f.seen&(1<<now) == 0
 	f.seen |= 1 << now
 	if now >= fieldDate {
-		p.takeEnvelope(env, now, first)
-	} else if first {
+		p.takeEnvelope(env, now)
+	} else if first || now != fieldType {
 		p.takeContent(&p.parts[i], now)
 	}
 }
@@ -195,13 +195,26 @@ func (p *Parser) finishPart(i int32) {
 	if part.Encoding == "" {
 		part.Encoding = "7bit"
 	}
-	if part.IsText() && len(part.Type) == 4 {
+	if i == 0 && plainDefault(part) {
+		// The default in other letters (RFC 2045 §5.2) is written as the default.
+		part.Type, part.Subtype, part.Encoding = "text", "plain", "7bit"
+		part.Params = append(part.Params[:0], defaultCharset)
+	}
+	if part.IsText() {
 		if _, ok := findParam(part.Params, "charset"); !ok {
 			if _, ok := findParam(part.Params, "charset*"); !ok {
 				part.Params = append(part.Params, defaultCharset)
 			}
 		}
 	}
+}
+
+// plainDefault says whether the part is a text/plain in us-ascii and 7bit, in
+// whatever letters.
+func plainDefault(part *Part) bool {
+	return equalFoldString(part.Type, "text") && equalFoldString(part.Subtype, "plain") &&
+		equalFoldString(part.Encoding, "7bit") && len(part.Params) == 1 &&
+		equalFold(part.Params[0].Name, "charset") && equalFold(part.Params[0].Value, "us-ascii")
 }
 
 var defaultCharset = Param{Name: []byte("charset"), Value: []byte("us-ascii")}

@@ -10,7 +10,10 @@ type lexer struct {
 	comment []byte // text of the newest comment
 	params  []rawParam
 	addrs   []Address
-	list    []Param
+	// The last words of the newest phrase that can be a local part together:
+	// where they begin in in, and the length of out before them.
+	tail, tailOut int
+	list          []Param
 }
 
 // span is a piece of lexer.out.
@@ -97,14 +100,14 @@ func (l *lexer) readComment() {
 }
 
 // quoted appends the text of a quoted-string (RFC 5322 §3.2.4); the opening
-// quote is next. One that is never closed goes on to the end.
-func (l *lexer) quoted() {
+// quote is next. One that is never closed goes on to the end and gives false.
+func (l *lexer) quoted() bool {
 	for l.i++; l.i < len(l.in); l.i++ {
 		c := l.in[l.i]
 		switch c {
 		case '"':
 			l.i++
-			return
+			return true
 		case '\\':
 			if l.i+1 < len(l.in) {
 				l.i++
@@ -115,6 +118,7 @@ func (l *lexer) quoted() {
 		}
 		l.out = append(l.out, c)
 	}
+	return false
 }
 
 // run appends bytes up to the first that stop holds.

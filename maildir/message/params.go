@@ -22,6 +22,10 @@ const maxParams = 4096
 func (p *Parser) parameters() []Param {
 	l := &p.fields.lex
 	l.params, l.list = l.params[:0], l.list[:0]
+	l.skipCFWS()
+	if !l.done() && l.peek() != ';' && l.i > 0 && isSpace(l.in[l.i-1]) {
+		l.oneParam() // somebody forgot the semicolon after the type
+	}
 	for l.nextParam() {
 	}
 	if len(l.params) == 0 {
@@ -61,27 +65,35 @@ func (l *lexer) nextParam() bool {
 			l.i++
 		}
 		l.i++
-		l.skipCFWS()
-		r := rawParam{name: span{start: len(l.out)}, order: len(l.params)}
-		l.run(stopName)
-		r.name.end = len(l.out)
-		l.skipCFWS()
-		if r.name.empty() || l.peek() != '=' {
-			continue
+		if l.oneParam() {
+			return true
 		}
-		l.i++
-		l.skipCFWS()
-		r.value.start = len(l.out)
-		if l.peek() == '"' {
-			l.quoted()
-		} else {
-			l.run(stopValue)
-		}
-		r.value.end = len(l.out)
-		l.params = append(l.params, r)
-		return true
 	}
 	return false
+}
+
+func (l *lexer) oneParam() bool {
+	l.skipCFWS()
+	r := rawParam{name: span{start: len(l.out)}, order: len(l.params)}
+	l.run(stopName)
+	r.name.end = len(l.out)
+	l.skipCFWS()
+	if r.name.empty() || l.peek() != '=' {
+		return false
+	}
+	l.i++
+	l.skipCFWS()
+	r.value.start = len(l.out)
+	if l.peek() == '"' {
+		if !l.quoted() && !equalFold(l.text(r.name), "boundary") {
+			return false
+		}
+	} else {
+		l.run(stopValue)
+	}
+	r.value.end = len(l.out)
+	l.params = append(l.params, r)
+	return true
 }
 
 // split takes the name apart when it has one of the forms of RFC 2231: name*,

@@ -78,13 +78,14 @@ func (p *Parser) walk(m *Message) {
 				return
 			}
 			p.bounds.popAbove(h.frame, false)
-			p.win.skipLine()
+			whole := p.win.skipLine()
 			f := p.frames[h.frame]
-			if !h.closing && len(p.parts) < MaxParts {
+			if whole && !h.closing && len(p.parts) < MaxParts {
 				p.open(f.part, f.digest)
 				break
 			}
-			// Epilogue, or too many parts: what follows belongs to nobody.
+			// Epilogue, or too many parts: what follows belongs to nobody. A boundary
+			// line that the message ends in begins no part either.
 			p.bounds.popAbove(h.frame, true)
 			h = p.skipBody()
 		}
@@ -115,21 +116,49 @@ func (p *Parser) open(parent int32, digest bool) {
 }
 
 // close ends the parts inside frame: all of them at the same place, before the
-// line end that belongs to the boundary line here.
+// line end that belongs to the boundary line here. When the innermost has no body
+// that is the blank line after its header, or without one the end of its
+// last field (RFC 2046 §5.1.1: body-part, delimiter).
 func (p *Parser) close(frame int32) {
 	end := p.win.at
-	if frame >= 0 {
-		innermost := p.frames[len(p.frames)-1].part
-		if start := p.begins[innermost].body; start.off < end.off {
+	if 0 <= frame && int(frame) < len(p.frames)-1 {
+		outermost := p.frames[frame+1].part
+		if p.begins[outermost].header.off < end.off {
 			end = p.win.beforeLineEnd()
 		}
 	}
 	for n := int32(len(p.frames)); n > frame+1; n-- {
 		i := p.frames[n-1].part
 		b := &p.begins[i]
+		if b.body.off > end.off {
+			b.body = end
+		}
+		if b.header.off > end.off {
+			b.header = end
+		}
+		p.parts[i].Header = b.header.extent(b.body)
 		p.parts[i].Body = b.body.extent(end)
+		if p.parts[i].IsMultipart() && p.parts[i].Children == 0 {
+			p.emptyChild(i, end)
+		}
 	}
 	p.frames = p.frames[:frame+1]
+}
+
+// emptyChild gives a multipart in which no boundary line was found the one part
+// that the grammar of BODYSTRUCTURE demands (RFC 9051 §9, body-type-mpart):
+// a text of no bytes.
+func (p *Parser) emptyChild(i int32, at mark) {
+	if len(p.parts) >= MaxParts {
+		opaque(&p.parts[i])
+		return
+	}
+	frames := len(p.frames)
+	p.open(i, false)
+	p.frames = p.frames[:frames]
+	child := i + 1
+	p.parts[child].Header, p.parts[child].Body = at.extent(at), at.extent(at)
+	p.finishPart(child)
 }
 
 // header reads the header of the innermost part and, for a message/rfc822, of
@@ -142,15 +171,12 @@ func (p *Parser) header(m *Message) (h hit, done bool) {
 		h, done = p.readHeader(i, env)
 		b := &p.begins[i]
 		b.body = p.win.at
-		part := &p.parts[i]
-		part.Header = b.header.extent(b.body)
 		if !p.enter(i) {
 			return h, done
 		}
 		if done {
 			// The message inside has neither header nor body.
 			p.open(i, false)
-			p.envelopeOf(m, i+1)
 			p.finishPart(i + 1)
 			return h, done
 		}
@@ -184,9 +210,18 @@ func (p *Parser) enter(i int32) bool {
 			p.bounds.push(boundary, n)
 		}
 	case isMessageType(part.Type, part.Subtype):
+		if encoded(part.Encoding) && equalFoldString(part.Subtype, "global") {
+			// RFC 6532 §3.7 allows that: its structure is not in these bytes. A
+			// message/rfc822 may not be encoded (RFC 2046 §5.2.1), and body-type-msg
+			// wants an envelope whatever is in it.
+			return false
+		}
 		if part.Depth >= MaxDepth || len(p.parts) >= MaxParts {
 			opaque(part)
 			return false
+		}
+		if equalFoldString(part.Subtype, "rfc822") {
+			part.Type, part.Subtype = "message", "rfc822"
 		}
 		part.Envelope = new(Envelope)
 		return true
@@ -202,6 +237,10 @@ func opaque(part *Part) {
 func isMessageType(typ, subtype string) bool {
 	return equalFoldString(typ, "message") &&
 		(equalFoldString(subtype, "rfc822") || equalFoldString(subtype, "global"))
+}
+
+func encoded(encoding string) bool {
+	return equalFoldString(encoding, "base64") || equalFoldString(encoding, "quoted-printable")
 }
 
 // skipBody moves to the next boundary line or the end.

@@ -68,17 +68,22 @@ type Part struct {
 	Envelope *Envelope
 }
 
-// IsMultipart says whether the part is sent as body-type-mpart (RFC 9051 §9).
-// When Children is 0 the grammar still wants one part: a text/plain of no bytes.
+// IsMultipart says whether the part is sent as body-type-mpart (RFC 9051 §9). It
+// has at least one child: where the message has none there is a text of no bytes.
 func (p *Part) IsMultipart() bool { return strings.EqualFold(p.Type, "multipart") }
 
 // IsText says whether the part is sent as body-type-text, with its lines.
 func (p *Part) IsText() bool { return strings.EqualFold(p.Type, "text") }
 
-// IsMessage says whether the part is sent as body-type-msg: a message/rfc822
-// (RFC 2046 §5.2.1) or message/global (RFC 6532 §3.7) whose only child is the
-// message inside.
+// IsMessage says whether the part is a message/rfc822 (RFC 2046 §5.2.1) or
+// message/global (RFC 6532 §3.7) whose only child is the message inside.
+// A message/global that was transfer encoded is none: its structure is hidden.
 func (p *Part) IsMessage() bool { return p.Envelope != nil }
+
+// IsGlobal says whether an IsMessage part is a message/global: body-type-msg in
+// IMAP4rev2 (RFC 9051 §9, media-message) but body-type-basic in IMAP4rev1,
+// whose grammar has an envelope for message/rfc822 only (RFC 3501 §9).
+func (p *Part) IsGlobal() bool { return p.IsMessage() && !equalFoldString(p.Subtype, "rfc822") }
 
 // Param is the value of the named Content-Type parameter.
 func (p *Part) Param(name string) (value []byte, ok bool) { return findParam(p.Params, name) }

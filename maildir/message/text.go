@@ -51,15 +51,34 @@ func isWSP(c byte) bool { return c == ' ' || c == '\t' }
 // isSpace: what separates tokens in a field whose folds were not undone.
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// unfold appends the value without its line ends and the white space before it
-// (RFC 5322 §2.2.3). White space at its end stays.
+// unfold appends the value without its line ends (RFC 5322 §2.2.3) and without
+// white space after the colon.
 func unfold(dst, raw []byte) []byte {
-	for len(raw) > 0 && isSpace(raw[0]) {
+	for len(raw) > 0 && isWSP(raw[0]) {
 		raw = raw[1:]
 	}
 	for i, c := range raw {
 		if c == '\n' || c == '\r' && i+1 < len(raw) && raw[i+1] == '\n' {
 			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// collapse appends the value with every run of white space as one space, none at
+// its ends.
+func collapse(dst, raw []byte) []byte {
+	raw = trimSpace(raw)
+	space := false
+	for _, c := range raw {
+		if isSpace(c) {
+			space = true
+			continue
+		}
+		if space {
+			dst = append(dst, ' ')
+			space = false
 		}
 		dst = append(dst, c)
 	}

@@ -117,17 +117,17 @@ func (s *window) skip(n int) {
 	s.r += n
 }
 
-// skipLine moves past the rest of the line.
-func (s *window) skipLine() {
+// skipLine moves past the rest of the line; false when it has no line end.
+func (s *window) skipLine() bool {
 	for {
 		n := s.lineEnd()
 		if n == 0 {
-			return
+			return false
 		}
 		done := s.buf[s.r+n-1] == '\n'
 		s.skip(n)
 		if done {
-			return
+			return true
 		}
 	}
 }
