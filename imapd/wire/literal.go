@@ -36,7 +36,6 @@ func (d *Decoder) LiteralHeader() Literal {
 	if d.err != nil {
 		return Literal{}
 	}
-	d.last = [len(d.last)]byte{}
 	if l.NonSync {
 		d.pending = l.Size
 	} else {
