@@ -64,18 +64,8 @@ func parseCrypt(secret string) (*verifier, error) {
 	if !strings.HasPrefix(secret, "$") {
 		return nil, fmt.Errorf("must be followed by a hash that begins with $id$")
 	}
-	id, _, ok := strings.Cut(secret[1:], "$")
-	if !ok || len(id) > 8 {
-		id = "..."
-	}
-	return nil, fmt.Errorf("hash $%s$ is not supported; set the password anew with maildir-imapctl passwd", strings.ToValidUTF8(strings.Map(graphic, id), ""))
-}
-
-func graphic(r rune) rune {
-	if r <= ' ' || r > '~' {
-		return -1
-	}
-	return r
+	id, _, _ := strings.Cut(secret[1:], "$")
+	return nil, fmt.Errorf("hash $%s$ is not supported; set the password anew with maildir-imapctl passwd", strings.ToLower(printable(id)))
 }
 
 var errCut = fmt.Errorf("is malformed; the line may have been cut or wrapped")
@@ -211,11 +201,11 @@ func uint30(s string) int {
 // parseArgon2 reads $argon2id$v=19$m=65536,t=3,p=1$salt$hash.
 func parseArgon2(prefix, secret string) (*verifier, error) {
 	fields := strings.Split(secret[len(prefix):], "$")
-	if len(fields) != 4 {
-		return nil, errCut
-	}
 	if fields[0] != "v=19" {
 		return nil, fmt.Errorf("is not of version 19; set the password anew with maildir-imapctl passwd")
+	}
+	if len(fields) != 4 {
+		return nil, errCut
 	}
 	var memory, passes uint32
 	var lanes uint8

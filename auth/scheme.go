@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -78,16 +79,21 @@ func parseScheme(name, data string) (*verifier, error) {
 	return v, nil
 }
 
-// printable makes a scheme's name fit for a message. Whoever forgot the password's
-// form may have put the password there, so only what looks like a name is shown.
+// printable is a scheme's name for a message. Whoever forgot the form may have put
+// the password there, so only names known to be in use elsewhere are shown.
 func printable(name string) string {
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' {
-			return "..."
-		}
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	if slices.Contains(foreign, base) {
+		return base
 	}
-	return name[:min(len(name), 20)]
+	return "..."
+}
+
+// foreign is the schemes and $id$s in use elsewhere that are refused here.
+var foreign = []string{
+	"MD5", "SMD5", "LDAP-MD5", "PLAIN-MD5", "PLAIN-MD4", "PLAIN-TRUNC", "PBKDF2", "DIGEST-MD5", "OTP", "SKEY",
+	"RPA", "NTLM", "LANMAN", "LM", "NT", "ARGON2D", "SCRAM-SHA-512", "SCRYPT",
+	"2", "2X", "3", "8", "9", "GY", "SHA1", "PBKDF2-SHA256", "PBKDF2-SHA512",
 }
 
 func decode(encoding, data string) (string, error) {
