@@ -84,8 +84,14 @@ cover:
 	$(GO) tool cover -func=cover.out | tail -n 1
 	$(GO) tool cover -html=cover.out -o cover.html
 
-# What is shipped names /usr and /etc; what is installed names where it was put.
-PATHS = sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/usr/bin/maildir|$(BINDIR)/maildir|g' -e 's|/etc/maildir-imapd|$(SYSCONFDIR)/maildir-imapd|g'
+# What is shipped names /usr and /etc; what is installed names where it was put. The programs' own defaults are
+# in /etc: with another SYSCONFDIR unit and example name the files.
+PATHS = sed -e 's|/usr/sbin/maildir|$(SBINDIR)/maildir|g' -e 's|/usr/bin/maildir|$(BINDIR)/maildir|g' \
+	-e 's|/etc/maildir-imapd|$(SYSCONFDIR)/maildir-imapd|g'
+ifneq ($(SYSCONFDIR),/etc)
+PATHS += -e 's|^\(ExecStart=[^ ]*\)$$|\1 -config $(SYSCONFDIR)/maildir-imapd/imapd.ini|' \
+	-e 's|^; *\(file = $(SYSCONFDIR)/\)|\1|'
+endif
 
 ## install      programs, manual pages, units, an example ini (DESTDIR, PREFIX, SYSCONFDIR)
 install:

@@ -75,16 +75,17 @@ func codeCaps(dir string, names map[string]string) (map[string]string, error) {
 	return found, err
 }
 
-// mechanism matches the SASL names that could be announced, among all the strings of package auth.
+// mechanism matches the SASL names that could be announced, among the names in tables of package auth.
 var mechanism = regexp.MustCompile(`^(PLAIN|LOGIN|EXTERNAL|ANONYMOUS|GSSAPI|OAUTHBEARER|XOAUTH2|(CRAM|DIGEST)-[A-Z0-9]+|SCRAM-[A-Z]+-[0-9]+(-PLUS)?)$`)
 
-// authCaps is the capabilities of the mechanisms that the package in dir names, as AUTH=NAME.
+// authCaps is the capabilities of the mechanisms in the tables of the package in dir, as AUTH=NAME. A row
+// has a field name: "NAME".
 func authCaps(dir string) (map[string]string, error) {
 	found := make(map[string]string)
 	err := eachFile(dir, func(fset *token.FileSet, f *ast.File) {
 		ast.Inspect(f, func(n ast.Node) bool {
-			if e, ok := n.(ast.Expr); ok {
-				if s, ok := stringLit(e); ok && mechanism.MatchString(s) && found["AUTH="+s] == "" {
+			if e, ok := n.(*ast.KeyValueExpr); ok && ident(e.Key) == "name" {
+				if s, ok := stringLit(e.Value); ok && mechanism.MatchString(s) && found["AUTH="+s] == "" {
 					found["AUTH="+s] = fset.Position(n.Pos()).String()
 				}
 			}

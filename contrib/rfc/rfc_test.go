@@ -109,7 +109,7 @@ var c = imap.Cap("COMPRESS=" + "DEFLATE")
 
 var d, e = "NOTONE", imap.Cap("STATUS=SIZE")
 `
-	for name, text := range map[string]string{"a.go": src, "a_test.go": `package imapd; import imap "x"; var t = imap.Cap("TEST")`, "m.go": `package imapd; var m = []string{"SCRAM-SHA-256-PLUS", "SCRAM", "PLAINLY"}`} {
+	for name, text := range map[string]string{"a.go": src, "a_test.go": `package imapd; import imap "x"; var t = imap.Cap("TEST")`, "m.go": `package imapd; var m = []row{{name: "SCRAM-SHA-256-PLUS"}, {name: "SCRAM"}, {other: "PLAIN"}}`} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
