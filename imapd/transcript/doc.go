@@ -15,7 +15,7 @@
 //
 // Header
 //
-//	state:        notauth | auth | selected [MAILBOX] | examined [MAILBOX]; the player brings every
+//	state:        greeting (not read yet) | notauth | auth | selected [MAILBOX] | examined [MAILBOX]; the player brings every
 //	              connection there itself. Default auth.
 //	connections:  how many, default 1. Lines begin with the number of the connection.
 //	maildir:      the fixture (fixture.go), default empty.
@@ -34,6 +34,7 @@
 //	1 R: "go"      send these bytes, written as a Go string, and nothing else.
 //	1 S: line      the next response must match.
 //	1 U: * line    a run of U lines: untagged responses in any order, none more, none less.
+//	1 X: 2,4       EXPUNGE responses, in whatever order, that remove the messages with these numbers.
 //	1 ?: * line    part of a run: may come any number of times or not at all.
 //	1 EOF          the server closes the connection.
 //	1 starttls | deflate | open | close       what the client does with its end.

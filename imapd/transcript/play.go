@@ -50,13 +50,15 @@ const (
 func (s *Script) Variants() []Variant {
 	out := []Variant{Plain}
 	for _, v := range []Variant{OneByte, Compress, Observer} {
-		if s.NoVariant[string(v)] || s.State == "notauth" && v != OneByte {
+		if s.NoVariant[string(v)] || s.beforeLogin() && v != OneByte {
 			continue
 		}
 		out = append(out, v)
 	}
 	return out
 }
+
+func (s *Script) beforeLogin() bool { return s.State == "notauth" || s.State == "greeting" }
 
 // ErrNeeds: the server lacks what the transcript needs.
 var ErrNeeds = errors.New("the server does not offer")
@@ -179,7 +181,7 @@ func (p *player) warmUp(f fixture) error {
 			names = append(names, m.mailbox)
 		}
 	}
-	if len(names) == 0 || p.s.State == "notauth" {
+	if len(names) == 0 || p.s.beforeLogin() {
 		return nil
 	}
 	n, err := p.srv.Dial()
@@ -233,6 +235,9 @@ func (p *player) open(name string) (*conn, error) {
 }
 
 func (p *player) enter(c *conn) error {
+	if p.s.State == "greeting" {
+		return nil
+	}
 	greeting, err := c.next(patience)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // Script is a parsed transcript.
 type Script struct {
 	Path        string
-	State       string // notauth, auth, selected, examined
+	State       string // greeting, notauth, auth, selected, examined
 	Mailbox     string // of selected and examined
 	Connections int
 	Maildir     string
@@ -37,12 +37,12 @@ type Verdict struct {
 type Step struct {
 	Line int
 	Conn int    // 0 for host verbs
-	Kind string // C R S U ? EOF starttls deflate open close quiet, or a host verb
+	Kind string // C R S U X ? EOF starttls deflate open close quiet, or a host verb
 	Text string
 }
 
 var (
-	stepLine = regexp.MustCompile(`^([1-9]) (C|R|S|U|\?):(?: (.*))?$`)
+	stepLine = regexp.MustCompile(`^([1-9]) (C|R|S|U|X|\?):(?: (.*))?$`)
 	connVerb = regexp.MustCompile(`^([1-9]) (EOF|starttls|deflate|open|close|quiet)(?: (.*))?$`)
 	hostVerb = regexp.MustCompile(`^(deliver|flag|unlink|move|mode|lock|unlock|restart|clock|wait|mkdir|rmdir|fault)(?: (.*))?$`)
 	cites    = regexp.MustCompile(`^RFC \d+ §\S+: .+`)
@@ -116,7 +116,7 @@ func (s *Script) headerLine(line string) error {
 	case "state":
 		state, mailbox, _ := strings.Cut(value, " ")
 		switch state {
-		case "notauth", "auth", "selected", "examined":
+		case "greeting", "notauth", "auth", "selected", "examined":
 		default:
 			return fmt.Errorf("unknown state %q", state)
 		}

@@ -58,6 +58,8 @@ func (p *player) step(st Step) error {
 		return c.send([]byte(text))
 	case "S":
 		return p.block(nil, &st)
+	case "X":
+		return expunges(c, st.Text)
 	case "EOF":
 		raw, err := c.next(patience)
 		if err == nil {
@@ -224,4 +226,38 @@ func (p *player) closeAll() {
 		c.close()
 	}
 	_ = p.host.unlock()
+}
+
+// expunges reads as many EXPUNGE responses as numbers are listed. Which order they come in, and so which
+// numbers they carry, is the server's choice (RFC 9051 §7.5.1); which messages they remove is not.
+func expunges(c *conn, list string) error {
+	var want, gone []int
+	for f := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(f))
+		if err != nil {
+			return err
+		}
+		want = append(want, n)
+	}
+	for range want {
+		raw, err := c.next(patience)
+		if err != nil {
+			return fmt.Errorf("waiting for EXPUNGE: %w", err)
+		}
+		n := 0
+		if _, err := fmt.Sscanf(string(raw), "* %d EXPUNGE", &n); err != nil {
+			return fmt.Errorf("want EXPUNGE, got %q", raw)
+		}
+		for _, g := range gone { // ascending: each earlier one shifts what follows
+			if g <= n {
+				n++
+			}
+		}
+		gone = append(gone, n)
+		slices.Sort(gone)
+	}
+	if !slices.Equal(want, gone) {
+		return fmt.Errorf("EXPUNGE responses remove %v, want %v", gone, want)
+	}
+	return nil
 }
