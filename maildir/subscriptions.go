@@ -145,3 +145,23 @@ func tabUnescape(s string) string {
 	}
 	return tabUnescaper.Replace(s)
 }
+
+// parseCourierSubscriptions reads courierimapsubscribed: full IMAP names, one a
+// line, "INBOX.Sent" for the folder Sent. Those of shared folders ("#shared.x")
+// have no place here.
+func parseCourierSubscriptions(b []byte) *subscriptions {
+	s := &subscriptions{}
+	for line := range strings.SplitSeq(string(b), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if len(line) < len(inbox) || !strings.EqualFold(line[:len(inbox)], inbox) {
+			continue
+		}
+		switch rest := line[len(inbox):]; {
+		case rest == "":
+			s.lines = append(s.lines, inbox)
+		case rest[0] == '.' && len(rest) > 1:
+			s.lines = append(s.lines, fromVersion1(rest[1:], MaildirPP))
+		}
+	}
+	return s
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -30,24 +31,124 @@ func (l *location) open(f *fsx.FS) (*fsx.Dir, error) {
 		return nil, err
 	}
 	d.Follow = append([]string{l.root}, l.follow...)
+	if l.rel == "" {
+		return d, nil
+	}
+	defer d.Close()
 	return openBelow(d, l.rel)
 }
 
-// openBelow walks down from d, which it closes.
+// openBelow walks down from d, which stays open.
 func openBelow(d *fsx.Dir, rel string) (*fsx.Dir, error) {
-	if rel == "" {
-		return d, nil
-	}
+	at := d
 	for name := range strings.SplitSeq(rel, "/") {
-		next, err := d.Sub(name)
-		d.Close()
+		next, err := at.Sub(name)
+		if at != d {
+			at.Close()
+		}
 		if err != nil {
 			return nil, err
 		}
-		d = next
+		at = next
 	}
-	return d, nil
+	return at, nil
 }
 
-// isGone tells whether an error means that the mailbox is not there.
-func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// splitPath cuts an absolute path into its components.
+func splitPath(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// splitRel cuts the last component off a path below the root.
+func splitRel(rel string) (parent, last string) {
+	i := strings.LastIndexByte(rel, '/')
+	return rel[:max(i, 0)], rel[i+1:]
+}
+
+// isGone tells whether an error means that a name is not there.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// place is where a mailbox was found.
+type place struct {
+	rel string
+	dir string // links resolved
+}
+
+// find looks a mailbox up: where its name says, else, because other programs
+// write names in other ways, under whatever name the listing has it.
+// ErrNotExist: no such mailbox.
+func (t *Tree) find(root *fsx.Dir, name string) (place, error) {
+	if !validComponents(name, t.names.sep) {
+		return place{}, ErrNotExist
+	}
+	p, err := t.at(root, t.names.path(name))
+	if !errors.Is(err, ErrNotExist) {
+		return p, err
+	}
+	l, err := t.listing(root)
+	if err != nil {
+		return place{}, err
+	}
+	b, ok := l.find(t.names, name)
+	if !ok || b.rel == t.names.path(name) {
+		return place{}, ErrNotExist
+	}
+	return t.at(root, b.rel)
+}
+
+func validComponents(name string, sep byte) bool {
+	if name == "" || name[0] == sep || name[len(name)-1] == sep {
+		return false
+	}
+	for i := 1; i < len(name); i++ {
+		if name[i] == sep && name[i-1] == sep {
+			return false
+		}
+	}
+	return true
+}
+
+// at tells whether a mailbox lies at rel.
+func (t *Tree) at(root *fsx.Dir, rel string) (place, error) {
+	p := place{rel: rel, dir: t.root + "/" + rel}
+	if t.names.layout == MaildirPP {
+		st, err := root.StatName(rel)
+		switch {
+		case isGone(err) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, fsx.ErrName):
+			return p, ErrNotExist
+		case err != nil:
+			return p, err
+		case st.IsDir():
+			return p, nil
+		case !st.IsLink():
+			return p, ErrNotExist
+		}
+	}
+	if t.names.layout == FS {
+		for c := range strings.SplitSeq(rel, "/") {
+			if isMaildirName(c) {
+				return p, ErrNotExist
+			}
+		}
+	}
+	d, err := openBelow(root, rel)
+	if isGone(err) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, fsx.ErrName) {
+		return p, ErrNotExist
+	}
+	if err != nil {
+		return p, err
+	}
+	defer d.Close()
+	if t.names.layout == FS {
+		if _, err := d.StatName("cur"); err != nil {
+			if isGone(err) {
+				err = ErrNotExist
+			}
+			return p, err
+		}
+	}
+	p.dir = d.Path()
+	return p, nil
+}

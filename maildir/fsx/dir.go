@@ -199,6 +199,14 @@ func (f *FS) Stat(path string) (Stat, error) {
 	return newStat(&st), nil
 }
 
+// Resolve returns the path with all links in it followed.
+func (f *FS) Resolve(path string) (string, error) {
+	if err := f.check("resolve", path, ""); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
 // StatIn tells the state of name in the subdirectory sub without opening it:
 // one system call to learn whether a file is there. A link sub is followed, so
 // nothing but existence may be concluded.

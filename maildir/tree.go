@@ -1,0 +1,202 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// Tree is one tree of mailboxes: a user's mail, or a public root. It is cheap,
+// holds no descriptor, and may be used by several goroutines. What changes the
+// tree does so under Dovecot's mailboxes.lock in the root.
+type Tree struct {
+	store   *Store
+	o       TreeOptions
+	names   names
+	root    string // links resolved
+	special map[string][]imap.MailboxAttr
+
+	mu     sync.Mutex // guards what follows; never held while waiting for a lock
+	cache  *treeListing
+	warned map[string]bool // refused links and the like, told once
+}
+
+// Tree opens a tree, and makes the Maildir with INBOX when o.Create says so
+// and there is none.
+func (s *Store) Tree(o TreeOptions) (*Tree, error) {
+	t := &Tree{store: s, o: o, names: newNames(&o), warned: make(map[string]bool), special: make(map[string][]imap.MailboxAttr)}
+	for name, attr := range o.SpecialUse {
+		name = t.names.clean(name)
+		t.special[name] = append(t.special[name], attr)
+	}
+	if !filepath.IsAbs(o.Root) {
+		return nil, &Error{Op: "open tree", Err: badName("the path of a mail tree must be absolute")}
+	}
+	root, err := s.fs.Resolve(filepath.Clean(o.Root))
+	if errors.Is(err, fs.ErrNotExist) && o.Create {
+		if err = t.makeRoot(filepath.Clean(o.Root)); err == nil {
+			root, err = s.fs.Resolve(filepath.Clean(o.Root))
+		}
+	}
+	if err != nil {
+		return nil, opError("open tree", "", err)
+	}
+	t.root = root
+	return t, nil
+}
+
+// makeRoot makes the root, the directories above it and, unless there is no
+// INBOX, cur, new and tmp; private to their owner.
+func (t *Tree) makeRoot(path string) error {
+	d, err := t.store.fs.OpenDir("/")
+	if err != nil {
+		return err
+	}
+	defer func() { d.Close() }()
+	d.Follow = []string{"/"} // the path is the administrator's, not a client's
+	for _, name := range splitPath(path) {
+		sub, err := d.Sub(name)
+		if isGone(err) {
+			if err = d.Mkdir(name, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+				if err = d.Sync(); err == nil {
+					sub, err = d.Sub(name)
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+		d.Close()
+		d = sub
+	}
+	if t.o.NoInbox {
+		return nil
+	}
+	return makeMaildir(d, 0o700)
+}
+
+// makeMaildir makes the three directories, cur last: with it, the mailbox is there.
+func makeMaildir(d *fsx.Dir, perm fs.FileMode) error {
+	for _, name := range []string{"tmp", "new", "cur"} {
+		if err := d.Mkdir(name, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return d.Sync()
+}
+
+// Close ends the use of the tree. Handles opened through it live on.
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	t.cache = nil
+	t.mu.Unlock()
+	return nil
+}
+
+// open opens the root.
+func (t *Tree) open() (*fsx.Dir, error) {
+	d, err := t.store.fs.OpenDir(t.root)
+	if err == nil {
+		d.Follow = append([]string{t.root}, t.o.Follow...)
+	}
+	return d, err
+}
+
+// change opens the root and takes the lock under which the tree changes.
+func (t *Tree) change(ctx context.Context) (*fsx.Dir, *fsx.Lock, error) {
+	if t.o.ReadOnly {
+		return nil, nil, ErrNoPermission
+	}
+	d, err := t.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := d.Lock(ctx, "mailboxes", fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 2 * time.Minute})
+	if err != nil {
+		d.Close()
+		return nil, nil, err
+	}
+	return d, l, nil
+}
+
+// unlock ends what change began. A lock that somebody overrode while the work
+// was done is told to the log: the work itself is complete.
+func (t *Tree) unlock(d *fsx.Dir, l *fsx.Lock) {
+	if err := l.Unlock(); err != nil {
+		t.store.log.Warn("mailbox tree lock", "err", err)
+	}
+	d.Close()
+	t.forget()
+}
+
+func (t *Tree) forget() {
+	t.mu.Lock()
+	t.cache = nil
+	t.mu.Unlock()
+}
+
+// warn tells something about a path once in the tree's life. t.mu is held.
+func (t *Tree) warn(msg, path string, err error) {
+	if !t.warned[path] && len(t.warned) < 1000 {
+		t.warned[path] = true
+		t.store.log.Warn(msg, "path", path, "err", err)
+	}
+}
+
+// Exists tells whether there is such a mailbox; a mere parent is none.
+func (t *Tree) Exists(name string) (bool, error) {
+	name = t.names.clean(name)
+	if t.names.isInbox(name) {
+		return true, nil
+	}
+	d, err := t.open()
+	if err != nil {
+		return false, opError("look for", name, err)
+	}
+	defer d.Close()
+	_, err = t.find(d, name)
+	if errors.Is(err, ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, opError("look for", name, err)
+}
+
+// Open opens a mailbox for one selection, a status, or a transfer.
+func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error) {
+	name = t.names.clean(name)
+	loc, err := t.locate(name)
+	if err != nil {
+		return nil, opError("open", name, err)
+	}
+	return t.store.open(ctx, loc, mode)
+}
+
+func (t *Tree) locate(name string) (location, error) {
+	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: RightsAll, readOnly: t.o.ReadOnly}
+	if t.o.ReadOnly {
+		loc.rights = RightsReadOnly
+	}
+	loc.special = slices.Clone(t.special[name])
+	if t.names.isInbox(name) {
+		return loc, nil
+	}
+	d, err := t.open()
+	if err != nil {
+		return loc, err
+	}
+	defer d.Close()
+	p, err := t.find(d, name)
+	if err != nil {
+		return loc, err
+	}
+	loc.rel, loc.dir = p.rel, p.dir
+	return loc, nil
+}
