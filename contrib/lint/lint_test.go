@@ -94,7 +94,7 @@ var e, F int
 				"p/a.go:32: [exported-doc] exported F has no comment",
 			}},
 		{"calls", bannedCalls, map[string]string{
-			"maildir/a.go":     "package maildir\nimport (\"os\"; \"log\"; \"context\")\nfunc f() { os.Rename(``, ``); log.Fatalf(``); _ = context.TODO(); _ = os.ErrExist }",
+			"maildir/a.go":     "package maildir\nimport (\"os\"; \"log\"; \"context\")\nfunc f() { os.Rename(``, ``); log.Fatalf(``); _ = context.TODO(); _ = os.ErrExist; os.ReadFile(\"/proc/stat\") }",
 			"cmd/x/main.go":    "package main\nimport \"os\"\nfunc main() { os.Exit(1) }",
 			"maildir/fsx/a.go": "package fsx\nimport \"os\"\nfunc f() { os.Rename(``, ``) }",
 			"imapd/a.go":       "package imapd\nimport \"os\"\nvar a, b = os.ErrDeadlineExceeded, os.Getpid()",
