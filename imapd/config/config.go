@@ -86,7 +86,7 @@ type Auth struct {
 	Mechanisms   []string // upper case, as in RFC 4422's registry
 	FailureDelay time.Duration
 	MaxFailures  int
-	Workers      int           // 0: one per processor
+	Workers      int           // 0: half the processors
 	Cache        time.Duration // 0: none
 }
 
@@ -180,7 +180,7 @@ func Default() *Config {
 		Auth: Auth{
 			File:         "/etc/maildir-imapd/users.passwd",
 			Cleartext:    CleartextTLSOnly,
-			Mechanisms:   []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"},
+			Mechanisms:   []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"},
 			FailureDelay: 2 * time.Second,
 			MaxFailures:  3,
 			Cache:        5 * time.Minute,

@@ -94,6 +94,24 @@ func (s *Certificates) Reload(c *config.Config, hostname string) ([]string, erro
 	return changes(old, next), nil
 }
 
+// CheckCertificates reads what c names and makes nothing.
+func CheckCertificates(c *config.Config) error {
+	s := &Certificates{now: time.Now}
+	files := *c
+	files.TLS.SelfSigned = config.SelfSignedNo
+	set := &certSet{byName: map[string]*tls.Certificate{}}
+	if err := s.fill(set, &files, ""); err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(set.byName)) {
+		if leaf := set.byName[name].Leaf; s.expired(leaf) {
+			errs = append(errs, fmt.Errorf("certificate for %s is valid from %s to %s, not now", subject(leaf), day(leaf.NotBefore), day(leaf.NotAfter)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func minVersion(v config.TLSVersion) uint16 {
 	if v == config.TLS13 {
 		return tls.VersionTLS13
