@@ -1,0 +1,163 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+)
+
+// appendAction is APPEND (RFC 9051 §6.3.12), with literal8 where BINARY is in force (RFC 3516 §4.4).
+type appendAction struct {
+	mailbox string
+	flags   []imap.Flag
+	date    time.Time
+	literal wire.Literal
+}
+
+func parseAppend(d *wire.Decoder, _ *session) (action[*session], error) {
+	a := &appendAction{}
+	d.SP()
+	a.mailbox = d.Mailbox()
+	d.SP()
+	if d.Peek() == '(' {
+		a.flags = d.FlagList()
+		d.SP()
+	}
+	if d.Peek() == '"' {
+		a.date = d.DateTime()
+		d.SP()
+	}
+	a.literal = d.LiteralHeader()
+	return a, nil
+}
+
+func (a *appendAction) run(ctx context.Context, s *session, w *responder) error {
+	delivery, h, err := a.begin(ctx, s)
+	if err != nil {
+		return a.refuse(s, err)
+	}
+	defer h.Close()
+	if !a.literal.NonSync {
+		if err := w.continuation("Ready for the message"); err != nil {
+			delivery.Abort()
+			return errBrokenAnswer
+		}
+	}
+	if err := a.receive(s, delivery); err != nil {
+		delivery.Abort()
+		return err
+	}
+	uid, err := delivery.Commit(ctx, a.flags, a.date)
+	if err != nil {
+		return err
+	}
+	s.count.appended++
+	w.code = fmt.Sprintf("APPENDUID %d %d", h.UIDValidity(), uid)
+	return nil
+}
+
+// begin checks all that can be checked before the client sends the message.
+func (a *appendAction) begin(ctx context.Context, s *session) (*maildir.Delivery, *maildir.Handle, error) {
+	if err := checkFlags(a.flags); err != nil {
+		return nil, nil, err
+	}
+	if limit := s.srv.opts().Limits.Append; limit > 0 && a.literal.Size > limit {
+		return nil, nil, no(imap.ResponseCodeTooBig, "Message is larger than [limits] append_limit = %d", limit)
+	}
+	if a.literal.Size == 0 {
+		return nil, nil, no("", "An empty message cannot be appended")
+	}
+	h, err := s.openTarget(ctx, a.mailbox)
+	if err != nil {
+		return nil, nil, err
+	}
+	delivery, err := h.Deliver(ctx, a.literal.Size)
+	if err != nil {
+		_ = h.Close()
+		return nil, nil, err
+	}
+	return delivery, h, nil
+}
+
+// receive streams the literal into the mailbox's tmp. When the disk fails, the rest of the literal is
+// still read, so that the next command is found.
+func (a *appendAction) receive(s *session, delivery *maildir.Delivery) error {
+	literal := a.literal
+	literal.Binary = true // NUL too: mail that has one must be movable, and Dovecot takes it
+	src := s.dec.LiteralReader(literal)
+	sink := &literalSink{delivery: delivery, conn: s.c}
+	buf := copyBuffers.Get().(*[]byte)
+	_, err := io.CopyBuffer(onlyWriter{sink}, onlyReader{src}, *buf)
+	copyBuffers.Put(buf)
+	if err != nil {
+		return fmt.Errorf("reading the message: %w", errors.Join(err, errBrokenAnswer))
+	}
+	s.dec.CRLF()
+	if err := s.dec.Err(); err != nil {
+		if se := mapSyntax(err); se != nil {
+			if e := s.dec.DiscardLine(); e != nil {
+				return e
+			}
+			return se
+		}
+		return err
+	}
+	return sink.err
+}
+
+// literalSink takes every byte; the first failure to store one is kept for after the literal.
+type literalSink struct {
+	delivery *maildir.Delivery
+	conn     *conn
+	err      error
+}
+
+func (l *literalSink) Write(p []byte) (int, error) {
+	l.conn.readTimeout(commandTime) // a slow line may take long, a dead one not
+	if l.err == nil {
+		_, l.err = l.delivery.Write(p)
+	}
+	return len(p), nil
+}
+
+// refuse answers an APPEND that cannot be: a literal that is on its way already is read and dropped.
+func (a *appendAction) refuse(s *session, err error) error {
+	if a.literal.NonSync {
+		if e := s.dec.DiscardLiteral(a.literal); e != nil {
+			if se := mapSyntax(e); se != nil {
+				return se
+			}
+			return e
+		}
+		s.dec.CRLF()
+		if e := s.dec.Err(); e != nil && mapSyntax(e) == nil {
+			return e
+		} else if e != nil {
+			_ = s.dec.DiscardLine()
+		}
+	}
+	return err
+}
+
+// checkFlags refuses what no client can set: \Recent, and system flags that are not there.
+func checkFlags(flags []imap.Flag) error {
+	for _, f := range flags {
+		if len(f) > 0 && f[0] == '\\' && maildir.SystemFlag(f) == 0 {
+			return bad("Flag %s cannot be set", f)
+		}
+		if len(f) > maxKeyword {
+			return no(imap.ResponseCodeLimit, "Keywords may be %d characters long", maxKeyword)
+		}
+	}
+	return nil
+}
+
+// maxKeyword is Dovecot's limit: a longer one would be lost on the way back to it.
+const maxKeyword = 50

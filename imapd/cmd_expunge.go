@@ -1,0 +1,24 @@
+package imapd
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// runExpunge is EXPUNGE (RFC 9051 §6.4.3). The EXPUNGE lines are written as the loop settles the command.
+func runExpunge(ctx context.Context, s *session, _ *responder) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return s.expunge(ctx, nil)
+}
+
+func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
+	before := s.sel.Count()
+	if err := s.sel.Expunge(ctx, uids); err != nil {
+		return err
+	}
+	s.count.expunged += int64(before) - int64(min(before, s.sel.Count()))
+	return nil
+}

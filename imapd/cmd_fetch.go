@@ -1,0 +1,156 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+)
+
+// fetchAction is FETCH and UID FETCH (RFC 9051 §6.4.5).
+type fetchAction struct {
+	set   imap.NumSet
+	uid   bool
+	items []fetchAtt
+	need  needs
+	flags bool // FLAGS was asked for
+}
+
+func parseFetch(uid bool) func(*wire.Decoder, *session) (action[*session], error) {
+	return func(d *wire.Decoder, s *session) (action[*session], error) {
+		a := &fetchAction{uid: uid}
+		d.SP()
+		a.set = numSet(d, uid)
+		d.SP()
+		if d.Peek() == '(' {
+			d.List(func() { a.item(d, s.srv.index, d.Keyword()) })
+		} else if name := d.Keyword(); fetchMacros[name] != nil {
+			for _, name := range fetchMacros[name] {
+				a.item(d, s.srv.index, name)
+			}
+		} else {
+			a.item(d, s.srv.index, name)
+		}
+		d.CRLF()
+		if uid { // a UID FETCH answers the UID asked for or not
+			a.addUID(s.srv.index)
+		}
+		return a, nil
+	}
+}
+
+func (a *fetchAction) item(d *wire.Decoder, x *index, name string) {
+	item := x.fetchItems[name]
+	if item == nil {
+		d.Fail("unknown FETCH item %s", name)
+		return
+	}
+	if att := item.parse(d); d.Err() == nil {
+		a.items = append(a.items, att)
+		a.need |= att.needs()
+		a.flags = a.flags || name == "FLAGS"
+	}
+}
+
+func (a *fetchAction) addUID(x *index) {
+	uid := x.fetchItems["UID"].parse(nil)
+	for _, att := range a.items {
+		if att == uid {
+			return
+		}
+	}
+	a.items = append([]fetchAtt{uid}, a.items...)
+}
+
+func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
+	uids, err := s.uids(a.set)
+	if err != nil || len(uids) == 0 {
+		return err
+	}
+	var seen imap.UIDSet // messages that this FETCH marks \Seen
+	if a.need&setsSeen != 0 && !s.sel.readOnly {
+		if seen, err = s.markSeen(ctx, uids); err != nil {
+			return err
+		}
+	}
+	defer s.sel.FlushCache()
+	m := &msgData{handle: s.sel.Handle}
+	defer m.close()
+	gone := false
+	err = s.walk(uids, func(batch []maildir.Message) error {
+		if a.need&needAttrs != 0 {
+			if err := s.sel.Load(ctx, batch); err != nil {
+				return err
+			}
+		}
+		for i := range batch {
+			m.reset(batch[i])
+			err := a.message(ctx, s, w, m, len(seen) > 0 && contains(seen, batch[i].UID))
+			if errors.Is(err, maildir.ErrExpunged) {
+				gone = true
+			} else if err != nil {
+				return err
+			}
+		}
+		if err := w.Err(); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+	if err == nil && gone {
+		return no(codeExpungeIssued, "Some of the messages no longer exist")
+	}
+	return err
+}
+
+// message writes the FETCH line of one message, or nothing when the message cannot be had.
+func (a *fetchAction) message(ctx context.Context, s *session, w *responder, m *msgData, seen bool) error {
+	if err := m.load(ctx, a.need); err != nil {
+		return err
+	}
+	for _, att := range a.items {
+		if c, ok := att.(interface{ check(*msgData) error }); ok {
+			if err := c.check(m); err != nil {
+				return err
+			}
+		}
+	}
+	w.untagged().Number(m.Seq).Raw(" FETCH ")
+	w.Special('(')
+	for i, att := range a.items {
+		if i > 0 {
+			w.SP()
+		}
+		if err := att.write(s, w, m); err != nil {
+			return errors.Join(err, errBrokenAnswer)
+		}
+	}
+	if seen && !a.flags {
+		w.Raw(" FLAGS ")
+		s.writeMessageFlags(w, &m.Message)
+	}
+	w.Special(')').CRLF()
+	s.count.fetched++
+	return nil
+}
+
+// markSeen sets \Seen on those that lack it, once for the whole command, and returns them.
+func (s *session) markSeen(ctx context.Context, uids imap.UIDSet) (imap.UIDSet, error) {
+	var unseen imap.UIDSet
+	err := s.walk(uids, func(batch []maildir.Message) error {
+		for i := range batch {
+			if batch[i].Flags.System&maildir.Seen == 0 && !batch[i].Gone {
+				unseen.AddNum(batch[i].UID)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(unseen) == 0 {
+		return nil, err
+	}
+	_, err = s.sel.Store(ctx, unseen, maildir.Add, []imap.Flag{imap.FlagSeen}, 0, nil)
+	return unseen, err
+}

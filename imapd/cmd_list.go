@@ -1,0 +1,216 @@
+package imapd
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
+)
+
+// listOption is one selection or return option of LIST (RFC 5258 §3). Options with arguments read them.
+type listOption struct {
+	name  string
+	apply func(d *wire.Decoder, s *session, l *listAction)
+}
+
+// listAction is LIST in the forms of RFC 9051 §6.3.9 and RFC 5258, LSUB, and XLIST.
+type listAction struct {
+	verb      string // what the answer lines begin with
+	reference string
+	patterns  []string
+	extended  bool // selection or return options, or several patterns, were given
+
+	onlySubscribed, onlySpecial, recursive bool
+	returnSubscribed                       bool
+	status                                 []*statusItem
+	// attributes turns special uses into what this verb calls them.
+	attributes func(e *listed) []imap.MailboxAttr
+}
+
+func parseList(d *wire.Decoder, s *session) (action[*session], error) {
+	a := &listAction{verb: "LIST", attributes: func(e *listed) []imap.MailboxAttr { return e.uses }}
+	d.SP()
+	if d.Peek() == '(' {
+		a.extended = true
+		parseListOptions(d, s, a, s.srv.index.listSelects)
+		d.SP()
+	}
+	a.reference = d.Mailbox()
+	d.SP()
+	if d.Peek() == '(' {
+		a.extended = true
+		d.List(func() { a.patterns = append(a.patterns, d.ListMailbox()) })
+	} else {
+		a.patterns = []string{d.ListMailbox()}
+	}
+	if d.TrySP() {
+		a.extended = true
+		if word := d.Keyword(); word != "RETURN" {
+			d.Fail("expected RETURN")
+		}
+		d.SP()
+		parseListOptions(d, s, a, s.srv.index.listReturns)
+	}
+	d.CRLF()
+	if a.recursive && !a.onlySubscribed && !a.onlySpecial && d.Err() == nil {
+		return nil, bad("RECURSIVEMATCH needs another selection option") // RFC 5258 §3.1
+	}
+	return a, nil
+}
+
+func parseListOptions(d *wire.Decoder, s *session, a *listAction, known map[string]*listOption) {
+	d.List(func() {
+		name := d.Keyword()
+		o := known[name]
+		if o == nil {
+			d.Fail("unknown LIST option %s", name)
+			return
+		}
+		o.apply(d, s, a)
+	})
+}
+
+func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
+	if !a.extended && a.patterns[0] == "" { // asks for the separator, RFC 9051 §6.3.9
+		w.untagged().Raw(a.verb).Raw(` (\Noselect) `)
+		w.separator(s.separatorOf(a.reference))
+		w.Raw(` ""`).CRLF()
+		return nil
+	}
+	l, err := s.mailboxes(ctx)
+	if err != nil {
+		return err
+	}
+	if a.onlySubscribed || a.returnSubscribed {
+		subs, err := s.subscriptions(ctx)
+		if err != nil {
+			return err
+		}
+		if a.onlySubscribed {
+			l.subscribe(subs)
+		} else {
+			l.markSubscribed(subs)
+		}
+	}
+	for _, e := range l.sorted() {
+		if !a.selects(e) || !a.matches(e) {
+			continue
+		}
+		a.write(w, e)
+		if a.status != nil && !e.nonExistent {
+			// A mailbox that cannot be opened has no STATUS line (RFC 5819 §2).
+			if err := s.writeStatusOf(ctx, w, e.name, a.status); err != nil {
+				s.log.Info("no status in a list", "mailbox", e.name, "err", err)
+			}
+		}
+	}
+	return nil
+}
+
+// markSubscribed marks those that are there, for RETURN (SUBSCRIBED).
+func (l *listing) markSubscribed(subs []listed) {
+	for i := range subs {
+		if e := l.byName[subs[i].name]; e != nil {
+			e.subscribed = true
+		}
+	}
+}
+
+func (a *listAction) selects(e *listed) bool {
+	switch {
+	case a.onlySubscribed && !e.subscribed && (!a.recursive || !e.childSubbed):
+		return false
+	case a.onlySpecial && len(e.uses) == 0:
+		return false
+	}
+	return true
+}
+
+func (a *listAction) matches(e *listed) bool {
+	for _, p := range a.patterns {
+		if matches(a.reference+p, e.name, e.separator) {
+			return true
+		}
+	}
+	return false
+}
+
+// write is one LIST line (RFC 9051 §7.3.1).
+func (a *listAction) write(w *responder, e *listed) {
+	w.untagged().Raw(a.verb).Raw(" (")
+	sep := false
+	if e.nonExistent {
+		if a.extended {
+			spaced(w, &sep).Raw(`\NonExistent`)
+		} else {
+			spaced(w, &sep).Raw(`\Noselect`)
+		}
+	}
+	switch {
+	case e.noInferiors:
+		spaced(w, &sep).Raw(`\Noinferiors`)
+	case e.children:
+		spaced(w, &sep).Raw(`\HasChildren`)
+	default:
+		spaced(w, &sep).Raw(`\HasNoChildren`)
+	}
+	if e.subscribed {
+		spaced(w, &sep).Raw(`\Subscribed`)
+	}
+	for _, use := range a.attributes(e) {
+		spaced(w, &sep).Raw(string(use))
+	}
+	w.Raw(") ")
+	w.separator(e.separator)
+	w.SP().Mailbox(e.name)
+	if a.recursive && e.childSubbed {
+		w.Raw(` ("CHILDINFO" ("SUBSCRIBED"))`) // RFC 5258 §3.5
+	}
+	w.CRLF()
+}
+
+func (w *responder) separator(c byte) { w.Special('"').Special(c).Special('"') }
+
+// parseLsub is LSUB (RFC 3501 §6.3.9).
+func parseLsub(d *wire.Decoder, _ *session) (action[*session], error) {
+	d.SP()
+	reference := d.Mailbox()
+	d.SP()
+	pattern := d.ListMailbox()
+	d.CRLF()
+	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
+		subs, err := s.subscriptions(ctx)
+		if err != nil {
+			return err
+		}
+		l := newListing()
+		l.subscribe(subs)
+		for _, e := range l.sorted() {
+			// A level that is not subscribed shows only for the sake of a "%" that would hide what is below.
+			if !matches(reference+pattern, e.name, e.separator) || !e.subscribed && !hiddenBelow(l, e, reference+pattern) {
+				continue
+			}
+			w.untagged().Raw("LSUB (")
+			if !e.subscribed {
+				w.Raw(`\Noselect`)
+			}
+			w.Raw(") ")
+			w.separator(e.separator)
+			w.SP().Mailbox(e.name).CRLF()
+		}
+		return nil
+	}), nil
+}
+
+// hiddenBelow tells whether a subscribed name below e does not match the pattern itself.
+func hiddenBelow(l *listing, e *listed, pattern string) bool {
+	prefix := e.name + string(e.separator)
+	for _, sub := range l.order {
+		if sub.subscribed && len(sub.name) > len(prefix) && sub.name[:len(prefix)] == prefix &&
+			!matches(pattern, sub.name, sub.separator) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,82 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+)
+
+// selectAction is SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3).
+type selectAction struct {
+	mailbox string
+	examine bool
+}
+
+func parseSelect(examine bool) func(*wire.Decoder, *session) (action[*session], error) {
+	return func(d *wire.Decoder, _ *session) (action[*session], error) {
+		d.SP()
+		a := &selectAction{mailbox: d.Mailbox(), examine: examine}
+		d.CRLF()
+		return a, nil
+	}
+}
+
+func (a *selectAction) run(ctx context.Context, s *session, w *responder) error {
+	// The old mailbox is left even where the new one cannot be opened.
+	if s.sel != nil {
+		s.deselect()
+		w.untaggedStatus("OK", "CLOSED", "Previous mailbox is closed")
+	}
+	mode := maildir.Select
+	if a.examine {
+		mode = maildir.Examine
+	}
+	h, err := s.open(ctx, a.mailbox, mode)
+	if err != nil {
+		return err
+	}
+	s.sel = &selection{Handle: h, name: a.mailbox, readOnly: a.examine || h.ReadOnly()}
+	if err := h.Refresh(ctx); err != nil {
+		s.deselect()
+		return err
+	}
+	h.Sync(true, &s.sel.delta)
+	a.describe(s, w)
+	return nil
+}
+
+// describe is what a client must know of the mailbox it opens, in the order of RFC 9051 §6.3.2.
+func (a *selectAction) describe(s *session, w *responder) {
+	h := s.sel
+	s.writeFlags(w)
+	w.number(h.Count(), "EXISTS")
+	w.number(h.Recent(), "RECENT")
+	if n := h.FirstUnseen(); n > 0 {
+		w.numericCode("UNSEEN", uint64(n), "First unseen message")
+	}
+	w.numericCode("UIDVALIDITY", uint64(h.UIDValidity()), "UIDs valid")
+	w.numericCode("UIDNEXT", uint64(h.UIDNext()), "Predicted next UID")
+	w.code, w.text = "READ-WRITE", "SELECT completed"
+	if h.readOnly {
+		w.code = "READ-ONLY"
+	}
+	if a.examine {
+		w.text = "EXAMINE completed"
+	}
+}
+
+// runClose expunges without a word and leaves the mailbox (RFC 9051 §6.4.1). One that was opened
+// read-only is only left.
+func runClose(ctx context.Context, s *session, _ *responder) error {
+	var err error
+	if !s.sel.readOnly {
+		err = s.sel.Expunge(ctx, nil)
+	}
+	s.deselect()
+	return err
+}
+
+// errIsGone tells that the selected mailbox itself has gone.
+func errIsGone(err error) bool { return errors.Is(err, maildir.ErrNotExist) }

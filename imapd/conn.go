@@ -1,0 +1,234 @@
+package imapd
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Buffers live in pools and are held only while a command is read, run and answered: an idle connection
+// owns its stash and nothing else.
+var (
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
+	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+)
+
+// errDraining ends the wait for a command when the server shuts down.
+var errDraining = errors.New("server is shutting down")
+
+// errPlaintextBuffered: bytes came behind STARTTLS or COMPRESS before the layer was switched. Reading
+// them would let someone on the path inject commands (CVE-2011-0411).
+var errPlaintextBuffered = errors.New("data was sent before the new layer was negotiated")
+
+// conn is the bytes of one connection: buffers, deadlines, and the layers under them. It knows no IMAP.
+type conn struct {
+	nc  net.Conn  // TCP, or TLS over it
+	src io.Reader // what is read: nc, or an inflater over it
+	dst io.Writer // what is written: nc, or a deflater over it
+
+	br *bufio.Reader // nil while idle
+	bw *bufio.Writer // nil while idle
+
+	// stash takes the first bytes that end an idle wait, before a buffer is fetched from the pool.
+	stash  [48]byte
+	staged []byte // unread part of stash
+
+	writeTimeout time.Duration
+	in, out      atomic.Int64 // bytes on the wire, inside TLS
+
+	mu       sync.Mutex // guards the two below against drain
+	draining bool
+	waiting  bool
+}
+
+func newConn(nc net.Conn, writeTimeout time.Duration) *conn {
+	c := &conn{nc: nc, writeTimeout: writeTimeout}
+	c.src, c.dst = (*wireSide)(c), (*wireSide)(c)
+	return c
+}
+
+// wireSide is the conn's outer end: counts, and a deadline for every write.
+type wireSide conn
+
+func (s *wireSide) Read(p []byte) (int, error) {
+	n, err := s.nc.Read(p)
+	s.in.Add(int64(n))
+	return n, err
+}
+
+func (s *wireSide) Write(p []byte) (int, error) {
+	if err := s.nc.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
+		return 0, err
+	}
+	n, err := s.nc.Write(p)
+	s.out.Add(int64(n))
+	return n, err
+}
+
+// Read feeds br: what the idle wait took first, then the stream.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.staged) > 0 {
+		n := copy(p, c.staged)
+		c.staged = c.staged[n:]
+		return n, nil
+	}
+	// A client may wait for an answer before it finishes its next line.
+	if err := c.flush(); err != nil {
+		return 0, err
+	}
+	return c.src.Read(p)
+}
+
+// reader returns the buffered reader, from the pool if the conn was idle.
+func (c *conn) reader() *bufio.Reader {
+	if c.br == nil {
+		c.br = readers.Get().(*bufio.Reader)
+		c.br.Reset(c)
+	}
+	return c.br
+}
+
+// writer returns the buffered writer, from the pool if the conn was idle.
+func (c *conn) writer() *bufio.Writer {
+	if c.bw == nil {
+		c.bw = writers.Get().(*bufio.Writer)
+		c.bw.Reset(c.dst)
+	}
+	return c.bw
+}
+
+// flush sends what is buffered.
+func (c *conn) flush() error {
+	if c.bw == nil {
+		return nil
+	}
+	return c.bw.Flush()
+}
+
+// buffered reports whether input is at hand that was read ahead.
+func (c *conn) buffered() bool {
+	return len(c.staged) > 0 || c.br != nil && c.br.Buffered() > 0
+}
+
+// release gives the buffers back; input that is still buffered keeps its buffer.
+func (c *conn) release() {
+	if c.bw != nil && c.bw.Buffered() == 0 {
+		c.bw.Reset(nil)
+		writers.Put(c.bw)
+		c.bw = nil
+	}
+	if c.br != nil && c.br.Buffered() == 0 {
+		c.br.Reset(nil)
+		readers.Put(c.br)
+		c.br = nil
+	}
+}
+
+// await flushes, gives the buffers back and waits until input is there or the deadline passes.
+func (c *conn) await(deadline time.Time) error {
+	if c.buffered() {
+		return nil
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.release()
+	return c.awaitInput(deadline)
+}
+
+// awaitInput waits for input without touching the writing side, so IDLE may run it beside the writer.
+func (c *conn) awaitInput(deadline time.Time) error {
+	c.mu.Lock()
+	if c.draining {
+		c.mu.Unlock()
+		return errDraining
+	}
+	c.waiting = true
+	err := c.nc.SetReadDeadline(deadline)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	n, err := c.src.Read(c.stash[:])
+	c.staged = c.stash[:n]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	if n > 0 {
+		return nil
+	}
+	if c.draining {
+		return errDraining
+	}
+	return err
+}
+
+// interrupt ends a wait of awaitInput in another goroutine.
+func (c *conn) interrupt() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
+// readTimeout bounds the reading of the rest of a command that has begun.
+func (c *conn) readTimeout(d time.Duration) { _ = c.nc.SetReadDeadline(time.Now().Add(d)) }
+
+// drain makes the next or current wait for a command end with errDraining. A command that is running is
+// not disturbed.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	if c.waiting {
+		c.interrupt()
+	}
+}
+
+// startTLS puts TLS over the connection. The caller has flushed its OK.
+func (c *conn) startTLS(config *tls.Config, timeout time.Duration) (*tls.Conn, error) {
+	if c.buffered() {
+		return nil, errPlaintextBuffered
+	}
+	tc := tls.Server(c.nc, config)
+	if err := c.nc.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, err
+	}
+	if err := tc.Handshake(); err != nil {
+		return nil, err
+	}
+	if err := tc.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.nc = tc
+	c.mu.Unlock()
+	return tc, nil
+}
+
+// swap puts another layer (compression) between the buffers and the wire. wrap is given the present ends.
+// Input that was read ahead belongs to the new layer only if the client pipelined it before our OK, which
+// RFC 4978 §3 forbids.
+func (c *conn) swap(wrap func(r io.Reader, w io.Writer) (io.Reader, io.Writer)) error {
+	if c.buffered() {
+		return errPlaintextBuffered
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.release()
+	c.src, c.dst = wrap(c.src, c.dst)
+	return nil
+}
+
+// takeBuffered empties the read-ahead, for the hand-over of a connection.
+func (c *conn) takeBuffered() []byte {
+	var b []byte
+	if c.br != nil {
+		b = make([]byte, c.br.Buffered())
+		_, _ = io.ReadFull(c.br, b)
+	}
+	return append(b, c.staged...)
+}
+
+func (c *conn) close() error { return c.nc.Close() }

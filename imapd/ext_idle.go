@@ -1,0 +1,110 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// extIdle is RFC 2177.
+var extIdle = extension{
+	before:   []imap.Cap{imap.CapIdle},
+	after:    []imap.Cap{imap.CapIdle},
+	commands: []command[*session]{{name: "IDLE", in: anyState, does: readsMore, parse: noArgs(runIdle)}},
+}
+
+// keepalive is how often an idle client hears "* OK Still here", below the time-outs of home routers.
+const keepalive = 4 * time.Minute
+
+// runIdle pushes changes until the client says DONE. While it waits the session holds no buffer and no
+// codec; a second goroutine waits for the client's next byte and is joined before the command returns.
+func runIdle(ctx context.Context, s *session, w *responder) error {
+	if err := w.continuation("idling"); err != nil {
+		return err
+	}
+	input := make(chan error, 1)
+	if s.c.buffered() {
+		input <- nil
+	} else {
+		s.sleepForIdle()
+		deadline := s.deadline()
+		go func() { input <- s.c.awaitInput(deadline) }()
+	}
+	err := s.idle(ctx, input)
+	s.wake()
+	s.dec.Reset(s.c.reader())
+	if err != nil {
+		return err
+	}
+	s.c.readTimeout(commandTime)
+	s.dec.Begin()
+	word := s.dec.Atom()
+	s.dec.CRLF()
+	if err := s.dec.Err(); err != nil {
+		if se := mapSyntax(err); se != nil {
+			if e := s.dec.DiscardLine(); e != nil {
+				return e
+			}
+			return se
+		}
+		return err
+	}
+	if !strings.EqualFold(word, "DONE") {
+		return bad("Expected DONE")
+	}
+	return nil
+}
+
+// sleepForIdle gives back codec and buffers; input is not buffered.
+func (s *session) sleepForIdle() {
+	s.sleep()
+	s.c.release()
+}
+
+// idle sends updates until input arrives or fails. It returns with the input goroutine ended.
+func (s *session) idle(ctx context.Context, input <-chan error) error {
+	var changed <-chan struct{}
+	if s.sel != nil {
+		changed = s.sel.Changed()
+	}
+	still := time.NewTicker(keepalive)
+	defer still.Stop()
+	for {
+		err := s.idleUpdate(ctx, false)
+		if err == nil {
+			select {
+			case err := <-input:
+				return err
+			case <-changed:
+				continue
+			case <-still.C:
+				err = s.idleUpdate(ctx, true)
+			}
+		}
+		if err != nil { // the client is gone, or must go: end the wait for it
+			s.c.interrupt()
+			if e := <-input; errors.Is(e, errDraining) {
+				return e
+			}
+			return err
+		}
+	}
+}
+
+// idleUpdate writes what changed, and gives the buffers back.
+func (s *session) idleUpdate(ctx context.Context, still bool) error {
+	defer s.sleepForIdle()
+	s.wake()
+	if still {
+		s.w.untaggedStatus("OK", "", "Still here")
+	}
+	if s.sel != nil {
+		if err := s.update(ctx, s.w, true); err != nil {
+			return err
+		}
+	}
+	return s.w.send()
+}

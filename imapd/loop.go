@@ -1,0 +1,279 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"maildir-imapd/imapd/wire"
+)
+
+// peer is what both sides of a login share: the connection, its codec and its log.
+type peer struct {
+	srv  *Server
+	c    *conn
+	info ConnInfo
+	id   uint64
+	log  *slog.Logger
+
+	dec *wire.Decoder // nil while idle
+	w   *responder    // nil while idle
+
+	limits   wire.Limits
+	utf8     bool // RFC 6855, RFC 9051: names and strings may be UTF-8
+	bad      int  // commands answered BAD
+	badLimit int
+	clientID map[string]string
+
+	tag string // of the command that runs
+	// then runs once the tagged line of the present command has been sent: layer switches, hang-ups.
+	then func() error
+}
+
+// codecs pools decoder and encoder: an idle connection holds neither.
+var codecs = sync.Pool{New: func() any { return &codec{wire.NewDecoder(wire.PreLogin), wire.NewEncoder()} }}
+
+type codec struct {
+	dec *wire.Decoder
+	enc *wire.Encoder
+}
+
+// wake fetches the codec for a command that is arriving.
+func (p *peer) wake() {
+	if p.dec != nil {
+		return
+	}
+	k := codecs.Get().(*codec)
+	p.dec, p.w = k.dec, &responder{Encoder: k.enc, c: p.c}
+	p.dec.SetLimits(p.limits)
+	p.dec.SetUTF8(p.utf8)
+	p.dec.SetContinue(func() error { return p.w.continuation("Ready for literal data") })
+	p.w.SetUTF8(p.utf8)
+	p.w.Reset(p.c.writer())
+}
+
+// sleep gives the codec back.
+func (p *peer) sleep() {
+	if p.dec == nil {
+		return
+	}
+	p.dec.SetContinue(nil)
+	p.dec.Reset(nil)
+	p.w.Reset(nil)
+	codecs.Put(&codec{p.dec, p.w.Encoder})
+	p.dec, p.w = nil, nil
+}
+
+// side is what the loop asks of *front and *session.
+type side[S any] interface {
+	base() *peer
+	rows() map[string]*command[S]
+	// deadline is when the wait for the next command ends.
+	deadline() time.Time
+	// screen looks at the first word of a line and may end the connection.
+	screen(tag string) error
+	// unknown is the answer to a command that has no row on this side of the login.
+	unknown(name string) error
+	// admit refuses a command in the wrong state.
+	admit(row *command[S]) error
+	// settle is called before the tagged line of a command that did not fail with BYE: it writes what the
+	// client must learn of the mailbox.
+	settle(ctx context.Context, row *command[S], w *responder) error
+}
+
+// errDone ends a loop in good order.
+var errDone = errors.New("done")
+
+// commandTime bounds how long a client may take over the rest of a command it has begun.
+const commandTime = 5 * time.Minute
+
+// loop reads, runs and answers commands until the connection ends; it returns why. It is the only writer
+// of tagged lines.
+func loop[S side[S]](ctx context.Context, s S) error {
+	p := s.base()
+	for {
+		if !p.c.buffered() {
+			if err := p.c.flush(); err != nil {
+				return err
+			}
+			p.sleep()
+		}
+		if err := p.c.await(s.deadline()); err != nil {
+			return err
+		}
+		p.wake()
+		p.c.readTimeout(commandTime)
+		p.dec.Reset(p.c.reader())
+		if err := one(ctx, s, p); err != nil {
+			return err
+		}
+		if err := p.afterCommand(); err != nil {
+			return err
+		}
+	}
+}
+
+// afterCommand runs what waited for the tagged line, and notices a client that no longer reads.
+func (p *peer) afterCommand() error {
+	if err := p.w.Err(); err != nil {
+		return err
+	}
+	if p.then == nil {
+		return nil
+	}
+	then := p.then
+	p.then = nil
+	if err := p.w.send(); err != nil {
+		return err
+	}
+	return then()
+}
+
+// bye says why the server ends the connection.
+func (p *peer) bye(text string) {
+	p.wake()
+	p.w.untaggedStatus("BYE", "", text)
+	_ = p.w.send()
+}
+
+// one reads one command and answers it. A nil error means that the loop may go on.
+func one[S side[S]](ctx context.Context, s S, p *peer) error {
+	d := p.dec
+	d.Begin()
+	tag := d.Tag()
+	if err := s.screen(tag); err != nil {
+		return p.refuse(tag, mapError(err), nil)
+	}
+	d.SP()
+	name := d.Command()
+	if name == "UID" {
+		d.SP()
+		name = "UID " + d.Command()
+	}
+	if d.Err() != nil {
+		return p.refuseSyntax(tag)
+	}
+	row := s.rows()[name]
+	if row == nil {
+		if err := d.DiscardLine(); err != nil {
+			return p.refuse(tag, mapSyntax(err), err)
+		}
+		return p.refuse(tag, mapError(s.unknown(name)), nil)
+	}
+	act, err := row.parse(d, s)
+	if d.Err() != nil {
+		return p.refuseSyntax(tag)
+	}
+	if err == nil {
+		err = s.admit(row)
+		if err != nil && row.does&readsMore != 0 {
+			if e := d.DiscardLine(); e != nil {
+				return p.refuse(tag, mapSyntax(e), e)
+			}
+		}
+	}
+	p.tag, p.w.code, p.w.text = tag, "", ""
+	start := time.Now()
+	if err == nil {
+		err = act.run(ctx, s, p.w)
+	}
+	if err != nil && (errors.Is(err, errDone) || errors.Is(err, errBrokenAnswer) || isNetwork(err)) {
+		return err
+	}
+	if se := settleError(s.settle(ctx, row, p.w)); se != nil {
+		return p.refuse(tag, se, nil)
+	}
+	p.log.Debug("command", "cmd", name, "took", time.Since(start), "err", err)
+	return p.answer(tag, name, err)
+}
+
+// settleError lets only an end of the connection through: a look at the disk that failed is logged where
+// it happened and does not change a command's answer.
+func settleError(err error) *statusError {
+	var se *statusError
+	if errors.As(err, &se) && se.status == statusBYE {
+		return se
+	}
+	return nil
+}
+
+// answer writes the tagged line.
+func (p *peer) answer(tag, name string, err error) error {
+	if err == nil {
+		text := p.w.text
+		if text == "" {
+			text = name + " completed"
+		}
+		p.w.Raw(tag).Raw(" OK")
+		p.w.statusTail(p.w.code, text)
+		return nil
+	}
+	se := mapError(err)
+	if se.cause != nil {
+		p.logRefusal(name, se)
+	}
+	return p.refuse(tag, se, nil)
+}
+
+// logRefusal tells the log what the client is not told.
+func (p *peer) logRefusal(name string, se *statusError) {
+	level := slog.LevelInfo
+	if se.code == "SERVERBUG" || se.code == "CORRUPTION" {
+		level = slog.LevelError
+	}
+	p.log.Log(context.Background(), level, "command refused", "cmd", name, "answer", se.text, "err", se.cause)
+}
+
+// refuseSyntax answers a command that did not parse, and brings the stream to the next one.
+func (p *peer) refuseSyntax(tag string) error {
+	err := p.dec.Err()
+	se := mapSyntax(err)
+	if se == nil || se.status == statusBYE {
+		return p.refuse(tag, se, err)
+	}
+	if e := p.dec.DiscardLine(); e != nil {
+		return p.refuse(tag, mapSyntax(e), e)
+	}
+	return p.refuse(tag, se, nil)
+}
+
+// refuse writes NO or BAD, or BYE and ends the loop; with no status it ends the loop with err.
+func (p *peer) refuse(tag string, se *statusError, err error) error {
+	if se == nil {
+		return err
+	}
+	if se.status == statusBAD {
+		if p.bad++; p.badLimit > 0 && p.bad >= p.badLimit {
+			p.writeStatus(tag, se)
+			se = bye("", "Too many invalid commands")
+		}
+	}
+	if se.status == statusBYE {
+		p.w.untaggedStatus("BYE", se.code, se.text)
+		_ = p.w.send()
+		p.log.Info("connection ended by the server", "why", se.text)
+		return errDone
+	}
+	p.writeStatus(tag, se)
+	return nil
+}
+
+func (p *peer) writeStatus(tag string, se *statusError) {
+	if tag == "" {
+		tag = "*"
+	}
+	p.w.Raw(tag).SP().Raw(string(se.status))
+	p.w.statusTail(se.code, se.text)
+}
+
+// isNetwork tells a lost connection from a failed command.
+func isNetwork(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errDraining) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &op)
+}

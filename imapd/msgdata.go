@@ -1,0 +1,191 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/message"
+)
+
+// msgData is one message while it is fetched or searched: what is known of it, and its file, opened once at
+// most however many items read it. It is reused from message to message.
+type msgData struct {
+	maildir.Message
+	handle    *maildir.Handle
+	envelope  *message.Envelope
+	cached    message.Envelope // what envelope points to when it came from the cache
+	structure *message.Message
+	file      *maildir.File
+}
+
+func (m *msgData) reset(msg maildir.Message) {
+	m.close()
+	m.Message = msg
+	m.structure = nil
+}
+
+func (m *msgData) close() {
+	if m.file != nil {
+		_ = m.file.Close()
+		m.file = nil
+	}
+}
+
+// load gets what is needed. ErrExpunged tells that the message is gone.
+func (m *msgData) load(ctx context.Context, need needs) error {
+	if m.Gone && need&^setsSeen != 0 {
+		return maildir.ErrExpunged
+	}
+	if need&needEnvelope != 0 {
+		if err := m.loadEnvelope(ctx); err != nil {
+			return err
+		}
+	}
+	if need&needStructure != 0 {
+		if _, err := m.parts(ctx); err != nil {
+			return err
+		}
+	}
+	if need&needFile != 0 {
+		return m.open(ctx)
+	}
+	return nil
+}
+
+// loadEnvelope takes the envelope from the cache, else from the parsed file.
+func (m *msgData) loadEnvelope(ctx context.Context) error {
+	ok, err := m.handle.CachedEnvelope(m.UID, &m.cached)
+	if err != nil {
+		return err
+	}
+	if ok {
+		m.envelope = &m.cached
+		return nil
+	}
+	st, err := m.parts(ctx)
+	if err == nil {
+		m.envelope = &st.Envelope
+	}
+	return err
+}
+
+func (m *msgData) parts(ctx context.Context) (*message.Message, error) {
+	if m.structure == nil {
+		st, err := m.handle.Structure(ctx, m.UID)
+		if err != nil {
+			return nil, err
+		}
+		m.structure = st
+	}
+	return m.structure, nil
+}
+
+func (m *msgData) open(ctx context.Context) (err error) {
+	if m.file == nil {
+		m.file, err = m.handle.OpenMessage(ctx, m.UID)
+	}
+	return err
+}
+
+// whole is the extent of the message as a whole. Its size is counted, not believed: a literal's length
+// must be what is sent, whatever a file name or a cache says.
+func (m *msgData) whole() (message.Extent, error) {
+	e := message.Extent{Range: message.Range{End: m.file.FileSize()}}
+	var err error
+	if m.structure != nil && m.structure.FileSize == e.End {
+		e.Size = m.structure.Size
+		return e, nil
+	}
+	e.Size, err = message.CopyCRLF(io.Discard, m.section(e))
+	return e, err
+}
+
+// section reads a range of the file as it lies on disk.
+func (m *msgData) section(e message.Extent) *io.SectionReader {
+	return io.NewSectionReader(m.file, e.Start, e.Len())
+}
+
+// copyBuffers serve copies between file and connection.
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// onlyReader and onlyWriter hide methods that would make io.CopyBuffer allocate a buffer of its own.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)
+
+// clip passes on n bytes after skipping some, then ends the copy.
+type clip struct {
+	w       io.Writer
+	skip, n int64
+}
+
+// errClipped ends a copy that has all it wants.
+var errClipped = errors.New("enough")
+
+func (c *clip) Write(p []byte) (int, error) {
+	taken := len(p)
+	if c.skip > 0 {
+		k := min(c.skip, int64(len(p)))
+		c.skip -= k
+		p = p[k:]
+	}
+	if int64(len(p)) > c.n {
+		p = p[:c.n]
+	}
+	if _, err := c.w.Write(p); err != nil {
+		return 0, err
+	}
+	if c.n -= int64(len(p)); c.n == 0 {
+		return taken, errClipped
+	}
+	return taken, nil
+}
+
+// window is the part of size bytes that a partial asks for (RFC 9051 §6.4.5: a start beyond the end gives
+// the empty string).
+func window(size int64, p *wire.Partial) (offset, n int64) {
+	if p == nil {
+		return 0, size
+	}
+	offset = min(p.Offset, size)
+	return offset, min(p.Size, size-offset)
+}
+
+// sendExtent writes a range of the message, or a window of it, as a literal, converting line ends on the
+// way. Memory is one buffer however large the message.
+func (m *msgData) sendExtent(w *responder, e message.Extent, p *wire.Partial) error {
+	offset, n := window(e.Size, p)
+	lit := w.Literal(n, false)
+	if n > 0 {
+		src := m.section(e)
+		dst := io.Writer(lit)
+		if e.Size == e.Len() { // nothing to convert: start where the window does
+			if _, err := src.Seek(offset, io.SeekStart); err != nil {
+				return err
+			}
+			offset = 0
+		}
+		if offset > 0 || n < e.Size {
+			dst = &clip{lit, offset, n}
+		}
+		if _, err := message.CopyCRLF(dst, src); err != nil && !errors.Is(err, errClipped) {
+			return err
+		}
+	}
+	return lit.Close()
+}
+
+// sendBytes writes computed text, or a window of it.
+func sendBytes(w *responder, b []byte, p *wire.Partial) error {
+	offset, n := window(int64(len(b)), p)
+	lit := w.Literal(n, false)
+	if _, err := lit.Write(b[offset : offset+n]); err != nil {
+		return err
+	}
+	return lit.Close()
+}

@@ -1,0 +1,70 @@
+package imapd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir"
+)
+
+// personal is the namespace that holds INBOX.
+func (s *session) personal() *Namespace { return &s.mail.Namespaces[0] }
+
+// resolve finds the namespace a mailbox name lies in, and the name within its tree (RFC 2342).
+func (s *session) resolve(name string) (*Namespace, string, error) {
+	own := s.personal()
+	if name == "INBOX" {
+		return own, name, nil
+	}
+	var best *Namespace
+	for i := range s.mail.Namespaces {
+		ns := &s.mail.Namespaces[i]
+		if strings.HasPrefix(name, ns.Prefix) && (best == nil || len(ns.Prefix) > len(best.Prefix)) {
+			best = ns
+		}
+	}
+	if best == nil { // "INBOX." clients that forget the prefix, Courier answers the same
+		return nil, "", no(imap.ResponseCodeNonExistent, "Mailbox names begin with %q here", own.Prefix)
+	}
+	inner := name[len(best.Prefix):]
+	if inner == "" || strings.EqualFold(inner, "INBOX") && best.Prefix != "" {
+		return nil, "", no(imap.ResponseCodeNonExistent, "No such mailbox")
+	}
+	return best, inner, nil
+}
+
+// outer is the name a client knows a tree's mailbox by.
+func (ns *Namespace) outer(inner string) string {
+	if inner == "INBOX" && ns.Kind == Personal {
+		return inner
+	}
+	return ns.Prefix + inner
+}
+
+// open opens a mailbox by the client's name.
+func (s *session) open(ctx context.Context, name string, mode maildir.Mode) (*maildir.Handle, error) {
+	ns, inner, err := s.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return ns.Tree.Open(ctx, inner, mode)
+}
+
+// openTarget opens the mailbox that APPEND, COPY or MOVE puts messages into. One that is not there is
+// answered TRYCREATE: the client may create it and try again (RFC 9051 §6.3.12).
+func (s *session) openTarget(ctx context.Context, name string) (*maildir.Handle, error) {
+	h, err := s.open(ctx, name, maildir.Target)
+	if err == nil {
+		if h.ReadOnly() {
+			_ = h.Close()
+			return nil, no(imap.ResponseCodeNoPerm, "Messages cannot be put into this mailbox")
+		}
+		return h, nil
+	}
+	if se := mapError(err); se.code == string(imap.ResponseCodeNonExistent) {
+		return nil, &statusError{statusNO, string(imap.ResponseCodeTryCreate), se.text, err}
+	}
+	return nil, err
+}

@@ -1,0 +1,89 @@
+package imapd
+
+import (
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir"
+)
+
+// selection is the selected mailbox of a session.
+type selection struct {
+	*maildir.Handle
+	name     string // as the client knows it
+	readOnly bool   // EXAMINE, or no right to change anything
+	delta    maildir.Delta
+	keywords []imap.Flag // as the last FLAGS response told them; the index is the bit
+}
+
+// systemFlags are the flags with a letter of their own, in the order of their bits. $Forwarded is among
+// them: a letter on disk, a keyword to IMAP.
+var systemFlags = maildir.SystemFlags(0xff).AppendNames(nil)
+
+// keywordsGrew looks for keywords that the client has not been told of.
+func (sel *selection) keywordsGrew() bool {
+	now := sel.Handle.Keywords()
+	for i, k := range now {
+		if k != "" && (i >= len(sel.keywords) || sel.keywords[i] != k) {
+			return true
+		}
+	}
+	return false
+}
+
+// keywordBit finds the bit of a keyword, 0 when the mailbox has none of that name.
+func (sel *selection) keywordBit(name imap.Flag) uint64 {
+	for i, k := range sel.Handle.Keywords() {
+		if k != "" && strings.EqualFold(string(k), string(name)) {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+// writeFlags is the FLAGS response and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
+func (s *session) writeFlags(w *responder) {
+	s.sel.keywords = s.sel.Handle.Keywords()
+	flags := make([]imap.Flag, 0, len(systemFlags)+len(s.sel.keywords)+1)
+	flags = append(flags, systemFlags...)
+	for _, k := range s.sel.keywords {
+		if k != "" {
+			flags = append(flags, k)
+		}
+	}
+	w.untagged().Raw("FLAGS ")
+	w.flagList(flags)
+	w.CRLF()
+	w.untagged().Raw("OK [PERMANENTFLAGS ")
+	if s.sel.readOnly {
+		w.Raw("()] No flag can be changed")
+	} else {
+		if s.sel.CanAddKeywords() {
+			flags = append(flags, imap.FlagWildcard)
+		}
+		w.flagList(flags)
+		w.Raw("] Flags that last")
+	}
+	w.CRLF()
+}
+
+// writeMessageFlags writes the flags of one message without allocating.
+func (s *session) writeMessageFlags(w *responder, m *maildir.Message) {
+	w.Special('(')
+	sep := false
+	for i, name := range systemFlags {
+		if m.Flags.System&(1<<i) != 0 {
+			spaced(w, &sep).Raw(string(name))
+		}
+	}
+	if m.Recent {
+		spaced(w, &sep).Raw(`\Recent`)
+	}
+	for i, name := range s.sel.keywords {
+		if m.Flags.Keywords&(1<<i) != 0 && name != "" {
+			spaced(w, &sep).Flag(name)
+		}
+	}
+	w.Special(')')
+}

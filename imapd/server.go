@@ -1,0 +1,156 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Server serves connections that the gate has accepted. It is safe for concurrent use.
+type Server struct {
+	options atomic.Pointer[Options]
+	index   *index
+
+	mu       sync.Mutex // guards what follows
+	conns    map[*conn]struct{}
+	sessions map[string]int // per user
+	draining bool
+	wg       sync.WaitGroup
+	ids      atomic.Uint64
+}
+
+// New makes a server. It panics if two extensions claim one name: a programmer's error that no input can
+// cause.
+func New(o Options) *Server {
+	s := &Server{index: newIndex(extensions), conns: map[*conn]struct{}{}, sessions: map[string]int{}}
+	s.Reload(o)
+	return s
+}
+
+// Reload puts new options in force for what starts after it; running sessions keep their namespaces.
+func (s *Server) Reload(o Options) { s.options.Store(&o) }
+
+func (s *Server) opts() *Options { return s.options.Load() }
+
+// ServeConn speaks IMAP on nc until logout, error or shutdown, and closes it.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn, info ConnInfo) {
+	s.serve(ctx, nc, info, func(ctx context.Context, c *conn) {
+		f := newFront(s, c, info)
+		if login := f.serve(ctx); login != nil {
+			s.runSession(ctx, c, login)
+		}
+	})
+}
+
+// ServePreauth speaks IMAP on nc as a user the operating system has vouched for (RFC 9051 §7.1.4).
+func (s *Server) ServePreauth(ctx context.Context, nc net.Conn, info ConnInfo, id Identity) {
+	s.serve(ctx, nc, info, func(ctx context.Context, c *conn) {
+		s.runSession(ctx, c, &Login{Identity: id, Conn: nc, Info: info, ConnID: s.ids.Add(1)})
+	})
+}
+
+// serve registers the connection for Shutdown and keeps a panic from taking the other clients along.
+func (s *Server) serve(ctx context.Context, nc net.Conn, info ConnInfo, run func(context.Context, *conn)) {
+	c := newConn(nc, s.opts().Limits.WriteTimeout)
+	defer c.close()
+	if !s.register(c) {
+		_, _ = c.dst.Write([]byte("* BYE [UNAVAILABLE] Server is shutting down\r\n"))
+		return
+	}
+	defer s.unregister(c)
+	defer func() {
+		if p := recover(); p != nil {
+			s.opts().Log.Error("internal error", "remote", info.Remote, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			panics.Add(1)
+		}
+	}()
+	run(ctx, c)
+}
+
+// panics counts recovered panics; tests fail when it moves.
+var panics atomic.Int64
+
+func (s *Server) register(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.wg.Add(1)
+	return true
+}
+
+func (s *Server) unregister(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+// enterUser counts a user's session; false when [limits] per_user is reached.
+func (s *Server) enterUser(user string) bool {
+	limit := s.opts().Limits.PerUser
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit > 0 && s.sessions[user] >= limit {
+		return false
+	}
+	s.sessions[user]++
+	return true
+}
+
+func (s *Server) leaveUser(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[user]--; s.sessions[user] == 0 {
+		delete(s.sessions, user)
+	}
+}
+
+// Sessions is the number of connections being served.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Shutdown lets running commands finish, says BYE to every client and waits for the last. When ctx ends
+// first it cuts what is left.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	for c := range s.conns {
+		c.drain()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.conns {
+		_ = c.close()
+	}
+	s.mu.Unlock()
+	<-done
+	return fmt.Errorf("shutdown: %w", ctx.Err())
+}
+
+// authError is what a client is told of a failed authentication.
+func authError(err error) *statusError {
+	var ce ClientError
+	if errors.As(err, &ce) {
+		return &statusError{statusNO, string(ce.ResponseCode()), ce.ClientText(), err}
+	}
+	return &statusError{statusNO, string(imap.ResponseCodeUnavailable), "Authentication is not available now", err}
+}

@@ -1,0 +1,171 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
+)
+
+// session is a connection after its login: authenticated and selected states. One goroutine owns it.
+type session struct {
+	peer
+	login *Login
+	mail  *Mail
+	sel   *selection // nil in authenticated state
+	since time.Time
+	count counters
+	// enabled are the extensions switched on by ENABLE or by use, upper case.
+	enabled map[string]bool
+	// state holds what extensions keep for the session, by typed key.
+	state map[any]any
+}
+
+// newSession opens the user's mail and answers the command that logged in.
+func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, error) {
+	o := srv.opts()
+	s := &session{
+		peer: peer{
+			srv: srv, c: c, info: l.Info, id: l.ConnID, clientID: l.ClientID,
+			log:      o.Log.With("conn", l.ConnID, "remote", addrText(l.Info.Remote), "user", l.User),
+			limits:   wire.PostLogin,
+			badLimit: o.Limits.BadCommands,
+		},
+		login: l, since: time.Now(),
+	}
+	s.limits.Line, s.limits.Literal = o.Limits.Line, o.Limits.Literal
+	s.wake()
+	s.w.code, s.w.text = "", "" // what the front's last command left
+	if err := s.openMail(ctx); err != nil {
+		s.refuseLogin(err)
+		return nil, err
+	}
+	loginOK(s.log, l)
+	if l.Tag == "" {
+		s.w.untaggedStatus("PREAUTH", capabilityCode(s.capabilities()), "Logged in as "+l.User)
+	} else {
+		s.w.Raw(l.Tag).Raw(" OK")
+		s.w.statusTail(capabilityCode(s.capabilities()), "Logged in")
+	}
+	return s, nil
+}
+
+// openMail takes a place among the user's sessions and opens the namespaces.
+func (s *session) openMail(ctx context.Context) error {
+	if !s.srv.enterUser(s.login.User) {
+		return no(imap.ResponseCodeLimit, "Too many sessions for this user ([limits] per_user = %d)", s.srv.opts().Limits.PerUser)
+	}
+	mail, err := s.srv.opts().Open(ctx, s.login)
+	if err != nil {
+		s.srv.leaveUser(s.login.User)
+		return &statusError{statusNO, string(imap.ResponseCodeUnavailable), "The mail store is not available now", err}
+	}
+	s.mail = mail
+	return nil
+}
+
+// refuseLogin answers a login whose mail cannot be had, and ends the connection: the front is gone.
+func (s *session) refuseLogin(err error) {
+	se := mapError(err)
+	s.log.Error("login refused", "answer", se.text, "err", err)
+	if s.login.Tag != "" {
+		s.writeStatus(s.login.Tag, se)
+	}
+	s.bye(se.text)
+	s.sleep()
+}
+
+// serve runs commands until the connection ends, and says so to client and log.
+func (s *session) serve(ctx context.Context) {
+	err := loop(ctx, s)
+	why := "connection lost"
+	switch {
+	case errors.Is(err, errDone):
+		why = "logged out"
+	case errors.Is(err, errDraining):
+		why = "server stops"
+		s.bye("Server is shutting down")
+	case isTimeout(err):
+		why = "idle"
+		s.bye("Disconnected: idle longer than [limits] idle_timeout = " + s.srv.opts().Limits.IdleTimeout.String())
+	case errors.Is(err, errBrokenAnswer):
+		why = "answer cut short"
+		s.log.Error("connection closed in the middle of an answer", "err", err)
+	}
+	logout(s.log, why, s.since, s.c.in.Load(), s.c.out.Load(), s.count)
+}
+
+func (s *session) close() {
+	s.deselect()
+	for _, ns := range s.mail.Namespaces {
+		_ = ns.Tree.Close()
+	}
+	s.srv.leaveUser(s.login.User)
+	s.sleep()
+	s.c.release()
+}
+
+// deselect leaves the selected state without expunging.
+func (s *session) deselect() {
+	if s.sel == nil {
+		return
+	}
+	if err := s.sel.Close(); err != nil {
+		s.log.Warn("closing a mailbox", "mailbox", s.sel.name, "err", err)
+	}
+	s.sel = nil
+}
+
+func (s *session) base() *peer                         { return &s.peer }
+func (s *session) rows() map[string]*command[*session] { return s.srv.index.session }
+func (s *session) deadline() time.Time                 { return time.Now().Add(s.srv.opts().Limits.IdleTimeout) }
+func (s *session) screen(string) error                 { return nil }
+
+func (s *session) unknown(name string) error {
+	if _, ok := s.srv.index.front[name]; ok {
+		return bad("Already logged in")
+	}
+	return bad("Unknown command")
+}
+
+func (s *session) admit(row *command[*session]) error {
+	state := authenticated
+	if s.sel != nil {
+		state = selected
+	}
+	if row.in&state != 0 {
+		return nil
+	}
+	if state == authenticated {
+		return bad("No mailbox selected")
+	}
+	return bad("Not while a mailbox is selected")
+}
+
+// writable refuses commands that change the selected mailbox where it was opened by EXAMINE.
+func (s *session) writable() error {
+	if s.sel.readOnly {
+		return no(imap.ResponseCodeNoPerm, "Mailbox is selected read-only")
+	}
+	return nil
+}
+
+// stateKey is an extension's handle on its own per-session state. It is a variable of its own, never
+// reached through the extension, so that the table has no initialization cycle.
+type stateKey[T any] struct{ _ byte }
+
+// of returns the session's value, made zero at first use.
+func (k *stateKey[T]) of(s *session) *T {
+	if v, ok := s.state[k]; ok {
+		return v.(*T)
+	}
+	if s.state == nil {
+		s.state = map[any]any{}
+	}
+	v := new(T)
+	s.state[k] = v
+	return v
+}

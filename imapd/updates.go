@@ -1,0 +1,74 @@
+package imapd
+
+import (
+	"context"
+
+	"maildir-imapd/maildir"
+)
+
+// settle tells the client what changed in the selected mailbox, before the tagged line (RFC 9051 §7.4,
+// §7.5). It decides alone which updates may go out: everything may, except EXPUNGE while a command that
+// holds sequence numbers runs.
+func (s *session) settle(ctx context.Context, row *command[*session], w *responder) error {
+	if s.sel == nil || row.does&(opensMailbox|quiet) != 0 {
+		return nil
+	}
+	return s.update(ctx, w, row.does&holdsExpunge == 0)
+}
+
+// update looks at the mailbox and writes EXPUNGE, EXISTS, RECENT, FLAGS and FETCH lines. It is the only
+// writer of unsolicited mailbox data.
+func (s *session) update(ctx context.Context, w *responder, expunge bool) error {
+	sel := s.sel
+	if err := sel.Refresh(ctx); err != nil {
+		if errIsGone(err) {
+			return s.mailboxGone(w)
+		}
+		s.log.Warn("looking at the mailbox failed; its last known state is served", "mailbox", sel.name, "err", err)
+	}
+	d := &sel.delta
+	sel.Sync(expunge, d)
+	for _, seq := range d.Expunged {
+		w.number(seq, "EXPUNGE")
+	}
+	if d.ExistsChanged {
+		w.number(d.Exists, "EXISTS")
+	}
+	if d.RecentChanged {
+		w.number(d.Recent, "RECENT")
+	}
+	if d.NewKeywords && s.sel.keywordsGrew() {
+		s.writeFlags(w)
+	}
+	for i := range d.Flags {
+		s.writeFlagUpdate(w, &d.Flags[i])
+	}
+	return nil
+}
+
+// mailboxGone ends a session whose selected mailbox was deleted by somebody else: what the client holds
+// means nothing any more, and RFC 9051 has no softer way (§6.3.4 lets the server close the connection).
+func (s *session) mailboxGone(w *responder) error {
+	s.deselect()
+	return bye("", "The selected mailbox was deleted")
+}
+
+// writeFlagUpdate is the unsolicited FETCH of RFC 9051 §7.5.2. It carries the UID: clients that count by
+// UID need it, the others ignore it.
+func (s *session) writeFlagUpdate(w *responder, m *maildir.Message) {
+	if m.Seq == 0 {
+		return
+	}
+	w.untagged().Number(m.Seq).Raw(" FETCH (UID ").Number(uint32(m.UID)).Raw(" FLAGS ")
+	s.writeMessageFlags(w, m)
+	w.Special(')').CRLF()
+}
+
+// spaced writes a space before every item but the first.
+func spaced(w *responder, sep *bool) *responder {
+	if *sep {
+		w.SP()
+	}
+	*sep = true
+	return w
+}
