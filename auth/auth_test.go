@@ -12,7 +12,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	bcryptCost = 4
+	goleak.VerifyTestMain(m)
+}
 
 // testFile parses lines that must be good.
 func testFile(t testing.TB, lines ...string) *File {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/xdg-go/stringprep"
@@ -12,8 +13,8 @@ import (
 )
 
 // bcryptCost is what a new bcrypt line costs: some 50 ms once per five minutes
-// and client.
-const bcryptCost = 10
+// and client. Tests lower it.
+var bcryptCost = 10
 
 // Edit is what SetPassword and Remove did, for the tool to tell.
 type Edit struct {
@@ -79,7 +80,7 @@ func SetPassword(content []byte, name, password string, cram bool) ([]byte, Edit
 	if err != nil {
 		return nil, edit, err
 	}
-	edit.place(lines, own, secrets)
+	edit.place(lines, own, kinds, secrets)
 	last := len(lines) - 1
 	if len(own) > 0 {
 		last = own[len(own)-1]
@@ -89,9 +90,11 @@ func SetPassword(content []byte, name, password string, cram bool) ([]byte, Edit
 }
 
 // place puts new secrets into the user's lines that can take them: each kind into the
-// first line of its own, and bcrypt also into one of another kind that has no successor.
-// Placed secrets leave the map.
-func (e *Edit) place(lines [][]byte, own []int, secrets map[string]string) {
+// first line of its own, bcrypt else into one of another kind. Lines that are left hold an
+// old password and go, unless they have further fields: these get a secret that has
+// no line yet, or bcrypt once more. Placed secrets leave the map.
+func (e *Edit) place(lines [][]byte, own []int, kinds []string, secrets map[string]string) {
+	bcryptSecret := secrets["bcrypt"]
 	put := func(i int, kind string) {
 		lines[i] = replaceSecret(lines[i], secrets[kind])
 		e.Written = append(e.Written, kind)
@@ -103,15 +106,22 @@ func (e *Edit) place(lines [][]byte, own []int, secrets map[string]string) {
 			put(i, kind)
 		} else {
 			homeless = append(homeless, i)
+			if kind != "" {
+				e.Dropped = append(e.Dropped, kind)
+			}
 		}
 	}
 	for _, i := range homeless {
-		if kind := lineKind(lines[i]); kind != "" {
-			e.Dropped = append(e.Dropped, kind)
-		}
-		if secrets["bcrypt"] != "" {
+		hasFields := bytes.Count(lines[i], []byte(":")) > 1
+		free := slices.IndexFunc(kinds, func(kind string) bool { return secrets[kind] != "" })
+		switch {
+		case secrets["bcrypt"] != "":
 			put(i, "bcrypt")
-		} else {
+		case hasFields && free >= 0:
+			put(i, kinds[free])
+		case hasFields:
+			lines[i] = replaceSecret(lines[i], bcryptSecret)
+		default:
 			lines[i] = nil
 		}
 	}
