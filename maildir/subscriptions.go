@@ -119,10 +119,14 @@ func (n names) subscription(line string) (string, bool) {
 }
 
 // subscriptionLine encodes a name. One of another namespace keeps its '/', but
-// has its dots escaped like all others: Dovecot takes a bare one for a level.
+// has its dots escaped like all others, unless they are levels: Dovecot takes a
+// bare one for a level.
 func (n names) subscriptionLine(name string, whole bool) string {
 	if whole {
 		c := strings.ReplaceAll(n.encode(name), `\2f`, "/")
+		if n.sep == '.' {
+			c = strings.ReplaceAll(c, `\2e`, ".")
+		}
 		return tabEscape(c)
 	}
 	parts := strings.Split(name, string(n.sep))
