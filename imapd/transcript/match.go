@@ -114,8 +114,8 @@ func matchData(p, v []value, e env) (env, bool) {
 			return e, false
 		}
 		e, ok := m.value(p[0], v[0], e)
-		if !ok {
-			return e, false
+		if !ok || p[2].text == "$_" {
+			return e, ok
 		}
 		return m.set(p[2].items, v[2].items, 2, e)
 	}

@@ -314,4 +314,3 @@ func (c *conn) do(command string) ([][]byte, error) {
 		lines = append(lines, raw)
 	}
 }
-
