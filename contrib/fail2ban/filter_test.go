@@ -123,8 +123,11 @@ func TestFail2banRegex(t *testing.T) {
 	if err := os.WriteFile(file, []byte(log.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("fail2ban-regex", "-o", "<ip>", file, filter)
-	out, err := cmd.Output()
+	absolute, err := filepath.Abs(filter) // a name without a directory would be taken for a pattern
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("fail2ban-regex", "-o", "<ip>", file, absolute).Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
