@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"maildir-imapd/auth"
+	"maildir-imapd/imapd"
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/imapd/gate"
+	"maildir-imapd/maildir"
+)
+
+// drainTime is how long clients get to take their BYE. TimeoutStopSec in the unit is longer.
+const drainTime = 20 * time.Second
+
+// daemon is everything that lives as long as the process.
+type daemon struct {
+	file  string // the INI file
+	log   *slog.Logger
+	level *slog.LevelVar
+	tell  notifier
+
+	config    atomic.Pointer[config.Config] // in force; only the main goroutine stores
+	passwords passwords
+	auth      *auth.Authenticator
+	certs     *gate.Certificates
+	store     *maildir.Store
+	server    *imapd.Server
+	gate      *gate.Gate
+	watch     *watcher
+	seed      []byte
+	trouble   string // what the last reload could not take over
+}
+
+// newDaemon reads all that cfg names and opens the listeners. It accepts nobody yet.
+func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (d *daemon, err error) {
+	d = &daemon{file: file, log: log, level: level, tell: notifier{log}}
+	d.config.Store(cfg)
+	watch := newWatcher(log)
+	defer func() {
+		if err != nil {
+			watch.close()
+		}
+	}()
+	d.watch = watch
+	d.watch.look(watched(file, cfg)) // before they are read
+	if d.passwords, err = loadPasswords(cfg); err != nil {
+		return nil, err
+	}
+	if d.passwords.file.Len() == 0 {
+		log.Warn("nobody can log in: the password file has no users", "file", cfg.Auth.File, "do", "maildir-imapctl passwd USER")
+	}
+	state := stateDir(cfg, log)
+	d.seed = loginSeed(state)
+	d.auth = newAuthenticator(cfg, hostname(cfg), d.passwords.file, d.seed)
+	if d.certs, err = gate.LoadCertificates(cfg, hostname(cfg), log); err != nil {
+		return nil, err
+	}
+	if d.store, err = openStore(cfg, state, log); err != nil {
+		return nil, err
+	}
+	d.server = imapd.New(d.engineOptions(cfg))
+	sockets, errs := gate.Activated()
+	for _, e := range errs {
+		log.Error("socket from systemd not used", "err", e)
+	}
+	d.gate, err = gate.New(cfg, gate.Options{Handler: d.handle, Certificates: d.certs, Sockets: sockets, Log: log})
+	if err != nil {
+		return nil, errors.Join(err, d.store.Close())
+	}
+	return d, nil
+}
+
+// handle joins gate and engine.
+func (d *daemon) handle(ctx context.Context, c net.Conn, in gate.Info) {
+	d.server.ServeConn(ctx, c, connInfo(c, in, d.config.Load().Auth))
+}
+
+func (d *daemon) engineOptions(cfg *config.Config) imapd.Options {
+	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log}
+	return imapd.Options{
+		Hostname: hostname(cfg), Version: versionNumber(), Auth: engineAuth(d.auth), Open: mail.open,
+		TLS: d.certs.Config(), Limits: engineLimits(cfg), Log: d.log,
+	}
+}
+
+// hostname is the configured name, else the machine's.
+func hostname(cfg *config.Config) string {
+	if cfg.Server.Hostname != "" {
+		return cfg.Server.Hostname
+	}
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return strings.ToLower(name)
+}
+
+// run serves until a signal ends it.
+func (d *daemon) run() error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	d.gate.Start(ctx)
+	d.log.Info("ready", "version", versionNumber(), "config", d.file, "users", d.passwords.file.Len(), "listening", d.gate.Addresses())
+	d.tell.ready(d.status())
+	d.loop(signals)
+
+	d.tell.stopping()
+	d.log.Info("stopping", "connections", d.gate.Connections())
+	stop, hurry := context.WithTimeout(context.Background(), drainTime)
+	defer hurry()
+	go func() { // a second signal does not wait
+		select {
+		case <-signals:
+			hurry()
+		case <-stop.Done():
+		}
+	}()
+	d.gate.Close()
+	err := d.server.Shutdown(stop)
+	d.gate.Wait()
+	d.watch.close()
+	if cerr := d.store.Close(); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		d.log.Warn("clients that did not take their BYE were cut", "err", err)
+	}
+	d.log.Info("stopped")
+	return nil
+}
+
+// loop is the main goroutine's life between READY and STOPPING.
+func (d *daemon) loop(signals <-chan os.Signal) {
+	var watchdog <-chan time.Time
+	if every := d.tell.watchdog(); every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		watchdog = t.C
+	}
+	daily := time.NewTicker(24 * time.Hour) // self-signed certificates are renewed, expiry is warned of
+	defer daily.Stop()
+	for {
+		select {
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				return
+			}
+			d.reload("SIGHUP")
+		case <-d.watch.changed:
+			d.reload("files changed")
+		case <-daily.C:
+			d.reload("daily look")
+		case <-watchdog:
+			d.tell.alive(d.status())
+		}
+	}
+}
+
+// status is the line of systemctl status.
+func (d *daemon) status() string {
+	s := fmt.Sprintf("%d connections, listening on %s", d.gate.Connections(), strings.Join(d.gate.Addresses(), ", "))
+	if d.trouble != "" {
+		s = "Old settings in force: " + d.trouble + "; " + s
+	}
+	return strings.ReplaceAll(s, "\n", "; ")
+}
+
+// watched lists the files whose change is a reason to reload.
+func watched(file string, c *config.Config) []string {
+	all := []string{file, c.Auth.File, c.TLS.Certificate, c.TLS.Key}
+	for _, h := range c.Hosts {
+		all = append(all, h.Certificate, h.Key)
+	}
+	for i, f := range all {
+		if f != "" && f[0] != '/' {
+			if wd, err := os.Getwd(); err == nil {
+				all[i] = wd + "/" + f
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(f string) bool { return f == "" })
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"maildir-imapd/auth"
+	"maildir-imapd/imapd"
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/imapd/gate"
+)
+
+// newAuthenticator makes auth's part of a configuration.
+func newAuthenticator(c *config.Config, hostname string, file *auth.File, seed []byte) *auth.Authenticator {
+	o := auth.Options{
+		File: file, Hostname: hostname, Mechanisms: slices.Clone(c.Auth.Mechanisms),
+		Delay: max(c.Auth.FailureDelay, time.Nanosecond), Workers: c.Auth.Workers, CacheTTL: c.Auth.Cache, Seed: seed,
+	}
+	if o.CacheTTL == 0 {
+		o.CacheTTL = -1 // auth's word for none
+	}
+	if c.Auth.Cleartext == config.CleartextNo {
+		o.Mechanisms = slices.DeleteFunc(o.Mechanisms, func(m string) bool { return m == "PLAIN" || m == "LOGIN" })
+	}
+	return auth.New(o)
+}
+
+// passwords are a password file as read at one moment.
+type passwords struct {
+	file *auth.File
+	sum  [sha256.Size]byte // of its bytes: tells a reload whether anything changed
+}
+
+// loadPasswords reads the password file. Only the default one may be absent: nobody has named it.
+func loadPasswords(cfg *config.Config) (passwords, error) {
+	path := cfg.Auth.File
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if path != config.Default().Auth.File {
+			return passwords{}, fmt.Errorf("[auth] file: %w; make it with maildir-imapctl passwd", err)
+		}
+		f, err := auth.Parse(path, nil)
+		return passwords{file: f}, err
+	}
+	if err != nil {
+		return passwords{}, fmt.Errorf("[auth] file: %w", err)
+	}
+	f, err := auth.LoadFile(path) // checks what kind of file it is, too
+	return passwords{f, sha256.Sum256(content)}, err
+}
+
+// engineAuth shows an Authenticator to the engine.
+func engineAuth(a *auth.Authenticator) imapd.Auth {
+	return imapd.Auth{
+		Mechanisms: func(c imapd.ConnInfo) []string { return a.Mechanisms(authConn(c)) },
+		Start: func(mechanism string, c imapd.ConnInfo) (imapd.SASL, error) {
+			x, err := a.Start(mechanism, authConn(c))
+			if err != nil {
+				return nil, err
+			}
+			return exchange{x}, nil
+		},
+		Login: func(ctx context.Context, user, password string, c imapd.ConnInfo) (imapd.Identity, error) {
+			u, err := a.Login(ctx, user, password, authConn(c))
+			return identity(u), err
+		},
+	}
+}
+
+type exchange struct{ auth.Exchange }
+
+func (x exchange) Identity() imapd.Identity { return identity(x.User()) }
+
+func identity(u auth.User) imapd.Identity {
+	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism}
+}
+
+func authConn(c imapd.ConnInfo) auth.Conn {
+	return auth.Conn{Remote: c.Remote, TLS: c.TLS, Cleartext: c.Cleartext, ChannelBinding: auth.TLSBinding(c.TLSState)}
+}
+
+// connInfo is what the engine is told of a connection that the gate has let through.
+func connInfo(c net.Conn, in gate.Info, a config.Auth) imapd.ConnInfo {
+	info := imapd.ConnInfo{
+		Remote: c.RemoteAddr(), Local: c.LocalAddr(), Listener: in.Listener,
+		TLS: in.TLS != nil, TLSState: in.TLS,
+		StartTLS:   in.Mode == config.StartTLS || in.Mode == config.Required,
+		RequireTLS: in.Mode == config.Required,
+	}
+	switch a.Cleartext {
+	case config.CleartextYes:
+		info.Cleartext = true
+	case config.CleartextLoopback:
+		info.Cleartext = fromHere(info.Remote)
+	}
+	return info
+}
+
+// fromHere tells whether the peer is on this machine.
+func fromHere(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.UnixAddr:
+		return true
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	}
+	return false
+}
+
+func engineLimits(c *config.Config) imapd.Limits {
+	return imapd.Limits{
+		LoginTimeout: c.Limits.LoginTimeout, IdleTimeout: c.Limits.IdleTimeout, WriteTimeout: c.Limits.WriteTimeout,
+		Line: int(c.Limits.MaxLine), Literal: c.Limits.MaxLiteral, Append: c.Limits.AppendLimit,
+		BadCommands: c.Limits.BadCommands, BadCommandsPreLogin: c.Limits.BadCommandsPreauth,
+		AuthFailures: c.Auth.MaxFailures, PerUser: c.Limits.PerUser,
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/maildir"
+)
+
+// stateDir makes [server] state. Without one the daemon still serves: what would lie there is a spare.
+func stateDir(c *config.Config, log *slog.Logger) string {
+	dir := c.Server.State
+	err := os.MkdirAll(dir, 0o750)
+	if err == nil {
+		err = unix.Access(dir, unix.W_OK|unix.X_OK)
+	}
+	if err != nil {
+		log.Warn("[server] state cannot be written: no spare copies of UIDVALIDITY are kept", "dir", dir, "err", err)
+		return ""
+	}
+	return dir
+}
+
+// writable is dir, or nothing where this user cannot write in it.
+func writable(dir string) string {
+	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
+		return ""
+	}
+	return dir
+}
+
+func openStore(c *config.Config, state string, log *slog.Logger) (*maildir.Store, error) {
+	o := maildir.StoreOptions{Log: log, StateDir: state}
+	if c.Mail.Fsync == config.FsyncAlways {
+		o.Fsync = maildir.FsyncAlways
+	}
+	return maildir.NewStore(o)
+}
+
+// loginSeed is the secret from which auth derives what it shows of users that do not exist. It is kept, so
+// that they look the same after a restart, as real ones do. Empty: auth takes a random one.
+func loginSeed(state string) []byte {
+	if state == "" {
+		return nil
+	}
+	file := filepath.Join(state, "login-seed")
+	seed, err := os.ReadFile(file)
+	if err == nil && len(seed) == 32 {
+		return seed
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	seed = make([]byte, 32)
+	_, _ = rand.Read(seed) // never fails
+	if os.WriteFile(file, seed, 0o600) != nil {
+		return nil
+	}
+	return seed
+}

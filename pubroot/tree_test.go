@@ -1,0 +1,129 @@
+package pubroot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"maildir-imapd/maildir"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// folder makes a Maildir with one message.
+func folder(t *testing.T, dir string) {
+	t.Helper()
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "new", "1700000000.M1P1.host"), []byte("Subject: x\n\nbody\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, o Options) *Tree {
+	t.Helper()
+	store, err := maildir.NewStore(maildir.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	tree, err := Open(store, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tree.Close() })
+	return tree
+}
+
+func TestFoldersAreReadableByAll(t *testing.T) {
+	for layout, paths := range map[maildir.Layout][]string{
+		maildir.FS:        {"News", "News/2026"},
+		maildir.MaildirPP: {".News", ".News.2026"},
+	} {
+		t.Run(layout.String(), func(t *testing.T) {
+			root := t.TempDir()
+			for _, p := range paths {
+				folder(t, filepath.Join(root, p))
+			}
+			tree := open(t, Options{Root: root, Layout: layout, Separator: '/'})
+			entries, err := tree.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, e := range entries {
+				names = append(names, e.Name)
+			}
+			if len(names) != 2 || names[0] != "News" || names[1] != "News/2026" {
+				t.Errorf("folders %q: there must be no INBOX and nothing else", names)
+			}
+			h, err := tree.Open(t.Context(), "News/2026", maildir.Select)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			if h.Rights() != maildir.RightsReadOnly || !h.ReadOnly() || h.Count() != 1 {
+				t.Errorf("rights %v, read-only %v, %d messages", h.Rights(), h.ReadOnly(), h.Count())
+			}
+			if left, _ := os.ReadDir(filepath.Join(root, paths[1], "new")); len(left) != 1 {
+				t.Error("a reader has moved a message out of new/")
+			}
+		})
+	}
+}
+
+func TestNothingCanBeChanged(t *testing.T) {
+	root := t.TempDir()
+	folder(t, filepath.Join(root, "News"))
+	tree := open(t, Options{Root: root, Layout: maildir.FS, Separator: '/'})
+	ctx := t.Context()
+	_, target := tree.Open(ctx, "News", maildir.Target)
+	for what, err := range map[string]error{
+		"create":      tree.Create(ctx, "Mine", nil),
+		"delete":      tree.Delete(ctx, "News"),
+		"rename":      tree.Rename(ctx, "News", "Olds"),
+		"subscribe":   tree.Subscribe(ctx, "News"),
+		"unsubscribe": tree.Unsubscribe(ctx, "News"),
+		"append":      target,
+	} {
+		if !errors.Is(err, maildir.ErrNoPermission) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if ok, err := tree.Exists("News"); !ok || err != nil {
+		t.Errorf("News: %v %v", ok, err)
+	}
+	if ok, err := tree.Exists("Olds"); ok || err != nil {
+		t.Errorf("Olds: %v %v", ok, err)
+	}
+	if _, err := tree.Open(ctx, "Olds", maildir.Examine); !errors.Is(err, maildir.ErrNotExist) {
+		t.Errorf("opening what is not there: %v", err)
+	}
+}
+
+func TestMissingRoot(t *testing.T) {
+	store, err := maildir.NewStore(maildir.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	missing := filepath.Join(t.TempDir(), "gone")
+	if _, err := Open(store, Options{Root: missing, Separator: '/'}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("it was made")
+	}
+	if err := os.WriteFile(missing, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(store, Options{Root: missing, Separator: '/'}); err == nil {
+		t.Error("a file was taken for a root")
+	}
+}
