@@ -101,13 +101,7 @@ func (a *appendAction) receive(s *session, delivery *maildir.Delivery) error {
 	}
 	s.dec.CRLF()
 	if err := s.dec.Err(); err != nil {
-		if se := mapSyntax(err); se != nil {
-			if e := s.dec.DiscardLine(); e != nil {
-				return e
-			}
-			return se
-		}
-		return err
+		return s.skipLine(err)
 	}
 	return sink.err
 }
@@ -131,16 +125,11 @@ func (l *literalSink) Write(p []byte) (int, error) {
 func (a *appendAction) refuse(s *session, err error) error {
 	if a.literal.NonSync {
 		if e := s.dec.DiscardLiteral(a.literal); e != nil {
-			if se := mapSyntax(e); se != nil {
-				return se
-			}
-			return e
+			return s.skipLine(e)
 		}
 		s.dec.CRLF()
-		if e := s.dec.Err(); e != nil && mapSyntax(e) == nil {
-			return e
-		} else if e != nil {
-			_ = s.dec.DiscardLine()
+		if e := s.dec.Err(); e != nil {
+			return s.skipLine(e)
 		}
 	}
 	return err

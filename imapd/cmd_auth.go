@@ -96,6 +96,9 @@ func (a *authenticateAction) run(ctx context.Context, f *front, w *responder) er
 	}
 	auth := f.srv.opts().Auth
 	if !slices.Contains(auth.Mechanisms(f.info), a.mechanism) {
+		if !f.info.TLS && (a.mechanism == "PLAIN" || a.mechanism == "LOGIN") {
+			return no(imap.ResponseCodePrivacyRequired, "%s needs TLS here", a.mechanism)
+		}
 		return no(imap.ResponseCodeCannot, "Mechanism not offered on this connection")
 	}
 	exchange, err := auth.Start(a.mechanism, f.info)
@@ -138,10 +141,7 @@ func (f *front) challenge(w *responder, challenge []byte) (response []byte, canc
 	f.c.readTimeout(f.srv.opts().Limits.LoginTimeout)
 	response, cancelled = f.dec.Base64Line()
 	if err := f.dec.Err(); err != nil {
-		if se := mapSyntax(err); se != nil {
-			return nil, false, se
-		}
-		return nil, false, err
+		return nil, false, f.skipLine(err)
 	}
 	if response == nil {
 		response = []byte{}

@@ -89,8 +89,18 @@ var parseDelete = parseName(func(ctx context.Context, s *session, name string) e
 	if s.sel != nil && s.sel.name == name {
 		s.deselect() // as Dovecot does; the mailbox is going
 	}
-	return ns.Tree.Delete(ctx, inner)
+	err = ns.Tree.Delete(ctx, inner)
+	if errors.Is(err, maildir.ErrNotExist) && s.hasChildren(ctx, name) {
+		return no(imap.ResponseCodeHasChildren, "There is no such mailbox, only mailboxes below it")
+	}
+	return err
 })
+
+// hasChildren tells whether a name stands for a level of hierarchy.
+func (s *session) hasChildren(ctx context.Context, name string) bool {
+	l, err := s.mailboxes(ctx)
+	return err == nil && l.byName[name] != nil && l.byName[name].children
+}
 
 // parseSubscribe is SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8). A user's subscriptions to every
 // namespace stand in the user's own file, under the name the client uses.

@@ -231,4 +231,18 @@ func (c *conn) takeBuffered() []byte {
 	return append(b, c.staged...)
 }
 
+// hangUp ends the connection after a last word: what the client sent meanwhile is read, for a short time,
+// because closing a socket with unread input makes the kernel drop what was just written.
+func (c *conn) hangUp() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, c.nc, lingerBytes)
+	}
+}
+
+const (
+	lingerTime  = 300 * time.Millisecond
+	lingerBytes = 64 << 10
+)
+
 func (c *conn) close() error { return c.nc.Close() }

@@ -44,13 +44,7 @@ func runIdle(ctx context.Context, s *session, w *responder) error {
 	word := s.dec.Atom()
 	s.dec.CRLF()
 	if err := s.dec.Err(); err != nil {
-		if se := mapSyntax(err); se != nil {
-			if e := s.dec.DiscardLine(); e != nil {
-				return e
-			}
-			return se
-		}
-		return err
+		return s.skipLine(err)
 	}
 	if !strings.EqualFold(word, "DONE") {
 		return bad("Expected DONE")

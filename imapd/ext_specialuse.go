@@ -32,7 +32,7 @@ var extSpecialUse = extension{
 		d.List(func() {
 			name := string(d.Flag())
 			use, ok := specialUses[strings.ToLower(name)]
-			if !ok {
+			if !ok || use == imap.MailboxAttrAll || use == imap.MailboxAttrFlagged { // those are views, not mailboxes
 				a.unknown = name
 				return
 			}

@@ -242,6 +242,21 @@ func (p *peer) refuseSyntax(tag string) error {
 	return p.refuse(tag, se, nil)
 }
 
+// skipLine is for actions that read on: it leaves the stream at the next command and returns what to answer
+// for the decoder's error.
+func (p *peer) skipLine(err error) error {
+	se := mapSyntax(err)
+	if se == nil {
+		return err
+	}
+	if e := p.dec.DiscardLine(); e != nil {
+		if se = mapSyntax(e); se == nil {
+			return e
+		}
+	}
+	return se
+}
+
 // refuse writes NO or BAD, or BYE and ends the loop; with no status it ends the loop with err.
 func (p *peer) refuse(tag string, se *statusError, err error) error {
 	if se == nil {
@@ -256,6 +271,7 @@ func (p *peer) refuse(tag string, se *statusError, err error) error {
 	if se.status == statusBYE {
 		p.w.untaggedStatus("BYE", se.code, se.text)
 		_ = p.w.send()
+		p.c.hangUp()
 		p.log.Info("connection ended by the server", "why", se.text)
 		return errDone
 	}

@@ -17,9 +17,17 @@ type selection struct {
 	keywords []imap.Flag // as the last FLAGS response told them; the index is the bit
 }
 
-// systemFlags are the flags with a letter of their own, in the order of their bits. $Forwarded is among
-// them: a letter on disk, a keyword to IMAP.
-var systemFlags = maildir.SystemFlags(0xff).AppendNames(nil)
+// A flag that has a bit, and the bit. $Forwarded is among them: a letter on disk, a keyword to IMAP.
+type systemFlag struct {
+	bit  maildir.SystemFlags
+	name imap.Flag
+}
+
+// systemFlags are in the order of RFC 9051 §2.3.2.
+var systemFlags = []systemFlag{
+	{maildir.Answered, imap.FlagAnswered}, {maildir.Flagged, imap.FlagFlagged}, {maildir.Deleted, imap.FlagDeleted},
+	{maildir.Seen, imap.FlagSeen}, {maildir.Draft, imap.FlagDraft}, {maildir.Passed, imap.FlagForwarded},
+}
 
 // keywordsGrew looks for keywords that the client has not been told of.
 func (sel *selection) keywordsGrew() bool {
@@ -46,9 +54,11 @@ func (sel *selection) keywordBit(name imap.Flag) uint64 {
 func (s *session) writeFlags(w *responder) {
 	s.sel.keywords = s.sel.Handle.Keywords()
 	flags := make([]imap.Flag, 0, len(systemFlags)+len(s.sel.keywords)+1)
-	flags = append(flags, systemFlags...)
+	for _, f := range systemFlags {
+		flags = append(flags, f.name)
+	}
 	for _, k := range s.sel.keywords {
-		if k != "" {
+		if k != "" && maildir.SystemFlag(k) == 0 {
 			flags = append(flags, k)
 		}
 	}
@@ -72,16 +82,17 @@ func (s *session) writeFlags(w *responder) {
 func (s *session) writeMessageFlags(w *responder, m *maildir.Message) {
 	w.Special('(')
 	sep := false
-	for i, name := range systemFlags {
-		if m.Flags.System&(1<<i) != 0 {
-			spaced(w, &sep).Raw(string(name))
+	for _, f := range systemFlags {
+		if m.Flags.System&f.bit != 0 {
+			spaced(w, &sep).Raw(string(f.name))
 		}
 	}
 	if m.Recent {
 		spaced(w, &sep).Raw(`\Recent`)
 	}
 	for i, name := range s.sel.keywords {
-		if m.Flags.Keywords&(1<<i) != 0 && name != "" {
+		// $Forwarded may be kept as a letter of its own, as a keyword, or both.
+		if m.Flags.Keywords&(1<<i) != 0 && name != "" && m.Flags.System&maildir.SystemFlag(name) == 0 {
 			spaced(w, &sep).Flag(name)
 		}
 	}

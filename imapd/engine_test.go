@@ -1,0 +1,239 @@
+package imapd
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"go.uber.org/goleak"
+
+	"maildir-imapd/auth"
+	"maildir-imapd/imapd/transcript"
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/fsx"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The one user of a test server.
+const testUser, testPassword = "alice", "secret"
+
+// testServer is a real server on loopback over a real Maildir in a temporary directory.
+type testServer struct {
+	t       testing.TB
+	mail    string
+	public  string
+	options Options
+	fault   atomic.Int32
+
+	withPublic bool              // a second namespace, Public/
+	tweak      func(*testServer) // changes options and info before the start
+	info       ConnInfo
+
+	ln     net.Listener
+	server *Server
+	store  *maildir.Store
+	done   chan struct{}
+}
+
+// startServer starts a server; the test's end stops it and checks the store.
+func startServer(t testing.TB, tweak func(*testServer)) *testServer {
+	t.Helper()
+	dir := t.TempDir()
+	s := &testServer{t: t, mail: filepath.Join(dir, "mail"), public: filepath.Join(dir, "public"), tweak: tweak}
+	if err := os.Mkdir(s.public, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ln = ln
+	s.start()
+	t.Cleanup(func() {
+		s.stop()
+		ln.Close()
+		for _, err := range maildir.Check(s.mail) {
+			t.Error(err)
+		}
+		if n := panics.Swap(0); n > 0 {
+			t.Errorf("%d panics were recovered", n)
+		}
+	})
+	return s
+}
+
+func (s *testServer) start() {
+	log := slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store, err := maildir.NewStore(maildir.StoreOptions{
+		Log: log, LockWait: 300 * time.Millisecond,
+		FS: fsx.FS{Fault: func(op, _ string) error { return s.failing(op) }},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store = store
+	s.info = ConnInfo{Cleartext: true, StartTLS: true, Listener: "imap"}
+	s.options = Options{
+		Hostname: "mail.example.org", Version: "test", Limits: DefaultLimits(), Log: log,
+		Auth: testAuth(s.t, auth.Options{}), TLS: testTLS(s.t), Open: s.openMail,
+	}
+	if s.tweak != nil {
+		s.tweak(s)
+	}
+	s.server = New(s.options)
+	s.done = make(chan struct{})
+	go s.accept(s.server, s.done)
+}
+
+func (s *testServer) accept(server *Server, done chan struct{}) {
+	defer close(done)
+	for {
+		c, err := s.ln.Accept()
+		if err != nil {
+			return
+		}
+		info := s.info
+		info.Remote, info.Local = c.RemoteAddr(), c.LocalAddr()
+		go server.ServeConn(context.Background(), c, info)
+	}
+}
+
+// stop drains the server; the listener stays, as systemd's would.
+func (s *testServer) stop() {
+	_ = s.ln.(*net.TCPListener).SetDeadline(time.Unix(1, 0))
+	<-s.done
+	_ = s.ln.(*net.TCPListener).SetDeadline(time.Time{})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		s.t.Error(err)
+	}
+	if err := s.store.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *testServer) restart() error {
+	s.stop()
+	s.start()
+	return nil
+}
+
+// changing are the operations that a full disk fails.
+var changing = map[string]bool{"create": true, "write": true, "rename": true, "link": true, "mkdir": true, "sync": true}
+
+func (s *testServer) failing(op string) error {
+	if errno := s.fault.Load(); errno != 0 && changing[op] {
+		return syscall.Errno(errno)
+	}
+	return nil
+}
+
+func (s *testServer) setFault(e syscall.Errno) error {
+	s.fault.Store(int32(e))
+	return nil
+}
+
+var testSpecial = map[string]imap.MailboxAttr{
+	"Sent": imap.MailboxAttrSent, "Drafts": imap.MailboxAttrDrafts, "Junk": imap.MailboxAttrJunk,
+	"Trash": imap.MailboxAttrTrash, "Archive": imap.MailboxAttrArchive,
+}
+
+func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
+	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: '/', Create: true, SpecialUse: testSpecial})
+	if err != nil {
+		return nil, err
+	}
+	mail := &Mail{Namespaces: []Namespace{{Kind: Personal, Separator: '/', Tree: own}}}
+	if !s.withPublic {
+		return mail, nil
+	}
+	public, err := s.store.Tree(maildir.TreeOptions{
+		Root: s.public, Layout: maildir.FS, Separator: '/', ReadOnly: true, NoInbox: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mail.Namespaces = append(mail.Namespaces, Namespace{Kind: Shared, Prefix: "Public/", Separator: '/', Tree: public})
+	return mail, nil
+}
+
+func (s *testServer) dial() (net.Conn, error) { return net.Dial("tcp", s.ln.Addr().String()) }
+
+// transcript is the server as the player wants it.
+func (s *testServer) transcript(offers ...string) *transcript.Server {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.options.TLS.Certificates[0].Leaf)
+	return &transcript.Server{
+		Dial: s.dial, User: testUser, Password: testPassword, MailDir: s.mail, Public: s.public, Locks: true,
+		TLS:     &tls.Config{RootCAs: pool, ServerName: "mail.example.org"},
+		Restart: s.restart, Fault: s.setFault, Offers: offers,
+	}
+}
+
+// testLog sends the server's log to the test's.
+type testLog struct{ t testing.TB }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Logf("%s", p)
+	return len(p), nil
+}
+
+func testAuth(t testing.TB, o auth.Options) Auth {
+	file, err := auth.Parse("passwd", []byte(testUser+":{PLAIN}"+testPassword+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.File, o.Hostname, o.Delay = file, "mail.example.org", time.Millisecond
+	a := auth.New(o)
+	conn := func(c ConnInfo) auth.Conn {
+		return auth.Conn{Remote: c.Remote, TLS: c.TLS, Cleartext: c.Cleartext}
+	}
+	return Auth{
+		Mechanisms: func(c ConnInfo) []string { return a.Mechanisms(conn(c)) },
+		Start: func(m string, c ConnInfo) (SASL, error) {
+			x, err := a.Start(m, conn(c))
+			return testExchange{x}, err
+		},
+		Login: func(ctx context.Context, user, password string, c ConnInfo) (Identity, error) {
+			u, err := a.Login(ctx, user, password, conn(c))
+			return Identity{User: u.Name}, err
+		},
+	}
+}
+
+type testExchange struct{ auth.Exchange }
+
+func (x testExchange) Identity() Identity { return Identity{User: x.User().Name} }
+
+func testTLS(t testing.TB) *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mail.example.org"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}}
+}

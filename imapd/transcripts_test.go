@@ -1,0 +1,68 @@
+package imapd
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"maildir-imapd/imapd/transcript"
+)
+
+const transcripts = "../testdata/imap"
+
+// TestTranscripts plays every dialogue of testdata/imap: plain, a byte at a time, compressed, and with a
+// second session watching.
+func TestTranscripts(t *testing.T) {
+	transcript.PlayDir(t, transcripts, func(t *testing.T, s *transcript.Script) *transcript.Server {
+		ts := startServer(t, func(ts *testServer) { configure(ts, s.Needs) })
+		return ts.transcript(slices.DeleteFunc(slices.Clone(s.Needs), func(n string) bool { return n == "config:one-connection" })...)
+	})
+}
+
+// configure gives a transcript the configuration it needs.
+func configure(ts *testServer, needs []string) {
+	for _, need := range needs {
+		switch need {
+		case "config:limits":
+			ts.options.Limits.Append, ts.options.Limits.Line = 64<<10, 128
+		case "public":
+			ts.withPublic = true
+		case "config:tls-only":
+			ts.info.Cleartext = false
+		}
+	}
+}
+
+// TestEveryOutcomeHasATranscript: a command cannot come without dialogues that show its OK, NO, BAD and
+// wrong state, nor a response code without one that demands it.
+func TestEveryOutcomeHasATranscript(t *testing.T) {
+	scripts, err := transcript.LoadDir(transcripts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newIndex(extensions)
+	names := slices.AppendSeq(slices.Collect(maps.Keys(x.front)), maps.Keys(x.session))
+	slices.Sort(names)
+	covered := transcript.Cover(scripts)
+	for _, missing := range covered.Missing(slices.Compact(names)) {
+		t.Error("no transcript for", missing)
+	}
+	used, err := transcript.UsedCodes(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inAuth, err := transcript.UsedCodes("../auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range covered.MissingCodes(append(used, inAuth...)) {
+		if untestable[code] == "" {
+			t.Error("no transcript for response code", code)
+		}
+	}
+}
+
+// untestable are codes that no dialogue can provoke in a healthy server, with the test that does.
+var untestable = map[string]string{
+	"SERVERBUG": "TestInternalErrorIsAnswered",
+}
