@@ -29,7 +29,6 @@ type Mailbox struct {
 	dir, newDir, curDir *fsx.Dir
 
 	writer chan struct{} // holds one element while it is taken
-	loaded bool          // writer
 	list   listFile      // writer
 	index  indexFile     // writer
 
@@ -40,6 +39,8 @@ type Mailbox struct {
 
 	cache cacheFile
 
+	ready   atomic.Bool // memory has agreed with the disk once
+	agreed  atomic.Bool // and sessions may have seen it
 	dead    atomic.Bool // removed, or its UIDVALIDITY has changed
 	frozen  atomic.Bool // the directory cannot be written
 	waiting atomic.Int32
@@ -206,6 +207,7 @@ func (m *Mailbox) wake(but *Handle) {
 
 func (m *Mailbox) close() {
 	m.cache.close()
+	m.index.close()
 	for _, d := range []*fsx.Dir{m.newDir, m.curDir, m.dir} {
 		if d != nil {
 			d.Close()

@@ -56,6 +56,7 @@ type state struct {
 
 	validity uint32
 	next     imap.UID // the next UID to give
+	top      imap.UID // the highest that has been in list, ever
 	guid     string   // 32 hex digits
 	modseq   uint64   // HIGHESTMODSEQ
 
@@ -168,6 +169,7 @@ func (s *state) append(e entry, base []byte) *entry {
 	e.name, e.nameLen = uint32(len(s.names)), uint8(len(base))
 	s.names = append(s.names, base...)
 	s.list = append(s.list, e)
+	s.top = max(s.top, e.uid)
 	s.count(&e, +1)
 	if s.next <= e.uid {
 		s.next = e.uid + 1

@@ -77,7 +77,7 @@ func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handl
 		return nil, err
 	}
 	h := &Handle{store: s, m: m, mode: mode, loc: loc}
-	if err := m.load(ctx, mode); err != nil {
+	if err := m.load(ctx); err != nil {
 		s.release(m)
 		return nil, err
 	}

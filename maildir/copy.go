@@ -1,0 +1,306 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/bits"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// CopyResult is COPYUID (RFC 4315 §3): the two sets correspond in order.
+type CopyResult struct {
+	UIDValidity  uint32
+	Source, Dest imap.UIDSet
+}
+
+// Copy puts copies of messages into another mailbox (or this one), all or
+// none, flags, keywords and dates kept. Nothing is locked here; the
+// destination is, once. Messages that are expunged already are passed over.
+func (h *Handle) Copy(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyResult, error) {
+	r, _, err := h.copyTo(ctx, uids, dst)
+	return r, opError("copy", h.loc.name, err)
+}
+
+// Move is Copy, then the removal of the originals: a crash in between leaves
+// messages in both places. The two mailboxes are never locked together.
+func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyResult, error) {
+	if err := h.writable(RightExpunge, RightDeleteMessages); err != nil {
+		return CopyResult{}, opError("move", h.loc.name, err)
+	}
+	r, n, err := h.copyTo(ctx, uids, dst)
+	if err != nil || n == 0 {
+		return r, opError("move", h.loc.name, err)
+	}
+	t, err := h.m.begin(ctx, h, true)
+	if err == nil {
+		err = t.expunge(r.Source, true)
+		t.end(err)
+	}
+	return r, opError("move", h.loc.name, err)
+}
+
+// copyTo also tells how many messages there were.
+func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle) (r CopyResult, n int, err error) {
+	if err := errors.Join(h.m.alive(), dst.m.alive()); err != nil {
+		return r, 0, ErrNotExist
+	}
+	switch {
+	case dst.loc.readOnly || dst.mode == Examine || dst.mode == Peek:
+		return r, 0, ErrReadOnly
+	case !dst.loc.rights.Has(RightInsert):
+		return r, 0, ErrNoPermission
+	}
+	c := &copying{src: h.m, dst: dst.m}
+	defer c.close()
+	c.collect(uids, h.view.maxUID)
+	if len(c.list) == 0 {
+		return CopyResult{UIDValidity: dst.UIDValidity()}, 0, nil
+	}
+	if err = c.bring(ctx, dst); notLinkable(err) {
+		c.noLinks = true // the file system refuses links: copy bytes
+		err = c.bring(ctx, dst)
+	}
+	if err != nil {
+		return r, 0, err
+	}
+	r.UIDValidity = dst.UIDValidity()
+	for i := range c.list {
+		r.Source.AddNum(c.uids[i])
+		r.Dest.AddNum(c.list[i].uid)
+	}
+	c.list = nil
+	return r, len(c.uids), nil
+}
+
+// bring makes the copies.
+func (c *copying) bring(ctx context.Context, dst *Handle) error {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	t, err := dst.m.begin(ctx, dst, true)
+	if err != nil {
+		return err
+	}
+	if !c.translated {
+		err = c.translate(t, dst.loc.rights)
+		c.translated = err == nil
+	}
+	if err == nil {
+		err = t.admit(c.list)
+	}
+	t.end(err)
+	return err
+}
+
+// copying is the work of one COPY.
+type copying struct {
+	src, dst *Mailbox
+	keys     [64]string // of the source
+	uids     []imap.UID
+	list     []newcomer
+	tmp      *fsx.Dir
+
+	noLinks, translated bool
+}
+
+// collect notes what to copy.
+func (c *copying) collect(uids imap.UIDSet, most imap.UID) {
+	m := c.src
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := &m.state
+	c.keys = s.keys
+	forRange(s, uids, most, func(e *entry) {
+		if n := len(c.uids); n > 0 && e.uid <= c.uids[n-1] {
+			return // named twice
+		}
+		n := newcomer{tmp: m.sub(dirOf(e.bits)), base: string(s.base(e)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, src: m}
+		n.old = n.base + s.info(e)
+		if e.bits&oddInfo != 0 {
+			_, _, n.rest = parseInfo(s.odd[e.uid])
+		}
+		c.uids = append(c.uids, e.uid)
+		c.list = append(c.list, n)
+	})
+}
+
+// prepare decides for each message between a link and a copy of its bytes, and
+// makes the latter, synced, in the destination's tmp/: before any lock.
+func (c *copying) prepare(ctx context.Context) error {
+	same := !c.noLinks && c.src.dir.Identity().Dev == c.dst.dir.Identity().Dev
+	want := c.dst.curDir.Identity()
+	for i := range c.list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := &c.list[i]
+		if n.tmp == c.tmp && c.tmp != nil {
+			continue // copied already
+		}
+		st, err := n.tmp.StatName(n.old)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = n.find(); err == nil {
+				st, err = n.tmp.StatName(n.old)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		n.fileSize, n.date = st.Size, st.Mtime/second
+		// A link shares owner and mode with the original: it must have those
+		// that a new file would get here (FORMATS §5.9, 8).
+		n.link = same && st.IsRegular() && st.Uid == want.Uid && st.Gid == want.Gid && st.Mode&0o777 == want.Mode&0o666
+		if n.link {
+			continue
+		}
+		if err := c.bytes(n, st.Mtime); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find follows the original to the name that another program has given it.
+func (n *newcomer) find() error {
+	where, info, ok, err := n.src.findFile(n.base)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrExpunged
+	}
+	n.tmp, n.old = n.src.sub(dirOf(where)), n.base+info
+	sys, letters, rest := parseInfo(info)
+	n.flags.System, n.rest = sys, rest
+	n.flags.Keywords = n.flags.Keywords&^(1<<maxLetters-1) | uint64(letters)
+	return nil
+}
+
+// linkTo links the original into the destination, wherever it is by now.
+func (n *newcomer) linkTo(cur *fsx.Dir) error {
+	err := n.tmp.Link(n.old, cur, n.name)
+	for range 5 {
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		flags, rest := n.flags, n.rest // the copy has the flags of when it was asked for
+		if err := n.find(); err != nil {
+			return err
+		}
+		n.flags, n.rest = flags, rest
+		err = n.tmp.Link(n.old, cur, n.name)
+	}
+	return err
+}
+
+// bytes copies a message into the destination's tmp/.
+func (c *copying) bytes(n *newcomer, mtime int64) (err error) {
+	if c.tmp == nil {
+		if c.tmp, err = openSub(c.dst.dir, "tmp"); err != nil {
+			return err
+		}
+	}
+	from, _, err := n.tmp.OpenStat(n.old)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = n.find(); err == nil {
+			from, _, err = n.tmp.OpenStat(n.old)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	name := newBaseName(c.dst.store.now())
+	to, err := c.tmp.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(writerOnly{c.tmp, to}, readerOnly{from}, make([]byte, 128<<10))
+	if err == nil {
+		err = c.tmp.Chtimes(name, time.Unix(0, mtime))
+	}
+	if err == nil {
+		err = c.tmp.SyncFile(to)
+	}
+	if cerr := to.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		c.tmp.Remove(name)
+		return err
+	}
+	n.tmp, n.old = c.tmp, name
+	return nil
+}
+
+type writerOnly struct {
+	d *fsx.Dir
+	f *os.File
+}
+
+func (w writerOnly) Write(b []byte) (int, error) {
+	if err := w.d.WriteAll(w.f, b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+type readerOnly struct{ f *os.File }
+
+func (r readerOnly) Read(b []byte) (int, error) { return r.f.Read(b) }
+
+// translate turns the source's keyword bits into the destination's. A keyword
+// for which there is no room is left behind; the message is not.
+func (c *copying) translate(t *txn, rights Rights) error {
+	var used uint64
+	for i := range c.list {
+		used |= c.list[i].flags.Keywords
+	}
+	var to [64]uint64
+	for bit := range c.keys {
+		if used&(1<<bit) == 0 || c.keys[bit] == "" {
+			continue
+		}
+		mask, err := t.keywordBits([]string{c.keys[bit]}, true)
+		if err != nil && !errors.Is(err, ErrKeywordLimit) {
+			return err
+		}
+		to[bit] = mask
+	}
+	for i := range c.list {
+		n := &c.list[i]
+		var now uint64
+		for k := n.flags.Keywords; k != 0; k &= k - 1 {
+			now |= to[bits.TrailingZeros64(k)]
+		}
+		n.flags.Keywords = now
+		n.flags = rights.restrict(Flags{}, n.flags)
+	}
+	return nil
+}
+
+// close removes what has not been moved into place.
+func (c *copying) close() {
+	if c.tmp == nil {
+		return
+	}
+	for i := range c.list {
+		if n := &c.list[i]; n.tmp == c.tmp {
+			c.tmp.Remove(n.old)
+		}
+	}
+	c.tmp.Close()
+}
+
+// notLinkable tells that the file system refuses a link where a copy would do.
+func notLinkable(err error) bool {
+	return errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EMLINK) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EOPNOTSUPP)
+}

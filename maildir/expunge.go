@@ -1,0 +1,114 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Expunge removes the messages marked \Deleted: all of the view, or those of a
+// set. The results come with the next Sync(true), to this session as to others.
+func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) error {
+	if err := h.writable(RightExpunge); err != nil {
+		return opError("expunge", h.loc.name, err)
+	}
+	h.m.mu.RLock()
+	none := h.m.state.deleted == 0
+	h.m.mu.RUnlock()
+	if none {
+		return nil
+	}
+	t, err := h.m.begin(ctx, h, true)
+	if err != nil {
+		return opError("expunge", h.loc.name, err)
+	}
+	err = t.expunge(uids, false)
+	t.end(err)
+	return opError("expunge", h.loc.name, err)
+}
+
+type victim struct {
+	uid  imap.UID
+	dir  int
+	at   int
+	name string
+}
+
+// expunge unlinks messages: with force those of the set whatever their flags
+// (MOVE), else the \Deleted ones.
+func (t *txn) expunge(uids imap.UIDSet, force bool) error {
+	m := t.m
+	if uids == nil {
+		uids = imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}
+	}
+	var list []victim
+	var names []byte
+	m.mu.RLock()
+	s := &m.state
+	forRange(s, uids, t.by.view.maxUID, func(e *entry) {
+		if force || e.flags&Deleted != 0 {
+			list = append(list, victim{uid: e.uid, dir: dirOf(e.bits), at: len(names)})
+			names = s.appendFileName(names, e)
+		}
+	})
+	m.mu.RUnlock()
+	if len(list) == 0 {
+		return nil
+	}
+	all := string(names)
+	for i := range list {
+		end := len(all)
+		if i+1 < len(list) {
+			end = list[i+1].at
+		}
+		list[i].name = all[list[i].at:end]
+	}
+	gone, err := t.unlinkAll(list, force)
+	t.publishGone(gone)
+	if err == nil {
+		err = t.trimList()
+	}
+	return err
+}
+
+// unlinkAll removes files by the names that carry the T, so that a message
+// that another program undeletes meanwhile stays.
+func (t *txn) unlinkAll(list []victim, force bool) (gone []imap.UID, err error) {
+	m := t.m
+	resume := t.expectBulk(len(list))
+	defer resume()
+	gone = make([]imap.UID, 0, len(list))
+	for _, v := range list {
+		for tries := 0; ; tries++ {
+			t.touch(v.dir)
+			if err = m.sub(v.dir).Remove(v.name); err == nil {
+				gone = append(gone, v.uid)
+				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) || tries == 5 {
+				return gone, err
+			}
+			var there bool
+			if there, err = t.relocate(v.uid); err != nil {
+				return gone, err
+			}
+			if !there {
+				gone = append(gone, v.uid)
+				break
+			}
+			m.mu.RLock()
+			e := m.state.find(v.uid)
+			keep := e == nil || !force && e.flags&Deleted == 0
+			if !keep {
+				v.dir, v.name = dirOf(e.bits), string(m.state.appendFileName(nil, e))
+			}
+			m.mu.RUnlock()
+			if keep {
+				break
+			}
+		}
+	}
+	return gone, t.syncAlways(dirNew, dirCur)
+}

@@ -1,0 +1,152 @@
+package maildir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/maildir/message"
+)
+
+var parsers = sync.Pool{New: func() any { return new(message.Parser) }}
+
+// CachedEnvelope fills e from the cache; false: parse the message (Structure).
+// What e points to is valid until the next call.
+func (h *Handle) CachedEnvelope(uid imap.UID, e *message.Envelope) (bool, error) {
+	b := h.cached(uid)
+	if b == nil {
+		return false, nil
+	}
+	return e.UnmarshalCached(b) == nil, nil
+}
+
+// Structure is what parsing the message yields: out of the cache, or by one
+// pass over the file, whose result is then remembered.
+func (h *Handle) Structure(ctx context.Context, uid imap.UID) (*message.Message, error) {
+	if b := h.cached(uid); b != nil {
+		p := new(message.Message)
+		if p.UnmarshalBinary(bytes.Clone(b)) == nil {
+			return p, nil
+		}
+	}
+	p, err := h.m.parse(ctx, uid)
+	return p, opError("read", h.loc.name, err)
+}
+
+// parse reads the message in one pass.
+func (m *Mailbox) parse(ctx context.Context, uid imap.UID) (*message.Message, error) {
+	f, err := m.openMessage(ctx, uid)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	parser := parsers.Get().(*message.Parser)
+	defer parsers.Put(parser)
+	p, err := parser.Parse(f.f)
+	if err != nil {
+		return nil, err
+	}
+	m.cache.remember(uid, p)
+	m.know(uid, -1, f.st.Mtime/second)
+	return p, nil
+}
+
+// Load fills in the sizes and dates of messages. What is not known yet is read
+// once, remembered, and written down by FlushCache. A message whose file has
+// vanished gets Gone.
+func (h *Handle) Load(ctx context.Context, msgs []Message) error {
+	for i := range msgs {
+		msg := &msgs[i]
+		if msg.Gone || msg.Size >= 0 && !msg.InternalDate.IsZero() {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		switch err := h.m.load1(ctx, msg); {
+		case err == nil:
+		case errors.Is(err, ErrExpunged):
+			msg.Gone = true
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, fsx.ErrNotRegular):
+			h.m.once("unreadable", "a message cannot be read", "err", err)
+			msg.Size = max(msg.Size, 0)
+			if msg.InternalDate.IsZero() {
+				msg.InternalDate = time.Unix(0, 0)
+			}
+		default:
+			return opError("read", h.loc.name, err)
+		}
+	}
+	return nil
+}
+
+func (m *Mailbox) load1(ctx context.Context, msg *Message) error {
+	m.mu.RLock()
+	if e := m.state.find(msg.UID); e != nil { // known since the copy was made?
+		now := e.message()
+		msg.Size, msg.InternalDate = now.Size, now.InternalDate
+	}
+	m.mu.RUnlock()
+	if msg.Size < 0 {
+		f, err := m.openMessage(ctx, msg.UID)
+		if err != nil {
+			return err
+		}
+		size, err := crlfSize(f.f)
+		date := f.st.Mtime / second
+		f.Close()
+		if err != nil {
+			return err
+		}
+		msg.Size, msg.InternalDate = size, time.Unix(date, 0)
+		m.know(msg.UID, size, date)
+		return nil
+	}
+	if msg.InternalDate.IsZero() {
+		return m.follow(ctx, msg.UID, func(d *fsx.Dir, name string) error {
+			st, err := d.StatName(name)
+			if err == nil {
+				msg.InternalDate = time.Unix(st.Mtime/second, 0)
+				m.know(msg.UID, -1, st.Mtime/second)
+			}
+			return err
+		})
+	}
+	return nil
+}
+
+var sizeBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// crlfSize is a message's size once every bare LF is CRLF: RFC822.SIZE without
+// a parse.
+func crlfSize(r io.Reader) (int64, error) {
+	p := sizeBuffers.Get().(*[]byte)
+	defer sizeBuffers.Put(p)
+	buf := *p
+	var size int64
+	cr := false // the piece before ended with a CR
+	for {
+		n, err := r.Read(buf)
+		b := buf[:n]
+		if n > 0 {
+			size += int64(n + bytes.Count(b, []byte{'\n'}) - bytes.Count(b, []byte("\r\n")))
+			if cr && b[0] == '\n' {
+				size--
+			}
+			cr = b[n-1] == '\r'
+		}
+		if err == io.EOF {
+			return size, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}

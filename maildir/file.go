@@ -1,0 +1,105 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// File is an open message as it lies on disk, with whatever line ends it has.
+type File struct {
+	f  *os.File
+	st fsx.Stat
+}
+
+var (
+	_ io.ReaderAt   = (*File)(nil)
+	_ io.ReadCloser = (*File)(nil)
+)
+
+// Read, ReadAt and Close are os.File's.
+func (f *File) Read(b []byte) (int, error) { return f.f.Read(b) }
+
+// ReadAt reads at an offset.
+func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.f.ReadAt(b, off) }
+
+// Close closes the file.
+func (f *File) Close() error { return f.f.Close() }
+
+// File is the file itself, for sendfile.
+func (f *File) File() *os.File { return f.f }
+
+// FileSize is the file's length on disk, which is not RFC822.SIZE.
+func (f *File) FileSize() int64 { return f.st.Size }
+
+// ModTime is the INTERNALDATE.
+func (f *File) ModTime() time.Time { return time.Unix(0, f.st.Mtime) }
+
+// OpenMessage opens a message, following it where other programs have renamed
+// it. ErrExpunged: it is really gone.
+func (h *Handle) OpenMessage(ctx context.Context, uid imap.UID) (*File, error) {
+	f, err := h.m.openMessage(ctx, uid)
+	return f, opError("open message", h.loc.name, err)
+}
+
+func (m *Mailbox) openMessage(ctx context.Context, uid imap.UID) (*File, error) {
+	var out *File
+	err := m.follow(ctx, uid, func(d *fsx.Dir, name string) error {
+		f, st, err := d.OpenStat(name)
+		if err == nil {
+			out = &File{f, st}
+		}
+		return err
+	})
+	return out, err
+}
+
+// follow calls f with the place of a message's file until it is not told that
+// there is none. First memory is asked, then the disk is looked at (which
+// finds whatever else has moved, at once), and last the file is searched for.
+func (m *Mailbox) follow(ctx context.Context, uid imap.UID, f func(d *fsx.Dir, name string) error) error {
+	for tries := 0; ; tries++ {
+		m.mu.RLock()
+		e := m.state.find(uid)
+		if e == nil {
+			m.mu.RUnlock()
+			return ErrExpunged
+		}
+		d := m.sub(dirOf(e.bits))
+		var buf [256]byte
+		name := m.state.appendFileName(buf[:0], e)
+		base := len(m.state.base(e))
+		full := string(name)
+		m.mu.RUnlock()
+		err := f(d, full)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := m.alive(); err != nil {
+			return err
+		}
+		if tries == 0 {
+			if err := m.refresh(ctx, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		where, info, ok, err := m.findFile(full[:base])
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrExpunged
+		}
+		if err := f(m.sub(dirOf(where)), full[:base]+info); !errors.Is(err, fs.ErrNotExist) || tries == 5 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package maildir
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"go.uber.org/goleak"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// spot is a mailbox directory on disk with a store of its own.
+type spot struct {
+	t     testing.TB
+	dir   string
+	store *Store
+	loc   location
+}
+
+func newSpot(t testing.TB) *spot {
+	t.Helper()
+	return openSpot(t, t.TempDir(), fsx.FS{})
+}
+
+// openSpot is another process's view of the same directory, as good as.
+func openSpot(t testing.TB, dir string, f fsx.FS) *spot {
+	t.Helper()
+	for _, d := range []string{"new", "cur", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := NewStore(StoreOptions{FS: f, LockWait: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return &spot{t: t, dir: dir, store: s, loc: location{name: "INBOX", dir: dir, root: dir, rights: RightsAll}}
+}
+
+func (b *spot) open(mode Mode) *Handle {
+	b.t.Helper()
+	h, err := b.store.open(context.Background(), b.loc, mode)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { h.Close() })
+	return h
+}
+
+var testNames atomic.Int64
+
+// drop puts a file into new/ or cur/ as another program would.
+func (b *spot) drop(place, text string) (base string) {
+	b.t.Helper()
+	base = fmt.Sprintf("1700000000.M%dP1.test", testNames.Add(1))
+	b.dropAs(place, base, text)
+	return base
+}
+
+func (b *spot) dropAs(place, name, text string) {
+	b.t.Helper()
+	tmp := filepath.Join(b.dir, "tmp", name)
+	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.Rename(tmp, filepath.Join(b.dir, place, name)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *spot) names(place string) []string {
+	b.t.Helper()
+	list, err := os.ReadDir(filepath.Join(b.dir, place))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func (b *spot) check() {
+	b.t.Helper()
+	for _, err := range Check(b.dir) {
+		b.t.Error("check:", err)
+	}
+}
+
+func refresh(t testing.TB, h *Handle) Delta {
+	t.Helper()
+	if err := h.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var d Delta
+	h.Sync(true, &d)
+	return d
+}
+
+// look is a view as text: "1:Seen,Deleted key 2:".
+func look(h *Handle) string {
+	var b strings.Builder
+	keys := h.Keywords()
+	for i, m := range h.Messages(nil, 0, maxUID, 1<<30) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if int(m.Seq) != i+1 {
+			fmt.Fprintf(&b, "[seq %d at %d]", m.Seq, i+1)
+		}
+		fmt.Fprintf(&b, "%d:", m.UID)
+		if m.Gone {
+			b.WriteString("gone")
+			continue
+		}
+		for f := range 6 {
+			if m.Flags.System&(1<<f) != 0 {
+				b.WriteByte(systemLetters[f])
+			}
+		}
+		for k := range keys {
+			if m.Flags.Keywords&(1<<k) != 0 {
+				b.WriteString("," + string(keys[k]))
+			}
+		}
+	}
+	return b.String()
+}
+
+func wantLook(t testing.TB, h *Handle, want string) {
+	t.Helper()
+	if got := look(h); got != want {
+		t.Errorf("view is %q, want %q", got, want)
+	}
+}
+
+func appendText(t testing.TB, h *Handle, text string, flags ...imap.Flag) imap.UID {
+	t.Helper()
+	uid, err := tryAppend(h, text, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uid
+}
+
+func tryAppend(h *Handle, text string, flags ...imap.Flag) (imap.UID, error) {
+	d, err := h.Deliver(context.Background(), int64(len(text)))
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(d, text); err != nil {
+		d.Abort()
+		return 0, err
+	}
+	return d.Commit(context.Background(), flags, time.Unix(1600000000, 0))
+}
+
+func all() imap.UIDSet { return imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}} }
+
+func uidSet(uids ...imap.UID) imap.UIDSet { return imap.UIDSetNum(uids...) }
+
+func readAll(t testing.TB, h *Handle, uid imap.UID) string {
+	t.Helper()
+	f, err := h.OpenMessage(context.Background(), uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,241 @@
+package maildir
+
+import (
+	"encoding/hex"
+	"hash/crc32"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// apply reads records into the state and tells how many bytes of them were
+// whole, and whether the file can be appended to: false for one that is not an
+// index or is damaged in the middle. The state is locked.
+func (x *indexFile) apply(b []byte, whole bool) (n int, ok bool) {
+	all := len(b)
+	if whole {
+		if len(b) < len(indexMagic) || string(b[:len(indexMagic)]) != indexMagic {
+			return 0, false
+		}
+		b = b[len(indexMagic):]
+	}
+	a := applier{x: x, m: x.m, s: &x.m.state, whole: whole}
+	for len(b) >= 9 {
+		size := int64(le.Uint32(b))
+		if size < 1 || size > int64(len(b)-8) {
+			break
+		}
+		body := b[8 : 8+size]
+		if crc32.Checksum(body, castagnoli) != le.Uint32(b[4:]) {
+			break
+		}
+		if !a.record(body[0], body[1:]) {
+			return all - len(b), false
+		}
+		b = b[8+size:]
+	}
+	return all - len(b), !whole || a.head
+}
+
+// applier folds records into memory, whether the file is read for the first
+// time or another process has appended to it.
+type applier struct {
+	x     *indexFile
+	m     *Mailbox
+	s     *state
+	whole bool
+	head  bool
+}
+
+// record applies one record; false: it cannot be what we wrote.
+func (a *applier) record(kind byte, b []byte) bool {
+	if a.whole && !a.head && kind != recHead {
+		return false
+	}
+	switch kind {
+	case recHead:
+		return a.headRecord(b)
+	case recMessage:
+		return a.messages(b)
+	case recFlags:
+		return a.flags(b)
+	case recFacts:
+		return a.facts(b)
+	case recExpunge:
+		return a.expunge(b)
+	case recKeys:
+		return a.keys(b)
+	case recDisk:
+		return a.disk(b)
+	}
+	return true // of a later version: what it says is not needed
+}
+
+func (a *applier) headRecord(b []byte) bool {
+	if len(b) < 48 {
+		return false
+	}
+	validity, next := le.Uint32(b), imap.UID(le.Uint32(b[4:]))
+	if validity == 0 {
+		return false
+	}
+	if a.s.validity != 0 && a.s.validity != validity {
+		return false // of another life of this mailbox
+	}
+	a.s.validity = validity
+	a.s.next = max(a.s.next, next)
+	a.s.modseq = max(a.s.modseq, le.Uint64(b[8:]))
+	a.x.ceiling = max(a.x.ceiling, le.Uint64(b[16:]))
+	a.s.historyOf = max(a.s.historyOf, le.Uint64(b[24:]))
+	if a.s.guid == "" {
+		a.s.guid = hex.EncodeToString(b[32:48])
+	}
+	a.x.boot = string(b[48:])
+	a.head = true
+	return true
+}
+
+func (a *applier) messages(b []byte) bool {
+	for len(b) > 0 {
+		if len(b) < fixedMessage {
+			return false
+		}
+		nameLen, infoLen := int(b[6]), int(b[7])
+		if len(b) < fixedMessage+nameLen+infoLen || nameLen == 0 {
+			return false
+		}
+		e := entry{uid: imap.UID(le.Uint32(b)), flags: SystemFlags(b[4]) & systemAll, bits: entryBits(b[5]) & (inNew | verified),
+			saved: le.Uint32(b[8:]), keywords: le.Uint64(b[12:]), modseq: le.Uint64(b[20:]), size: max(int64(le.Uint64(b[28:])), -1),
+			date: int64(le.Uint64(b[36:])), cacheOff: int64(le.Uint64(b[44:])), cacheLen: le.Uint32(b[52:])}
+		base := b[fixedMessage : fixedMessage+nameLen]
+		info, odd := string(b[fixedMessage+nameLen:fixedMessage+nameLen+infoLen]), entryBits(b[5])&oddInfo != 0
+		b = b[fixedMessage+nameLen+infoLen:]
+		if e.uid <= a.s.top {
+			continue // known, and messages do not change their names
+		}
+		p := a.s.append(e, base)
+		if odd {
+			a.s.noteInfo(p, info)
+		}
+		a.s.modseq = max(a.s.modseq, e.modseq)
+		delete(a.m.list.loose, string(base))
+	}
+	return true
+}
+
+func (a *applier) flags(b []byte) bool {
+	var last imap.UID
+	for len(b) > 0 {
+		if len(b) < fixedFlags || len(b) < fixedFlags+int(b[6]) {
+			return false
+		}
+		uid, infoLen := imap.UID(le.Uint32(b)), int(b[6])
+		if e := a.s.find(uid); e != nil {
+			info, odd := string(b[fixedFlags:fixedFlags+infoLen]), entryBits(b[5])&oddInfo != 0
+			old := Flags{e.flags, e.keywords}
+			a.s.change(e, func(e *entry) {
+				e.flags, e.keywords = SystemFlags(b[4])&systemAll, le.Uint64(b[8:])
+				e.bits = e.bits&^(inNew|oddInfo) | entryBits(b[5])&inNew
+				e.modseq = max(e.modseq, le.Uint64(b[16:]))
+			})
+			delete(a.s.odd, uid)
+			if odd {
+				a.s.noteInfo(e, info)
+			}
+			a.s.modseq = max(a.s.modseq, e.modseq)
+			if old != (Flags{e.flags, e.keywords}) {
+				a.m.log.flags(uid, nil, last+1 == uid)
+				last = uid
+			}
+		}
+		b = b[fixedFlags+infoLen:]
+	}
+	return true
+}
+
+func (a *applier) facts(b []byte) bool {
+	if len(b)%fixedFacts != 0 {
+		return false
+	}
+	for ; len(b) > 0; b = b[fixedFacts:] {
+		e := a.s.find(imap.UID(le.Uint32(b)))
+		if e == nil {
+			continue
+		}
+		a.s.change(e, func(e *entry) {
+			if size := int64(le.Uint64(b[8:])); size >= 0 && (e.bits&verified == 0 || entryBits(b[4])&verified != 0) {
+				e.size, e.bits = size, e.bits|entryBits(b[4])&verified
+			}
+			if date := int64(le.Uint64(b[16:])); date != noDate {
+				e.date = date
+			}
+			e.cacheOff, e.cacheLen = int64(le.Uint64(b[24:])), le.Uint32(b[32:])
+		})
+	}
+	return true
+}
+
+func (a *applier) expunge(b []byte) bool {
+	if len(b) < 8 || len(b)%8 != 0 {
+		return false
+	}
+	modseq := le.Uint64(b)
+	a.s.modseq = max(a.s.modseq, modseq)
+	var uids []imap.UID
+	for b = b[8:]; len(b) > 0; b = b[8:] {
+		r := gone{imap.UID(le.Uint32(b)), imap.UID(le.Uint32(b[4:])), modseq}
+		if r.lo == 0 || r.lo > r.hi {
+			return false
+		}
+		a.s.history = append(a.s.history, r)
+		for i := a.s.pos(r.lo); i < len(a.s.list) && a.s.list[i].uid <= r.hi; i++ {
+			uids = append(uids, a.s.list[i].uid)
+		}
+	}
+	for _, uid := range uids {
+		a.m.log.expunged(uid)
+	}
+	a.m.forgetNames(uids)
+	a.s.drop(uids)
+	return true
+}
+
+func (a *applier) keys(b []byte) bool {
+	var keys [64]string
+	copy(keys[:maxLetters], a.s.keys[:maxLetters])
+	for len(b) > 0 {
+		if len(b) < 2 || len(b) < 2+int(b[1]) || b[0] < maxLetters || b[0] > 63 {
+			return false
+		}
+		keys[b[0]] = string(b[2 : 2+int(b[1])])
+		b = b[2+int(b[1]):]
+	}
+	if keys != a.s.keys {
+		a.s.keys = keys
+		a.s.keysGen++
+	}
+	return true
+}
+
+const diskSize = 16 + 2*17 + 2*24
+
+func (a *applier) disk(b []byte) bool {
+	if len(b) < diskSize {
+		return false
+	}
+	a.s.next = max(a.s.next, imap.UID(le.Uint32(b)))
+	a.s.modseq = max(a.s.modseq, le.Uint64(b[4:]))
+	a.s.top = max(a.s.top, imap.UID(le.Uint32(b[12:])))
+	b = b[16:]
+	for i := range a.m.seen.dirs {
+		a.m.seen.dirs[i] = dirLook{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), b[16] != 0}
+		b = b[17:]
+	}
+	list := fileID{le.Uint64(b), int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:]))}
+	if a.whole {
+		// What is appended by others is read from the file itself, so that its
+		// lines without a message are known.
+		a.m.seen.list = list
+	}
+	// The letters of keywords are read from their own file, always.
+	return true
+}

@@ -1,0 +1,375 @@
+package maildir
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+const (
+	listLimit   = 2 << 30 // bytes of a uidlist
+	courierList = "courierimapuiddb"
+)
+
+// listFile is what is known of dovecot-uidlist beyond the messages in memory.
+// It belongs to the holder of Mailbox.writer.
+type listFile struct {
+	parsed  bool // false after a warm start: the index has told all that is needed
+	lines   int
+	rewrite bool
+	// loose maps the base names of lines without a message to their UIDs. A UID
+	// above all messages is one that another program has just given; one below
+	// is of a message that was expunged, and a file of that name that turns up
+	// again is a new message.
+	loose map[string]imap.UID
+}
+
+// forgetNames notes the names of messages about to be dropped: their lines
+// stay in the uidlist until it is rewritten.
+func (m *Mailbox) forgetNames(uids []imap.UID) {
+	if !m.list.parsed {
+		return
+	}
+	for _, uid := range uids {
+		if e := m.state.find(uid); e != nil {
+			m.list.loose[string(m.state.base(e))] = uid
+		}
+	}
+}
+
+// readList takes in what others have written to the uidlist since the last
+// look. all asks for the loose lines too, which a warm start does without.
+func (t *txn) readList(all bool) error {
+	m := t.m
+	id, err := idNow(m.dir, uidlistFile)
+	if err != nil {
+		return err
+	}
+	same := id == m.seen.list && id != fileID{} && m.state.validity != 0
+	if same && (m.list.parsed || !all) {
+		return nil
+	}
+	if id == (fileID{}) {
+		if m.list.parsed && m.seen.list == id {
+			return nil // it will be written with the first UIDs
+		}
+		return t.noList(nil)
+	}
+	if m.list.parsed && id.ino == m.seen.list.ino && id.size > m.seen.list.size {
+		if done, err := t.readListTail(); done || err != nil {
+			return err
+		}
+	}
+	b, st, err := m.dir.ReadFile(uidlistFile, listLimit)
+	if err != nil {
+		return err
+	}
+	u, err := parseUIDList(b)
+	if err != nil {
+		return t.noList(err)
+	}
+	id = idOf(st)
+	id.size -= int64(len(u.partial))
+	if len(u.partial) > 0 {
+		m.list.rewrite = true // a writer died here; under the lock nobody is at it
+	}
+	return t.takeList(u, id)
+}
+
+// readListTail reads lines appended to the file that was read before; not done
+// when the file must be read as a whole.
+func (t *txn) readListTail() (done bool, err error) {
+	m := t.m
+	f, st, err := m.dir.OpenStat(uidlistFile)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if st.Ino != m.seen.list.ino || st.Size < m.seen.list.size {
+		return false, nil
+	}
+	b := make([]byte, st.Size-m.seen.list.size)
+	if _, err := f.ReadAt(b, m.seen.list.size); err != nil {
+		return false, nil
+	}
+	u := &uidlist{version: '3', next: m.state.next}
+	if err := u.parseAppended(b); err != nil || u.rewrite || len(u.partial) > 0 {
+		return false, nil
+	}
+	for _, r := range u.records {
+		m.list.note(&m.state, r)
+	}
+	m.list.lines += len(u.records)
+	m.mu.Lock()
+	m.state.next = max(m.state.next, u.next)
+	m.seen.list = idOf(st)
+	m.mu.Unlock()
+	return true, nil
+}
+
+// note files a line of the uidlist.
+func (l *listFile) note(s *state, r uidRecord) {
+	if e := s.find(r.uid); e == nil || string(s.base(e)) != r.base {
+		l.loose[r.base] = r.uid
+	}
+}
+
+// takeList makes memory agree with a whole uidlist. It wins: on UIDVALIDITY,
+// and on the UID of a name that it has. A message that it does not have keeps
+// its UID and gets its line back, for a line lost is damage; an expunge shows
+// by the missing file.
+func (t *txn) takeList(u *uidlist, id fileID) error {
+	m := t.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.state
+	if s.validity != 0 && s.validity != u.validity {
+		if m.agreed.Load() {
+			m.dead.Store(true)
+			m.wake(nil)
+			m.store.log.Warn("another program has changed UIDVALIDITY; sessions must select again", "mailbox", m.dir.Path(), "was", s.validity, "is", u.validity)
+			return ErrNotExist
+		}
+		*s = state{modseq: s.modseq, keys: s.keys}
+		m.index.broken = true
+		m.seen.dirs = [2]dirLook{}
+	}
+	s.validity = u.validity
+	s.next = max(s.next, u.next)
+	if u.guid != "" {
+		s.guid = strings.ToLower(u.guid)
+	} else if s.guid == "" {
+		s.guid = newGUID()
+	}
+	m.list.loose = make(map[string]imap.UID)
+	have := 0
+	for _, r := range u.records {
+		if e := s.find(r.uid); e != nil && string(s.base(e)) == r.base {
+			have++
+			continue
+		}
+		m.list.loose[r.base] = r.uid
+	}
+	m.list.parsed, m.list.lines = true, len(u.records)
+	m.list.rewrite = m.list.rewrite || u.rewrite
+	m.seen.list = id
+	if have < len(s.list) {
+		t.missingLines(u)
+	}
+	return nil
+}
+
+// missingLines deals with messages that the uidlist does not have. mu is held.
+func (t *txn) missingLines(u *uidlist) {
+	m := t.m
+	s := &m.state
+	var renumbered []imap.UID
+	at := 0
+	for i := range s.list {
+		e := &s.list[i]
+		for at < len(u.records) && u.records[at].uid < e.uid {
+			at++
+		}
+		taken := at < len(u.records) && u.records[at].uid == e.uid
+		if taken && u.records[at].base == string(s.base(e)) {
+			continue
+		}
+		if _, ok := m.list.loose[string(s.base(e))]; ok || taken {
+			renumbered = append(renumbered, e.uid)
+			continue
+		}
+		m.list.rewrite = true
+	}
+	if len(renumbered) == 0 {
+		return
+	}
+	t.looks |= lookNew | lookCur
+	modseq := t.next(s)
+	for _, uid := range renumbered {
+		m.log.expunged(uid)
+	}
+	s.drop(renumbered)
+	s.remember(renumbered, modseq)
+	m.log.seal()
+	m.wake(nil)
+	m.index.broken = true
+}
+
+// noList makes do without a uidlist: none there, or (damage) an unreadable one,
+// which is put aside. What memory knows from the index is kept; else Courier's
+// list is taken over; else the mailbox is new.
+func (t *txn) noList(damage error) error {
+	m := t.m
+	if damage != nil && t.lock != nil {
+		aside, err := setAside(m.dir, uidlistFile, m.store.now())
+		if err != nil {
+			return err
+		}
+		m.store.log.Error("damaged list of UIDs put aside; rebuilding it from what is left", "mailbox", m.dir.Path(), "aside", aside, "err", damage)
+	}
+	u := &uidlist{version: '3', rewrite: true}
+	known := m.state.validity != 0
+	if known {
+		u.validity, u.next, u.guid = m.state.validity, m.state.next, m.state.guid
+	} else if b, _, err := m.dir.ReadFile(courierList, listLimit); err == nil {
+		if c, err := parseUIDList(b); err == nil {
+			u = c
+			m.store.log.Info("taking over Courier's UIDs", "mailbox", m.dir.Path(), "messages", len(c.records))
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if u.validity == 0 {
+		v, err := t.newValidity()
+		if err != nil {
+			return err
+		}
+		u.validity, u.next = v, 1
+	}
+	if known {
+		for i := range m.state.list {
+			e := &m.state.list[i]
+			u.records = append(u.records, uidRecord{uid: e.uid, base: string(m.state.base(e))})
+		}
+	}
+	u.rewrite = true
+	return t.takeList(u, fileID{})
+}
+
+func (t *txn) newValidity() (uint32, error) {
+	if t.lock == nil {
+		return uint32(t.m.dir.Identity().Ino)&0x7fffffff | 1, nil // shown, but nothing is kept under it
+	}
+	root, err := t.m.store.fs.OpenDir(t.m.root)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	return nextUIDValidity(root)
+}
+
+func newGUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// assign writes lines for new messages, whose UIDs follow on the highest one,
+// and makes them durable: a UID that a client has seen is never another
+// message's.
+func (t *txn) assign(records []uidRecord) error {
+	m := t.m
+	if t.lock == nil {
+		return ErrReadOnly
+	}
+	if len(records) > 0 && records[len(records)-1].uid > maxUID {
+		return errNoUIDs
+	}
+	for _, r := range records {
+		if _, again := m.list.loose[r.base]; again {
+			m.list.rewrite = true // two lines of one name would be damage
+			break
+		}
+	}
+	if m.list.rewrite || m.seen.list == (fileID{}) {
+		return t.rewriteList(records)
+	}
+	var b []byte
+	for _, r := range records {
+		b = appendUIDRecord(b, r)
+	}
+	st, err := m.dir.Append(uidlistFile, b, true)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.seen.list = idOf(st)
+	m.mu.Unlock()
+	m.list.lines += len(records)
+	t.dirty = true
+	return nil
+}
+
+var errNoUIDs = errors.New("no UIDs left: the mailbox needs a new UIDVALIDITY")
+
+// rewriteList replaces the uidlist by one that has the messages in memory, the
+// lines that others have just added, and records. Keys and header words that
+// we do not know are kept.
+func (t *txn) rewriteList(records []uidRecord) error {
+	m := t.m
+	if t.lock == nil {
+		return nil
+	}
+	s := &m.state
+	u := &uidlist{version: '3', validity: s.validity, next: s.next, guid: s.guid}
+	keys := make(map[imap.UID]string)
+	name := uidlistFile
+	if m.seen.list == (fileID{}) {
+		name = courierList
+	}
+	if b, _, err := m.dir.ReadFile(name, listLimit); err == nil && name == uidlistFile {
+		if old, err := parseUIDList(b); err == nil {
+			u.ext = old.ext
+			for _, r := range old.records {
+				if r.keys != "" {
+					keys[r.uid] = r.keys
+				}
+			}
+		}
+	}
+	top := s.top
+	fresh := make(map[string]bool, len(records))
+	for _, r := range records {
+		fresh[r.base] = true
+	}
+	for i := range s.list {
+		e := &s.list[i]
+		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e)), keys: keys[e.uid]})
+	}
+	loose := make(map[string]imap.UID)
+	var pending []uidRecord
+	for base, uid := range m.list.loose {
+		if uid > top && !fresh[base] {
+			loose[base] = uid
+			pending = append(pending, uidRecord{uid: uid, base: base, keys: keys[uid]})
+		}
+	}
+	u.records = append(u.records, sortRecords(append(pending, records...))...)
+	for _, r := range records {
+		u.next = max(u.next, r.uid+1)
+	}
+	if err := m.dir.WriteFile(uidlistFile, u.encode(nil), 0, true); err != nil {
+		return err
+	}
+	id, err := idNow(m.dir, uidlistFile)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.seen.list = id
+	m.mu.Unlock()
+	m.list = listFile{parsed: true, lines: len(u.records), loose: loose}
+	t.dirty = true
+	return nil
+}
+
+// trimList rewrites the uidlist when many of its lines are of messages that
+// are gone, as Dovecot does (FORMATS §5.3).
+func (t *txn) trimList() error {
+	l := &t.m.list
+	if t.lock == nil || !l.rewrite && (!l.parsed || l.lines < 100 || l.lines*3/4 < len(t.m.state.list)) {
+		return nil
+	}
+	return t.rewriteList(nil)
+}
+
+func sortRecords(r []uidRecord) []uidRecord {
+	slices.SortFunc(r, func(a, b uidRecord) int { return cmp.Compare(a.uid, b.uid) })
+	return r
+}

@@ -1,0 +1,456 @@
+package maildir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// stale tells what has changed on disk since the last look: three stats when
+// nothing has.
+func (m *Mailbox) stale() (looks, error) {
+	var mtimes [2]int64
+	for i := range mtimes {
+		st, err := m.sub(i).Stat()
+		if err != nil {
+			return 0, err
+		}
+		mtimes[i] = st.Mtime
+	}
+	list, err := idNow(m.dir, uidlistFile)
+	if err != nil {
+		return 0, err
+	}
+	now := m.store.now().UnixNano()
+	watched := m.store.watch.covers(m)
+	l := m.noted.pending(m)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for i, mt := range mtimes {
+		if m.seen.dirs[i].stale(mt, now, watched) {
+			l |= 1 << i
+		}
+	}
+	if list != m.seen.list {
+		l |= lookList
+	}
+	return l, nil
+}
+
+// load reads what the index tells, so that a mailbox that nobody has touched
+// since costs no readdir.
+func (m *Mailbox) load(ctx context.Context) error {
+	if m.ready.Load() {
+		return nil
+	}
+	if err := m.lockWriter(ctx); err != nil {
+		return err
+	}
+	defer m.unlockWriter()
+	if m.ready.Load() {
+		return nil
+	}
+	t := &txn{m: m, ctx: ctx}
+	if err := t.readKeys(); err != nil {
+		return err
+	}
+	if err := m.index.catchUp(); err != nil {
+		return err
+	}
+	m.ready.Store(!m.index.broken && m.state.validity != 0 && m.index.boot == bootID)
+	return nil
+}
+
+// refresh makes memory agree with the disk.
+func (m *Mailbox) refresh(ctx context.Context, h *Handle) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	look, err := m.stale()
+	if err != nil {
+		return err
+	}
+	if look == 0 && m.ready.Load() && !m.claims(h) {
+		m.agreed.Store(true)
+		return nil
+	}
+	t, err := m.begin(ctx, h, false)
+	if errors.Is(err, fsx.ErrLocked) && m.ready.Load() {
+		return nil // what is known is shown; the next look may be luckier
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { t.end(err) }()
+	// Somebody else may have looked while we waited.
+	if look, err = m.stale(); err != nil {
+		return err
+	}
+	if err = t.scan(look | t.looks); err != nil {
+		return err
+	}
+	m.ready.Store(true)
+	m.agreed.Store(true)
+	if m.claims(h) && t.lock != nil {
+		err = t.claim(h)
+	}
+	return err
+}
+
+// claims tells that this session is to move new mail to cur/.
+func (m *Mailbox) claims(h *Handle) bool {
+	if h == nil || h.mode != Select || h.loc.readOnly || m.frozen.Load() {
+		return false
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.state.fresh > 0
+}
+
+// scan reads the directories that must be looked at and takes in what is
+// there: new messages, files renamed and files gone.
+func (t *txn) scan(look looks) error {
+	m := t.m
+	if look&(lookNew|lookCur) == 0 {
+		return t.flushNew(nil)
+	}
+	for {
+		m.noted.clear(look) // before the pass: what happens during it is kept
+		l, err := t.listDirs(look)
+		if err != nil {
+			m.noted.overflow()
+			return err
+		}
+		p := t.compare(l, look)
+		if p.lost && look != lookNew|lookCur {
+			look = lookNew | lookCur // it may have moved to the other one
+			continue
+		}
+		return t.settle(l, p)
+	}
+}
+
+// listDirs is one pass over the directories.
+func (t *txn) listDirs(look looks) (*sweep, error) {
+	m := t.m
+	l := &sweep{names: make([]byte, 0, len(m.state.list)*64+4096), list: make([]sighting, 0, len(m.state.list)+64)}
+	for i := range t.scanned {
+		if look&(1<<i) == 0 {
+			continue
+		}
+		st, err := m.sub(i).Stat()
+		if err != nil {
+			return nil, err
+		}
+		now := m.store.now().UnixNano()
+		where := entryBits(0)
+		if i == dirNew {
+			where = inNew
+		}
+		if err := l.read(m.sub(i), where); err != nil {
+			return nil, err
+		}
+		t.scanned[i] = dirLook{mtime: st.Mtime, at: now}
+	}
+	for _, name := range l.other {
+		m.once("other "+name, "not a regular file, not served", "name", name)
+	}
+	return l, nil
+}
+
+// findings are the differences between a sweep and memory.
+type findings struct {
+	seen    []bool // by position in state.list
+	changed []sighting
+	unknown []sighting
+	doubles []sighting
+	lost    bool // something known was not seen
+}
+
+func (t *txn) compare(l *sweep, look looks) *findings {
+	m := t.m
+	m.mu.Lock()
+	if m.state.index.slots == nil {
+		m.state.index.build(&m.state)
+	}
+	m.mu.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := &m.state
+	p := &findings{seen: make([]bool, len(s.list))}
+	for _, x := range l.list {
+		e := s.byName(l.base(x))
+		if e == nil {
+			p.unknown = append(p.unknown, x)
+			continue
+		}
+		i := s.pos(e.uid)
+		if p.seen[i] {
+			p.doubles = append(p.doubles, x)
+			continue
+		}
+		p.seen[i] = true
+		if !s.matches(e, x.where, l.info(x)) {
+			p.changed = append(p.changed, x)
+		}
+	}
+	for i := range s.list {
+		looked := look&lookCur != 0
+		if s.list[i].bits&inNew != 0 {
+			looked = look&lookNew != 0
+		}
+		if looked && !p.seen[i] {
+			p.lost = true
+			break
+		}
+	}
+	return p
+}
+
+// settle takes the findings in.
+func (t *txn) settle(l *sweep, p *findings) error {
+	var expunged []imap.UID
+	if p.lost {
+		again, err := t.secondLook(p)
+		if err != nil {
+			return err
+		}
+		expunged = again
+	}
+	if len(p.changed) > 0 || len(p.doubles) > 0 {
+		t.renamed(l, p)
+	}
+	t.publishGone(expunged)
+	fresh, err := t.doubled(l, p.doubles)
+	if err != nil {
+		return err
+	}
+	for _, x := range l.odd {
+		if f, ok := t.rename(l, x); ok {
+			fresh = append(fresh, f)
+		}
+	}
+	for _, x := range p.unknown {
+		fresh = append(fresh, arrival{base: string(l.base(x)), info: string(l.info(x)), where: x.where})
+	}
+	return t.flushNew(fresh)
+}
+
+// secondLook reads both directories again before anything is said to be gone:
+// a file that is renamed while readdir is at it may be missed altogether
+// (FORMATS §5.9, 5). It returns those that were missed twice.
+func (t *txn) secondLook(p *findings) ([]imap.UID, error) {
+	m := t.m
+	again := &sweep{}
+	for i, where := range [...]entryBits{dirNew: inNew, dirCur: 0} {
+		if err := again.read(m.sub(i), where); err != nil {
+			return nil, err
+		}
+	}
+	var found []sighting
+	m.mu.RLock()
+	s := &m.state
+	for _, x := range again.list {
+		if e := s.byName(again.base(x)); e != nil {
+			if i := s.pos(e.uid); !p.seen[i] {
+				p.seen[i] = true
+				if !s.matches(e, x.where, again.info(x)) {
+					found = append(found, x)
+				}
+			}
+		}
+	}
+	var gone []imap.UID
+	for i, seen := range p.seen {
+		if !seen {
+			gone = append(gone, s.list[i].uid)
+		}
+	}
+	m.mu.RUnlock()
+	t.renamed(again, &findings{changed: found})
+	return gone, nil
+}
+
+// renamed takes in names that others have given to known messages.
+func (t *txn) renamed(l *sweep, p *findings) {
+	if len(p.changed) == 0 {
+		return
+	}
+	t.publish(func(s *state, log *changeLog) {
+		var touched []imap.UID
+		for _, x := range p.changed {
+			if e := s.byName(l.base(x)); e != nil {
+				if t.foreign(s, log, e, x.where, string(l.info(x))) {
+					touched = append(touched, e.uid)
+				}
+			}
+		}
+		t.recordFlags(s, touched)
+	})
+}
+
+// foreign gives a message the place and info that another program gave it. A
+// new MODSEQ is due only when flags have changed. mu is held.
+func (t *txn) foreign(s *state, log *changeLog, e *entry, where entryBits, info string) bool {
+	old := Flags{e.flags, e.keywords}
+	s.setInfo(e, where, info)
+	if old != (Flags{e.flags, e.keywords}) {
+		e.modseq = t.next(s)
+		log.flags(e.uid, nil, false)
+	}
+	if e.flags&Seen == 0 {
+		s.seenBelow = min(s.seenBelow, e.uid)
+	}
+	return true
+}
+
+// recordFlags adds the flags of these messages to the index.
+func (t *txn) recordFlags(s *state, uids []imap.UID) {
+	slices.Sort(uids)
+	t.rec = appendBatch(t.rec, recFlags, len(uids), func(b []byte, i int) []byte {
+		if e := s.find(uids[i]); e != nil {
+			return appendFlags(b, s, e)
+		}
+		return b
+	})
+}
+
+// publishGone drops messages whose files are gone.
+func (t *txn) publishGone(uids []imap.UID) {
+	if len(uids) == 0 {
+		return
+	}
+	t.publish(func(s *state, log *changeLog) { t.dropAll(s, log, uids) })
+}
+
+// dropAll takes messages out of memory and into the expunge history; uids are
+// sorted. mu is held.
+func (t *txn) dropAll(s *state, log *changeLog, uids []imap.UID) {
+	modseq := t.next(s)
+	t.m.forgetNames(uids)
+	for _, uid := range uids {
+		log.expunged(uid)
+	}
+	n := len(s.history)
+	s.drop(uids)
+	s.remember(uids, modseq)
+	if n > len(s.history) || n > 0 && s.history[n-1].modseq == modseq {
+		n = 0
+		for n < len(s.history) && s.history[n].modseq != modseq {
+			n++
+		}
+	}
+	t.rec = appendExpunge(t.rec, modseq, s.history[n:])
+}
+
+// arrival is a message file that memory does not have.
+type arrival struct {
+	base, info string
+	where      entryBits
+	sec, usec  uint64
+	uid        imap.UID
+}
+
+// order is Dovecot's order of new files (FORMATS §5.3), after those that
+// another program has given UIDs already.
+func order(a, b arrival) int {
+	if a.uid != b.uid {
+		if a.uid == 0 || b.uid == 0 {
+			return cmp.Compare(b.uid, a.uid)
+		}
+		return cmp.Compare(a.uid, b.uid)
+	}
+	return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.usec, b.usec), cmp.Compare(a.base, b.base))
+}
+
+// flushNew gives new messages their UIDs, writes those down and publishes.
+func (t *txn) flushNew(list []arrival) error {
+	m := t.m
+	if len(list) == 0 {
+		return t.trimList()
+	}
+	if err := t.readList(true); err != nil {
+		return err
+	}
+	m.mu.RLock()
+	top, next := m.state.top, m.state.next
+	for i := range list {
+		a := &list[i]
+		a.sec, a.usec = nameTime(a.base)
+		if uid := m.list.loose[a.base]; uid > top {
+			a.uid = uid
+		}
+	}
+	m.mu.RUnlock()
+	slices.SortFunc(list, order)
+	list, err := t.uniq(list)
+	if err != nil {
+		return err
+	}
+	var records []uidRecord
+	for i := range list {
+		if list[i].uid == 0 {
+			list[i].uid = next
+			records = append(records, uidRecord{uid: next, base: list[i].base})
+			next++
+		}
+	}
+	if t.lock == nil {
+		list = slices.DeleteFunc(list, func(a arrival) bool { return a.uid >= m.state.next })
+		if len(records) > 0 {
+			m.once("unnumbered", "new messages cannot be shown: the mailbox cannot be written", "messages", len(records))
+		}
+	} else if len(records) > 0 {
+		if err := t.assign(records); err != nil {
+			return err
+		}
+	}
+	t.arrive(list)
+	return t.trimList()
+}
+
+// uniq finds files of one base name among the new ones: each after the first
+// becomes a message of its own name.
+func (t *txn) uniq(list []arrival) ([]arrival, error) {
+	out := list[:0]
+	var more []arrival
+	for i, a := range list {
+		if i == 0 || a.base != list[i-1].base {
+			out = append(out, a)
+			continue
+		}
+		if f, ok := t.separate(out[len(out)-1], a); ok {
+			more = append(more, f)
+		}
+	}
+	return append(out, more...), nil
+}
+
+// arrive publishes new messages, which are in order of their UIDs.
+func (t *txn) arrive(list []arrival) {
+	if len(list) == 0 {
+		return
+	}
+	m := t.m
+	saved := uint32(m.store.now().Unix())
+	t.publish(func(s *state, log *changeLog) {
+		first := len(s.list)
+		s.list = slices.Grow(s.list, len(list))
+		for _, a := range list {
+			e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
+			if _, w, _ := sizesInName(a.base); w >= 0 {
+				e.size = w
+			}
+			s.setInfo(s.append(e, []byte(a.base)), a.where, a.info)
+			delete(m.list.loose, a.base)
+		}
+		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
+			return appendMessage(b, s, &s.list[first+i])
+		})
+	})
+}

@@ -1,0 +1,231 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+const (
+	lockStale = 120 * time.Second // as Dovecot's
+	// How long a reader waits for the lock. After that it shows what it knows:
+	// another program's lock stops writers only.
+	readerWait = 300 * time.Millisecond
+)
+
+// txn is one command's hold on the disk: writer and dotlock are taken, and
+// memory agrees with the uidlist, the keywords and the index. Changes are made
+// on disk, published, and written to the index by end.
+type txn struct {
+	m    *Mailbox
+	ctx  context.Context
+	by   *Handle
+	lock *fsx.Lock // nil: the directory cannot be written
+
+	before  [2]int64 // mtimes of new and cur at the beginning
+	scanned [2]dirLook
+	touched [2]bool // we have changed the directory
+	looks   looks   // what turned out to need a look
+	modseq  uint64  // of this command's changes, 0 before the first
+	rec     []byte  // for the index
+	dirty   bool    // memory of the disk has changed
+	again   bool    // somebody changes the directories meanwhile
+}
+
+// begin takes the locks and catches up. A reader (write false) makes do
+// without the dotlock where it cannot be had for want of permission.
+func (m *Mailbox) begin(ctx context.Context, by *Handle, write bool) (*txn, error) {
+	if err := m.lockWriter(ctx); err != nil {
+		return nil, err
+	}
+	t := &txn{m: m, ctx: ctx, by: by}
+	err := t.start(write)
+	if err != nil {
+		if t.lock != nil {
+			t.lock.Unlock()
+		}
+		m.unlockWriter()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *txn) start(write bool) error {
+	m := t.m
+	if err := m.alive(); err != nil {
+		return err
+	}
+	t.before = [2]int64{-1, -1}
+	wait := m.store.o.LockWait
+	if !write && m.ready.Load() {
+		wait = min(wait, readerWait)
+	}
+	var err error
+	t.lock, err = m.dir.Lock(t.ctx, uidlistFile, fsx.LockOptions{Wait: wait, Stale: lockStale})
+	if err != nil {
+		full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+		if write || !full && !cannotWrite(err) {
+			return err
+		}
+		if !full {
+			m.frozen.Store(true)
+			m.once("frozen", "cannot lock the mailbox: new messages are not shown, nothing is changed", "err", err)
+		}
+	} else {
+		m.frozen.Store(false)
+	}
+	for i := range t.before {
+		st, err := m.sub(i).Stat()
+		if err != nil {
+			return err
+		}
+		t.before[i] = st.Mtime
+	}
+	return t.catchUp()
+}
+
+func cannotWrite(err error) bool {
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM)
+}
+
+// catchUp takes in what other processes have written into the small files.
+func (t *txn) catchUp() error {
+	m := t.m
+	if err := t.readKeys(); err != nil {
+		return err
+	}
+	if err := m.index.catchUp(); err != nil {
+		return err
+	}
+	if err := t.readList(false); err != nil {
+		return err
+	}
+	if m.index.boot != bootID && m.state.modseq != 0 || m.state.modseq == 0 {
+		t.newBoot()
+	}
+	return nil
+}
+
+// newBoot goes on from the ceiling: what was written before the machine
+// stopped may be gone from the index, MODSEQs that clients know included.
+func (t *txn) newBoot() {
+	m := t.m
+	m.mu.Lock()
+	s := &m.state
+	s.modseq = max(s.modseq, m.index.ceiling, uint64(m.store.now().UnixMilli())<<clockShift)
+	m.mu.Unlock()
+	m.index.broken = true // written anew, with this boot's name and a new ceiling
+}
+
+// readKeys takes over dovecot-keywords when it has changed.
+func (t *txn) readKeys() error {
+	m := t.m
+	id, err := idNow(m.dir, keywordsFile)
+	if err != nil || id == m.seen.keys {
+		return err
+	}
+	var b []byte
+	if id != (fileID{}) {
+		if b, _, err = m.dir.ReadFile(keywordsFile, 1<<20); err != nil && !isGone(err) {
+			return err
+		}
+	}
+	m.mu.Lock()
+	m.state.setLetters(parseKeywords(b))
+	m.seen.keys = id
+	m.mu.Unlock()
+	return nil
+}
+
+// next is the MODSEQ of this command's changes: one for all of them (RFC 7162
+// §3.1 asks for growth between commands, not within). mu is held.
+func (t *txn) next(s *state) uint64 {
+	if t.modseq == 0 {
+		s.modseq++
+		t.modseq = s.modseq
+		if x := &t.m.index; t.modseq >= x.ceiling {
+			x.ceiling = t.modseq + ceilingAhead
+			t.rec = x.appendHead(t.rec, s)
+		}
+	}
+	return t.modseq
+}
+
+// publish changes memory under the state lock and wakes those who wait.
+func (t *txn) publish(f func(s *state, l *changeLog)) {
+	m := t.m
+	m.mu.Lock()
+	f(&m.state, &m.log)
+	m.log.seal()
+	m.wake(nil)
+	m.mu.Unlock()
+	t.dirty = true
+}
+
+// touch tells that this command is about to change a directory.
+func (t *txn) touch(dir int) {
+	t.touched[dir] = true
+	if t.lock != nil {
+		t.lock.Touch() // does something every 10 s; an override shows at Unlock
+	}
+}
+
+// end records what the disk looks like now, writes the index and gives the
+// locks back. After an error the next look is a real one.
+func (t *txn) end(err error) {
+	m := t.m
+	if err != nil || t.again {
+		t.before, t.scanned = [2]int64{-1, -1}, [2]dirLook{}
+	}
+	now := m.store.now().UnixNano()
+	for i := range t.before {
+		look := m.seen.dirs[i]
+		switch {
+		case t.touched[i]:
+			known := t.before[i] == look.mtime || t.scanned[i].at != 0
+			if st, err := m.sub(i).Stat(); err == nil && known {
+				look = dirLook{mtime: st.Mtime, at: now, own: true}
+			} else {
+				look = dirLook{} // others had changed it too: look again
+			}
+		case t.scanned[i].at != 0:
+			look = t.scanned[i]
+		}
+		if look != m.seen.dirs[i] {
+			m.mu.Lock()
+			m.seen.dirs[i] = look
+			m.mu.Unlock()
+			t.dirty = true
+		}
+	}
+	if t.lock != nil {
+		t.writeIndex()
+		if err := t.lock.Unlock(); err != nil && !errors.Is(err, fsx.ErrCrash) {
+			m.store.log.Warn("lock taken over by another program while we held it", "mailbox", m.dir.Path(), "err", err)
+			m.mu.Lock()
+			m.seen.dirs = [2]dirLook{}
+			m.mu.Unlock()
+		}
+	}
+	m.unlockWriter()
+}
+
+// writeIndex appends this command's records, or writes the file anew.
+func (t *txn) writeIndex() {
+	m := t.m
+	x := &m.index
+	if x.broken || x.end > 0 && x.bloated(&m.state) {
+		x.rewrite()
+		return
+	}
+	if len(t.rec) == 0 && !t.dirty {
+		return
+	}
+	m.mu.RLock()
+	t.rec = appendDisk(t.rec, &m.state, &m.seen)
+	m.mu.RUnlock()
+	x.append(t.rec)
+}
