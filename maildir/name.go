@@ -51,6 +51,9 @@ func parseInfo(info string) (flags SystemFlags, letters uint32, rest string) {
 			}
 			return flags, letters, unknownLetters(s[:i]) + s[i:]
 		}
+		if c == ':' { // no letter: kept behind a comma, where it cannot be taken for one
+			return flags, letters, unknownLetters(s[:i]) + "," + s[i:]
+		}
 		if c >= 'a' && c <= 'z' {
 			letters |= 1 << (c - 'a')
 			known++
