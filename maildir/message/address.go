@@ -22,9 +22,9 @@ type rawAddress struct {
 func (p *Parser) addresses(before []Address, raw []byte) []Address {
 	l := &p.fields.lex
 	l.reset(raw)
-	l.addrs = append(l.addrs[:0], before...)
+	l.addrs = l.addrs[:0]
 	group := false
-	for len(l.addrs) < MaxAddresses {
+	for len(before)+len(l.addrs) < MaxAddresses {
 		l.comment = l.comment[:0]
 		l.skipCFWS()
 		if l.done() {
@@ -48,6 +48,9 @@ func (p *Parser) addresses(before []Address, raw []byte) []Address {
 	}
 	if group {
 		l.addrs = append(l.addrs, Address{})
+	}
+	if before != nil {
+		return append(before, l.addrs...)
 	}
 	return p.mem.copyAddrs(l.addrs)
 }
@@ -114,6 +117,7 @@ func (l *lexer) bare(a *rawAddress, before int, phrase span) {
 // name with one space between them, or joined as those of a local part.
 func (l *lexer) phrase(spaced bool) span {
 	s := span{start: len(l.out)}
+	l.tail, l.tailOut = l.i, s.start
 	dot := false
 	for {
 		gap := l.i

@@ -144,6 +144,12 @@ func (m *Message) UnmarshalBinary(b []byte) error {
 			return ErrRecord
 		}
 	}
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.IsMessage() && p.Children != 1 || p.IsMultipart() && p.Children == 0 {
+			return ErrRecord
+		}
+	}
 	if len(r.b) > 0 || m.Size != m.Parts[0].Header.Size+m.Parts[0].Body.Size {
 		return ErrRecord
 	}
@@ -175,6 +181,10 @@ func (m *Message) part(r *record, i int32) {
 	p.Location = r.text()
 	p.Header = r.extent(r.size(m.FileSize), m.FileSize)
 	p.Body = r.extent(p.Header.End, m.FileSize)
+	if i > 0 {
+		up := m.Parts[p.Parent].Body
+		r.bad = r.bad || p.Header.Start < up.Start || p.Body.End > up.End
+	}
 	if r.size(1) == 1 {
 		p.Envelope = m.newEnvelope()
 		r.envelope(p.Envelope)

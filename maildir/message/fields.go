@@ -198,13 +198,17 @@ func (p *Parser) finishPart(i int32) {
 	if i == 0 && plainDefault(part) {
 		// The default in other letters (RFC 2045 §5.2) is written as the default.
 		part.Type, part.Subtype, part.Encoding = "text", "plain", "7bit"
-		part.Params = append(part.Params[:0], defaultCharset)
+		part.Params = defaultParams
 	}
 	if part.IsText() {
-		if _, ok := findParam(part.Params, "charset"); !ok {
-			if _, ok := findParam(part.Params, "charset*"); !ok {
-				part.Params = append(part.Params, defaultCharset)
-			}
+		_, plain := findParam(part.Params, "charset")
+		_, extended := findParam(part.Params, "charset*")
+		switch {
+		case plain || extended:
+		case part.Params == nil:
+			part.Params = defaultParams
+		default:
+			part.Params = append(part.Params, defaultCharset)
 		}
 	}
 }
@@ -217,4 +221,9 @@ func plainDefault(part *Part) bool {
 		equalFold(part.Params[0].Name, "charset") && equalFold(part.Params[0].Value, "us-ascii")
 }
 
-var defaultCharset = Param{Name: []byte("charset"), Value: []byte("us-ascii")}
+// What a text part has when it says nothing of its charset (RFC 2045 §5.2); never
+// changed.
+var (
+	defaultCharset = Param{Name: []byte("charset"), Value: []byte("us-ascii")}
+	defaultParams  = []Param{defaultCharset}
+)

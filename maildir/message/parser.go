@@ -48,6 +48,7 @@ func (p *Parser) Parse(r io.Reader) (*Message, error) {
 	err := p.win.err
 	p.win.src = nil
 	if err != nil {
+		p.release()
 		return nil, err
 	}
 	m.Envelope.setDefaults()
@@ -60,9 +61,23 @@ func (p *Parser) Parse(r io.Reader) (*Message, error) {
 	m.FileSize = p.win.at.off
 	m.Size = root.Header.Size + root.Body.Size
 	m.Parts = append(make([]Part, 0, len(p.parts)), p.parts...)
+	p.release()
+	return m, nil
+}
+
+// keepParts is how many parts the buffers of an idle Parser are kept for.
+const keepParts = 256
+
+// release lets go of the result and of what one huge message made big.
+func (p *Parser) release() {
 	clear(p.parts)
 	p.mem = arena{}
-	return m, nil
+	if cap(p.parts) > keepParts {
+		p.parts, p.last, p.begins, p.frames = nil, nil, nil, nil
+	}
+	if cap(p.bounds.text) > windowSize || cap(p.bounds.open) > keepParts {
+		p.bounds = boundaries{}
+	}
 }
 
 // walk reads part after part until the message ends.

@@ -1,7 +1,5 @@
 package message
 
-import "bytes"
-
 // maxHeld bounds white space that may turn out to end a line.
 const maxHeld = 1024
 
@@ -10,19 +8,18 @@ const maxHeld = 1024
 // such white space, joins it to the next (rule 5).
 func (d *decoder) quotedPrintable(in []byte) {
 	for len(in) > 0 {
+		n := 0
 		if len(d.held) == 0 {
-			n := bytes.IndexAny(in, "= \t\r\n")
-			if n != 0 {
-				if n < 0 {
-					n = len(in)
-				}
-				d.out = append(d.out, in[:n]...)
-				in = in[n:]
-				continue
+			for n < len(in) && !quotedSpecial[in[n]] {
+				n++
 			}
+			d.out = append(d.out, in[:n]...)
 		}
-		d.hold(in[0])
-		in = in[1:]
+		if n < len(in) {
+			d.hold(in[n])
+			n++
+		}
+		in = in[n:]
 	}
 	if d.ending {
 		d.flushHeld(true)
@@ -36,10 +33,7 @@ func (d *decoder) hold(c byte) {
 	first := h[0]
 	switch {
 	case c == '\n':
-		if first != '=' {
-			d.out = append(d.out, '\r', '\n')
-		}
-		d.held = h[:0]
+		d.flushHeld(true)
 	case isWSP(c), c == '\r':
 		if len(h) >= maxHeld {
 			d.flushHeld(false)
@@ -61,20 +55,26 @@ func (d *decoder) hold(c byte) {
 	}
 }
 
-// flushHeld gives out what was held as it is; at the end of the body that is
-// white space at the end of a line, or a soft line break, and goes.
+var quotedSpecial = stopAt("= \t\r\n")
+
+// flushHeld gives out what was held as it is. At the end of a line the white space
+// goes, and so does a soft line break with its line end.
 func (d *decoder) flushHeld(end bool) {
 	h := d.held
-	if end {
-		for len(h) > 0 && isSpace(h[len(h)-1]) {
-			h = h[:len(h)-1]
-		}
-		if len(h) == 1 && h[0] == '=' {
-			h = nil
-		}
+	d.held = d.held[:0]
+	if !end {
+		d.out = append(d.out, h...)
+		return
+	}
+	hard := len(h) > 0 && h[len(h)-1] == '\n'
+	h = trimSpace(h)
+	if len(h) == 1 && h[0] == '=' {
+		return
 	}
 	d.out = append(d.out, h...)
-	d.held = d.held[:0]
+	if hard {
+		d.out = append(d.out, crlf...)
+	}
 }
 
 func unhex(c byte) int {

@@ -13,7 +13,7 @@ func HeaderFields(dst, header []byte, names []string, not bool) []byte {
 			break
 		}
 		n := len(line)
-		for n < len(header) && isWSP(header[n]) && !blank(header[n:]) {
+		for n < len(header) && isWSP(header[n]) {
 			n += len(cutLine(header[n:]))
 		}
 		if named(line, names) != not {

@@ -1,7 +1,5 @@
 package message
 
-import "strings"
-
 // Limits of what is looked at. They bound the size of the result, not of the
 // message.
 const (
@@ -70,10 +68,10 @@ type Part struct {
 
 // IsMultipart says whether the part is sent as body-type-mpart (RFC 9051 §9). It
 // has at least one child: where the message has none there is a text of no bytes.
-func (p *Part) IsMultipart() bool { return strings.EqualFold(p.Type, "multipart") }
+func (p *Part) IsMultipart() bool { return equalFoldString(p.Type, "multipart") }
 
 // IsText says whether the part is sent as body-type-text, with its lines.
-func (p *Part) IsText() bool { return strings.EqualFold(p.Type, "text") }
+func (p *Part) IsText() bool { return equalFoldString(p.Type, "text") }
 
 // IsMessage says whether the part is a message/rfc822 (RFC 2046 §5.2.1) or
 // message/global (RFC 6532 §3.7) whose only child is the message inside.

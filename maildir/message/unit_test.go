@@ -1,0 +1,211 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func parse(t *testing.T, file string) *Message {
+	t.Helper()
+	var p Parser
+	return parseAll(t, &p, []byte(file))
+}
+
+func show(b []byte) string {
+	if b == nil {
+		return "-"
+	}
+	return string(b)
+}
+
+func showAddresses(list []Address) string {
+	var words []string
+	for _, a := range list {
+		words = append(words, fmt.Sprintf("%s|%s|%s|%s", show(a.Name), show(a.Route), show(a.Mailbox), show(a.Host)))
+	}
+	return strings.Join(words, " ")
+}
+
+func TestAddresses(t *testing.T) {
+	for i, c := range []struct{ in, want string }{
+		{"a@b", "-|-|a|b"},
+		{"a@b (Ann (of) B)", "Ann (of) B|-|a|b"},
+		{"Ann  Bee <a@b>, c@d", "Ann Bee|-|a|b -|-|c|d"},
+		{"\"Bee, \\\"Ann\\\"\" <a@b>", "Bee, \"Ann\"|-|a|b"},
+		{"<@x,@y:a@b>", "-|@x,@y|a|b"},
+		{"\"a b\"@c", "-|-|a b|c"},
+		{"a . b @ c . d", "-|-|a.b|c.d"},
+		{"a@[1.2.3.4]", "-|-|a|[1.2.3.4]"},
+		{"g:;", "-|-|g|- -|-|-|-"},
+		{"the group: a@b, Ann <c@d>; e@f", "-|-|the group|- -|-|a|b Ann|-|c|d -|-|-|- -|-|e|f"},
+		{"g: a@b", "-|-|g|- -|-|a|b -|-|-|-"},
+		{", a@b,,", "-|-|a|b"},
+		{"root", "-|-|root|MISSING_DOMAIN"},
+		{"<>", "-|-|MISSING_MAILBOX|MISSING_DOMAIN"},
+		{"Mary Smith", "Mary Smith|-|MISSING_MAILBOX|MISSING_DOMAIN"},
+		{"=?x?Q?y?= a@b", "=?x?Q?y?=|-|a|b"},
+		{"J. Doe <a@b", "J. Doe|-|a|b"},
+	} {
+		m := parse(t, "To: "+c.in+"\n\n")
+		if got := showAddresses(m.Envelope.To); got != c.want {
+			t.Errorf("%d: %q\n got %s\nwant %s", i, c.in, got, c.want)
+		}
+	}
+}
+
+func showParams(list []Param) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, string(p.Name)+"="+string(p.Value))
+	}
+	return strings.Join(words, "|")
+}
+
+func TestContentType(t *testing.T) {
+	for i, c := range []struct{ in, typ, params string }{
+		{"text/html", "text/html", "charset=us-ascii"},
+		{"Text/HTML; Charset=\"UTF-8\"", "Text/HTML", "Charset=UTF-8"},
+		{"image/png (a picture); name = \"a\\\"b.png\" ; x=y (z)", "image/png", "name=a\"b.png|x=y"},
+		{"", "text/plain", "charset=us-ascii"},
+		{"text", "text/plain", "charset=us-ascii"},
+		{"a/b; x*=utf-8''%e2", "a/b", "x*=utf-8''%e2"},
+		{"a/b; x*1=c; x*0=b; y=z", "a/b", "y=z|x=bc"},
+		{"a/b; x*0*=utf-8''a; x*1=\"b c\"", "a/b", "x*=utf-8''ab%20c"},
+		{"a/b; x*1=c; x*2=d", "a/b", "x*1=c|x*2=d"},
+		{"a/b;; x=y", "a/b", "x=y"},
+		{"a/b x=y", "a/b", "x=y"},
+	} {
+		m := parse(t, "Content-Type: "+c.in+"\n\n")
+		p := m.Parts[0]
+		if got := p.Type + "/" + p.Subtype; got != c.typ || showParams(p.Params) != c.params {
+			t.Errorf("%d: %q: %s %s, want %s %s", i, c.in, got, showParams(p.Params), c.typ, c.params)
+		}
+	}
+}
+
+func TestOtherFields(t *testing.T) {
+	m := parse(t, "Content-ID: <i>\nContent-Description:  d \n e\nContent-MD5: q==\nContent-Location: l\n"+
+		"Content-Language: de, en\nContent-Disposition: attachment; filename=f\nContent-Transfer-Encoding: BASE64\n"+
+		"Subject:  a \t b \r\n\tc\nFrom: f@g\nReply-To:\n\n")
+	p := m.Parts[0]
+	got := fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s|%s", p.ID, p.Description, p.MD5, p.Location, p.Language, p.Disposition, showParams(p.DispParams), p.Encoding)
+	if want := "<i>|d  e|q==|l|[de en]|attachment|filename=f|BASE64"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if e := m.Envelope; string(e.Subject) != "a b c" || showAddresses(e.Sender) != "-|-|f|g" || showAddresses(e.ReplyTo) != "-|-|f|g" || e.Date != nil {
+		t.Errorf("envelope %q", e)
+	}
+}
+
+// TestBoundaries shows bodies of the leaves.
+func TestBoundaries(t *testing.T) {
+	const head = "Content-Type: multipart/mixed; boundary=\"b\"\n\n"
+	inner := func(name string) string { return "--b\nContent-Type: multipart/mixed; boundary=" + name + "\n\n" }
+	for i, c := range []struct{ in, want string }{
+		{head + "pre\n--b\n\none\n--b\n\ntwo\n\n--b--\nepi\n--b\n\nno\n", "one,two\n"},
+		{head + "--b  \r\n\r\none\r\n--b-- \r\n", "one"},
+		{head + "--b\n\nunclosed\n", "unclosed\n"},
+		{head + "--b\n\n--b\n\n\n--b--", ","},
+		{head + "--b\nA: b\n--b\n\nx\n--b--", ",x"},
+		{head + "nothing", ""},
+		{head + inner("bb") + "--bb\n\nx\n--bb--\n--b\n\ny\n--b--\n", "x,y"},
+		{head + inner("c") + "--c\n\nx\n--b\n\ny\n--b--\n", "x,y"},
+		{head + inner("b") + "--b\n\nx\n--b--\n\n--b\n\ny\n--b--\n", "x,y"},
+		{"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: s\n\nx\n--b\nContent-Type: text/plain\n\ny\n--b--\n", "x,y"},
+		{head + "--b\nContent-Type: message/rfc822\n\nSubject: s\n\nx\n--b--\n", "x"},
+	} {
+		m := parse(t, c.in)
+		var leaves []string
+		for j := range m.Parts {
+			p := &m.Parts[j]
+			if p.Children == 0 {
+				leaves = append(leaves, c.in[p.Body.Start:p.Body.End])
+			}
+		}
+		if got := strings.Join(leaves, ","); got != c.want {
+			t.Errorf("%d: %q\n got %q\nwant %q", i, c.in, got, c.want)
+		}
+	}
+}
+
+func TestDecodeTransfer(t *testing.T) {
+	for i, c := range []struct{ encoding, in, want string }{
+		{"7bit", "a\nb\r\nc", "a\r\nb\r\nc"},
+		{"", "a\x00", "a\x00"},
+		{"Base64", "SGVs\r\nbG8=\n", "Hello"},
+		{"base64", "S!G-V s bG8", "Hello"},
+		{"base64", "SGk=SGk=", "HiHi"},
+		{"quoted-printable", "a=3Db=\n c \t\nd=\r\n", "a=b c\r\nd"},
+		{"quoted-printable", "=zz =4\n= \t\nx=", "=zz =4\r\nx"},
+		{"quoted-printable", "=c3=A9  end", "\xc3\xa9  end"},
+	} {
+		r, err := DecodeTransfer(iotest.OneByteReader(strings.NewReader(c.in)), c.encoding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%d: %s %q: %q %v, want %q", i, c.encoding, c.in, got, err, c.want)
+		}
+	}
+	if _, err := DecodeTransfer(nil, "x-uuencode"); !errors.Is(err, ErrUnknownEncoding) {
+		t.Errorf("unknown encoding: %v", err)
+	}
+}
+
+func TestHeaderFields(t *testing.T) {
+	const header = "A: 1\n folded\r\nB : 2\r\nno colon\na: 3\n\nbody: x\n"
+	for i, c := range []struct {
+		not  bool
+		want string
+	}{
+		{false, "A: 1\r\n folded\r\na: 3\r\n\r\n"},
+		{true, "B : 2\r\nno colon\r\n\r\n"},
+	} {
+		if got := HeaderFields(nil, []byte(header), []string{"a", "X"}, c.not); string(got) != c.want {
+			t.Errorf("%d: %q, want %q", i, got, c.want)
+		}
+	}
+	if got := HeaderFields(nil, []byte("b: 2"), []string{"B"}, false); string(got) != "b: 2\r\n\r\n" {
+		t.Errorf("without a line end: %q", got)
+	}
+}
+
+func TestReadError(t *testing.T) {
+	var p Parser
+	broken := errors.New("broken disk")
+	r := io.MultiReader(strings.NewReader("Subject: x\n\nbody"), iotest.ErrReader(broken))
+	if _, err := p.Parse(r); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := CopyCRLF(io.Discard, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if m := parseAll(t, &p, []byte("Subject: y\n\n")); !bytes.Equal(m.Envelope.Subject, []byte("y")) {
+		t.Errorf("after an error: %+v", m)
+	}
+}
+
+func TestCachedEnvelopeAllocations(t *testing.T) {
+	record := parse(t, "From: a b <c@d>\nTo: e@f, g@h\nSubject: s\n\n").AppendBinary(nil)
+	var e Envelope
+	if n := testing.AllocsPerRun(100, func() {
+		if err := e.UnmarshalCached(record); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if err := e.UnmarshalCached(record[:len(record)/4]); !errors.Is(err, ErrRecord) {
+		t.Errorf("cut record: %v", err)
+	}
+	record[0]++
+	if err := e.UnmarshalCached(record); !errors.Is(err, ErrRecord) {
+		t.Errorf("other version: %v", err)
+	}
+}
