@@ -50,7 +50,8 @@
 // Everything is strict: an untagged response that no line lists fails, and so does one left over at the end.
 //
 // Matching is by meaning: flags, attributes, capabilities and SEARCH numbers are sets; FETCH and STATUS
-// items come in any order; quoted and literal are one. "..." allows more of a list. $name binds a value at
+// items come in any order; quoted and literal are one. "..." allows more of a list, ?name
+// may be in a set or not. $name binds a value at
 // first sight (also inside a word: 1:$n) and compares afterwards, $_ matches anything. Human text is
 // never compared. A tagged line without a response code accepts any; "[]" demands none. OK|NO lists
 // alternatives.

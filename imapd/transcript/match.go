@@ -170,10 +170,30 @@ func (m *matcher) set(p, v []value, n int, e env) (env, bool) {
 	if rest {
 		p = p[:len(p)-1]
 	}
+	if n == 1 {
+		p, v = m.dropOptional(p, v)
+	}
 	if len(p)%n != 0 || len(v)%n != 0 || len(p) > len(v) || !rest && len(p) != len(v) {
 		return e, false
 	}
 	return m.groups(p, v, n, make([]bool, len(v)/n), e)
+}
+
+// dropOptional takes the members of a set that may be there or not, written ?name, out of both sides.
+func (m *matcher) dropOptional(p, v []value) (must, rest []value) {
+	isOptional := func(x value) bool { return x.kind == atom && len(x.text) > 1 && x.text[0] == '?' }
+	if !slices.ContainsFunc(p, isOptional) {
+		return p, v
+	}
+	rest = slices.Clone(v)
+	for _, x := range p {
+		if !isOptional(x) {
+			must = append(must, x)
+			continue
+		}
+		rest = slices.DeleteFunc(rest, func(y value) bool { return strings.EqualFold(y.text, x.text[1:]) })
+	}
+	return must, rest
 }
 
 func (m *matcher) groups(p, v []value, n int, used []bool, e env) (env, bool) {

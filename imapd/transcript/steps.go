@@ -23,7 +23,7 @@ func (p *player) steps() error {
 				n = len(run)
 			}
 			next := (*Step)(nil)
-			if n < len(run) && run[n].Conn == st.Conn && run[n].Kind == "S" {
+			if n < len(run) && run[n].Conn == st.Conn && (run[n].Kind == "S" || run[n].Kind == "EOF") {
 				next = &run[n]
 			}
 			err = p.block(run[:n], next)
@@ -123,8 +123,8 @@ func (p *player) send(c *conn, text string) error {
 	return nil
 }
 
-// block reads the responses of a run of U and ? lines, and the S line that ends it. Without such a line it
-// ends when every U line has come.
+// block reads the responses of a run of U and ? lines, and the S or EOF line that ends it. Without such a
+// line it ends when every U line has come.
 func (p *player) block(lines []Step, last *Step) error {
 	var must, may []*response
 	for _, st := range lines {
@@ -138,20 +138,25 @@ func (p *player) block(lines []Step, last *Step) error {
 			may = append(may, pat)
 		}
 	}
-	conn := 0
+	conn := connOf(lines, last)
 	var end *response
+	untilEOF := last != nil && last.Kind == "EOF"
+	if untilEOF {
+		last = nil
+	}
 	if last != nil {
-		conn = last.Conn
 		pat, err := p.pattern(last.Text)
 		if err != nil {
 			return err
 		}
 		end = pat
-	} else {
-		conn = lines[0].Conn
 	}
-	for end != nil || len(must) > 0 {
+	for end != nil || len(must) > 0 || untilEOF {
 		raw, err := p.conns[conn-1].next(patience)
+		if untilEOF && len(must) == 0 && err != nil && !errors.Is(err, errQuiet) {
+			p.closed[conn] = true
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("waiting for %s: %w", wanted(must, end), err)
 		}
@@ -171,6 +176,14 @@ func (p *player) block(lines []Step, last *Step) error {
 		return fmt.Errorf("want %s\n  got %q", wanted(must, end), raw)
 	}
 	return nil
+}
+
+// connOf is the connection of a block.
+func connOf(lines []Step, last *Step) int {
+	if last != nil {
+		return last.Conn
+	}
+	return lines[0].Conn
 }
 
 func wanted(must []*response, end *response) string {
