@@ -57,13 +57,21 @@ lint:
 		elif [ -n "$$CI" ]; then echo "mandoc is not installed" >&2; exit 1; \
 		else echo "mandoc is not installed: the manual pages were not checked"; fi
 
+# Before Go 1.27 a target may fail with nothing but "context deadline exceeded" as its time ends, with no input
+# found (go.dev/issue/75804). That alone is let pass; whatever names an input or a line is not.
 ## fuzz         every fuzz target for FUZZTIME (20s)
 fuzz:
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
 	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
 	while read -r pkg target; do \
 		echo "$$pkg $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" 2>&1); status=$$?; \
+		echo "$$out" | grep -v '^fuzz: elapsed: [0-9]*s, gathering' | tail -n 40; \
+		test $$status -eq 0 && continue; \
+		if echo "$$out" | grep -qx ' *context deadline exceeded' && \
+			! echo "$$out" | grep -q 'Failing input\|panic\|hung or terminated\|\.go:[0-9]'; then \
+			echo "nothing found; see go.dev/issue/75804"; continue; fi; \
+		exit 1; \
 	done
 
 ## interop      mbsync, offlineimap, neomutt, curl and others against the daemon
