@@ -66,8 +66,10 @@ func startServer(t testing.TB, tweak func(*testServer)) *testServer {
 	t.Cleanup(func() {
 		s.stop()
 		ln.Close()
-		for _, err := range maildir.Check(s.mail) {
-			t.Error(err)
+		if _, err := os.Stat(s.mail); err == nil { // else nobody logged in
+			for _, err := range maildir.Check(s.mail) {
+				t.Error(err)
+			}
 		}
 		if n := panics.Swap(0); n > 0 {
 			t.Errorf("%d panics were recovered", n)

@@ -13,7 +13,7 @@ import (
 
 // loginOK tells of a successful login.
 func loginOK(log *slog.Logger, l *Login) {
-	log.Info("login", "user", l.User, "method", l.Mechanism, "tls", l.Info.TLS, "listener", l.Info.Listener,
+	log.Info("login", "method", l.Mechanism, "tls", l.Info.TLS, "listener", l.Info.Listener,
 		"client", l.ClientID["name"])
 }
 

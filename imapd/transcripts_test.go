@@ -64,5 +64,6 @@ func TestEveryOutcomeHasATranscript(t *testing.T) {
 
 // untestable are codes that no dialogue can provoke in a healthy server, with the test that does.
 var untestable = map[string]string{
-	"SERVERBUG": "TestInternalErrorIsAnswered",
+	"SERVERBUG":  "TestInternalErrorIsAnswered",
+	"CORRUPTION": "TestStoreErrorsAreMapped",
 }
