@@ -18,11 +18,12 @@
 //
 // [Message.Parts] is the tree in preorder, flat, so that it can be cached and
 // walked without recursion. The line end before a boundary line belongs to the
-// boundary (RFC 2046 §5.1.1), except where the part has no body: then it is
-// the blank line that ends the part's header and stays there. Hence for
-// every part Header.End == Body.Start, children lie inside their parent's
-// body in order, and what lies between them are boundary lines, preamble and
-// epilogue.
+// boundary (RFC 2046 §5.1.1), also where that is the blank line after the header of
+// a part without a body: such a header ends with its last field. For every
+// part Header.End == Body.Start; children lie inside their parent's body in
+// order, and what lies between them are boundary lines, preamble and epilogue.
+// A multipart in which no boundary line was found has one child of no bytes at
+// its end; a message/rfc822 always has one, the message inside.
 //
 // # Limits
 //
