@@ -97,6 +97,7 @@ var e, F int
 			"maildir/a.go":     "package maildir\nimport (\"os\"; \"log\"; \"context\")\nfunc f() { os.Rename(``, ``); log.Fatalf(``); _ = context.TODO(); _ = os.ErrExist; os.ReadFile(\"/proc/stat\") }",
 			"cmd/x/main.go":    "package main\nimport \"os\"\nfunc main() { os.Exit(1) }",
 			"maildir/fsx/a.go": "package fsx\nimport \"os\"\nfunc f() { os.Rename(``, ``) }",
+			"maildir/check.go": "package maildir\nimport \"os\"\nfunc g() { os.Stat(``) }",
 			"imapd/a.go":       "package imapd\nimport \"os\"\nvar a, b = os.ErrDeadlineExceeded, os.Getpid()",
 			"auth/a_test.go":   "package auth\nimport \"os\"\nfunc f() { os.Exit(1) }",
 		},
