@@ -51,15 +51,13 @@ func (b *binarySection) part(m *msgData) (*message.Part, bool) {
 	return &m.structure.Parts[i], true
 }
 
-// reader gives the decoded bytes. Parts that lines matter in are read with CRLF line ends first; the whole
-// message is not decoded, it has no encoding of its own.
+// reader gives the decoded bytes. The whole message is not decoded, it has no encoding of its own.
 func (b *binarySection) reader(m *msgData, part *message.Part) (io.Reader, error) {
 	if len(b.path) == 0 {
-		e, err := m.whole()
-		return newCRLFReader(m.section(e)), err
+		whole := message.Extent{Range: message.Range{End: m.file.FileSize()}}
+		return message.DecodeTransfer(m.section(whole), "binary")
 	}
-	src := m.section(part.Body)
-	return message.DecodeTransfer(newCRLFReader(src), part.Encoding)
+	return message.DecodeTransfer(m.section(part.Body), part.Encoding)
 }
 
 func (b *binarySection) size(m *msgData, part *message.Part) (int64, error) {
@@ -136,57 +134,4 @@ func (a *binarySizeAtt) write(_ *session, w *responder, m *msgData) error {
 	}
 	w.Number64(size)
 	return nil
-}
-
-// crlfReader turns bare LF into CRLF as it is read and leaves every other byte, NUL too, as it is.
-type crlfReader struct {
-	r       io.Reader
-	last    byte
-	pending bool // a LF whose CR has been given
-}
-
-func newCRLFReader(r io.Reader) io.Reader { return &crlfReader{r: r} }
-
-func (c *crlfReader) Read(p []byte) (int, error) {
-	if len(p) < 2 {
-		return c.small(p)
-	}
-	n := 0
-	if c.pending {
-		p[0], c.pending, n = '\n', false, 1
-	}
-	half := (len(p) - n) / 2
-	raw := p[len(p)-half:] // read into the upper half, expand downwards from the start
-	k, err := c.r.Read(raw)
-	for _, b := range raw[:k] {
-		if b == '\n' && c.last != '\r' {
-			p[n] = '\r'
-			n++
-		}
-		p[n] = b
-		n++
-		c.last = b
-	}
-	return n, err
-}
-
-// small serves callers with a buffer too small to expand in.
-func (c *crlfReader) small(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if c.pending {
-		p[0], c.pending = '\n', false
-		return 1, nil
-	}
-	n, err := c.r.Read(p[:1])
-	if n == 1 {
-		if p[0] == '\n' && c.last != '\r' {
-			p[0], c.pending = '\r', true
-			c.last = '\n'
-			return 1, err
-		}
-		c.last = p[0]
-	}
-	return n, err
 }

@@ -112,7 +112,7 @@ func (a *sectionAtt) extent(m *msgData) (message.Extent, bool, error) {
 		return part.Header, true, nil
 	}
 	if len(a.section.Part) > 0 { // HEADER and TEXT of a part are those of the message in it
-		if !part.IsMessage() || part.Children == 0 {
+		if !isMessage(part) {
 			return message.Extent{}, false, nil
 		}
 		part = &m.structure.Parts[i+1]

@@ -47,13 +47,6 @@ func writeMultipart(w *responder, m *message.Message, i int, extension bool) {
 		writeBody(w, m, int(child), extension)
 		child = m.Parts[child].Next
 	}
-	if p.Children == 0 { // the grammar wants one
-		w.Raw(`("text" "plain" NIL NIL NIL "7bit" 0 0`)
-		if extension {
-			w.Raw(" NIL NIL NIL NIL")
-		}
-		w.Special(')')
-	}
 	w.SP().String(p.Subtype)
 	if extension {
 		w.SP()
@@ -68,7 +61,7 @@ func writeSinglePart(w *responder, m *message.Message, i int, extension bool) {
 	writeParams(w, p.Params)
 	w.SP().NString(p.ID).SP().NString(p.Description).SP().String(p.Encoding).SP().Number64(p.Body.Size)
 	switch {
-	case p.IsMessage() && p.Children == 1:
+	case isMessage(p):
 		w.SP()
 		writeEnvelope(w, p.Envelope)
 		w.SP()
@@ -82,6 +75,10 @@ func writeSinglePart(w *responder, m *message.Message, i int, extension bool) {
 		writeExtension(w, p)
 	}
 }
+
+// isMessage tells whether a part is shown with the message in it. IMAP4rev1 knows message/rfc822 only; a
+// message/global (RFC 6532) is opaque to its clients (RFC 3501 §9, body-type-msg).
+func isMessage(p *message.Part) bool { return p.IsMessage() && !p.IsGlobal() && p.Children == 1 }
 
 // writeExtension is what single and multiple parts have in common: disposition, language, location.
 func writeExtension(w *responder, p *message.Part) {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
@@ -32,26 +31,6 @@ func TestMatchesIsBounded(t *testing.T) {
 	if matches(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 250), '/') {
 		t.Error("matched")
 	}
-}
-
-// TestCRLFReader: bare LF becomes CRLF whatever the sizes of reads and buffers.
-func TestCRLFReader(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.StringOf(rapid.SampledFrom([]rune("a\r\n\x00"))).Draw(t, "in")
-		want := strings.ReplaceAll(strings.ReplaceAll(in, "\r\n", "\n"), "\n", "\r\n")
-		src := io.Reader(strings.NewReader(in))
-		if rapid.Bool().Draw(t, "one byte") {
-			src = iotest.OneByteReader(src)
-		}
-		var got bytes.Buffer
-		buf := make([]byte, rapid.IntRange(1, 9).Draw(t, "buffer"))
-		if _, err := io.CopyBuffer(onlyWriter{&got}, onlyReader{newCRLFReader(src)}, buf); err != nil {
-			t.Fatal(err)
-		}
-		if got.String() != want {
-			t.Fatalf("%q gives %q, not %q", in, got.String(), want)
-		}
-	})
 }
 
 func TestClip(t *testing.T) {
