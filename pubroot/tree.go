@@ -2,12 +2,11 @@ package pubroot
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/fsx"
 )
 
 // Options say where a public root is and how it is laid out.
@@ -27,12 +26,13 @@ type Tree struct {
 // Open opens the public root. A missing directory is an error: it would look like a root from which all
 // folders were taken away.
 func Open(store *maildir.Store, o Options) (*Tree, error) {
-	info, err := os.Stat(o.Root)
+	var disk fsx.FS
+	dir, err := disk.OpenDir(o.Root)
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a directory", o.Root)
+	if err := dir.Close(); err != nil {
+		return nil, err
 	}
 	t, err := store.Tree(maildir.TreeOptions{
 		Root: o.Root, Layout: o.Layout, Separator: o.Separator, Follow: o.Follow, DiskUTF8: o.DiskUTF8,

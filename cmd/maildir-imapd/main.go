@@ -98,6 +98,9 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if _, err := os.Stat(file); err != nil {
+		file += " (absent: all defaults)"
+	}
 	fmt.Fprintf(stdout, "%s is good\n", file)
 	return nil
 }
