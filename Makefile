@@ -24,6 +24,8 @@ FUZZTIME ?= 20s
 DEMO     ?=
 # More words for go test, as in: make test TESTFLAGS='-v -run Idle'
 TESTFLAGS ?=
+# and for the benchmark: make bench BENCHFLAGS='-messages 1000'
+BENCHFLAGS ?=
 
 INSTALL = install
 
@@ -80,7 +82,7 @@ interop: build
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir
 bench: build
-	$(GO) run ./contrib/bench
+	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd $(GO) run ./contrib/bench $(BENCHFLAGS)
 
 ## demo         a server with mail in it, until Ctrl-C (DEMO=once: one visit)
 demo: build
