@@ -32,13 +32,13 @@ type Command struct {
 }
 
 // Commands are those of RFC 9051 §6, RFC 3501 §6 and the extensions that we announce. NOOP, CHECK and the
-// like know no NO: RFC 9051 gives them none.
+// like know no NO: RFC 9051 gives them none. UNSUBSCRIBE takes any name, so that stale ones can be got rid of.
 var Commands = []Command{
 	{"CAPABILITY", "nas", false}, {"NOOP", "nas", false}, {"LOGOUT", "nas", false}, {"ID", "nas", false},
 	{"STARTTLS", "n", false}, {"LOGIN", "n", true}, {"AUTHENTICATE", "n", true},
 	{"ENABLE", "as", false}, {"SELECT", "as", true}, {"EXAMINE", "as", true},
 	{"CREATE", "as", true}, {"DELETE", "as", true}, {"RENAME", "as", true},
-	{"SUBSCRIBE", "as", true}, {"UNSUBSCRIBE", "as", true},
+	{"SUBSCRIBE", "as", true}, {"UNSUBSCRIBE", "as", false},
 	{"LIST", "as", false}, {"LSUB", "as", false}, {"XLIST", "as", false}, {"STATUS", "as", true},
 	{"APPEND", "as", true}, {"NAMESPACE", "as", false}, {"IDLE", "as", false}, {"COMPRESS", "as", true},
 	{"CHECK", "s", false}, {"CLOSE", "s", false}, {"UNSELECT", "s", false}, {"EXPUNGE", "s", true},

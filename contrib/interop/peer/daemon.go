@@ -82,6 +82,27 @@ func StartDaemon(o Options) (*Server, error) {
 	return s, nil
 }
 
+// StartActivated runs our daemon as systemd's sockets do: systemd-socket-activate listens, and starts the
+// program at the first connection with the sockets named imap and imaps.
+func StartActivated(o Options) (*Server, error) {
+	activate, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		return nil, fmt.Errorf("systemd-socket-activate is not installed (Debian: systemd): %w", err)
+	}
+	d, err := ConfigureDaemon(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Name: "maildir-imapd", Addr: d.Addr, TLSAddr: d.TLSAddr, Dir: d.Dir, UID: os.Getuid(),
+		argv: []string{activate, "-l", d.Addr, "-l", d.TLSAddr, "--fdname=imap:imaps", d.Bin, "-config", d.Config},
+	}
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // The limits come last: Extra may go on with the same section or open others.
 const daemonTemplate = `[server]
 hostname = localhost

@@ -35,6 +35,8 @@ type Server struct {
 	Addr string // plain IMAP, 127.0.0.1:port
 	Dir  string
 	UID  int // who must own the mail
+	// TLSAddr takes TLS from the first byte, with a certificate that nobody signed; empty where there is none.
+	TLSAddr string
 
 	argv   []string
 	cmd    *exec.Cmd
