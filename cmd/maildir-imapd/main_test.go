@@ -206,3 +206,10 @@ func TestOverPipe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDefaultsAgree: the engine's defaults are those of an empty configuration.
+func TestDefaultsAgree(t *testing.T) {
+	if d := cmp.Diff(imapd.DefaultLimits(), engineLimits(config.Default())); d != "" {
+		t.Errorf("(-engine +config):\n%s", d)
+	}
+}

@@ -1,0 +1,89 @@
+#!/bin/bash
+# checks.sh: what the units promise, one line each. Runs inside boot.sh's container, where /work is its folder.
+failed=0
+ok() { # ok WHAT COMMAND...
+	local what=$1 said
+	shift
+	if said=$("$@" 2>&1); then echo "ok    $what"; else failed=1; echo "FAIL  $what: $said"; fi
+}
+prop() { systemctl show -P "$1" maildir-imapd.service; }
+journal() { journalctl -q -o cat -u maildir-imapd.service; }
+logged() { for _ in $(seq 100); do journal | grep -q -- "$1" && return; sleep 0.1; done; echo "no $1 in the journal"; return 1; }
+status() { for _ in $(seq 100); do prop StatusText | grep -q -- "$1" && return; sleep 0.1; done; prop StatusText; return 1; }
+imap() { # imap COMMANDS: what the server answers on port 143
+	exec 3<>/dev/tcp/127.0.0.1/143 || return
+	printf "$1" >&3
+	timeout 10 cat <&3 | tr -d '\r'
+	exec 3>&-
+}
+greeted() { exec 3<>/dev/tcp/127.0.0.1/143 && timeout 10 head -n 1 <&3 | grep -q '^\* OK'; }
+verified() { # of the machine's other units nothing is asked
+	local said
+	said=$(systemd-analyze verify --man=no maildir-imapd.service maildir-imapd-imap.socket maildir-imapd-imaps.socket 2>&1 | grep maildir-imapd)
+	echo "$said"
+	[ -z "$said" ]
+}
+
+install /work/maildir-imapd /usr/sbin/maildir-imapd
+install -m 644 /work/*.socket /work/*.service /etc/systemd/system/
+id vmail >/dev/null 2>&1 || useradd --system --home-dir /srv/mail --shell /usr/sbin/nologin vmail
+install -d -o vmail -g vmail /srv/mail
+install -d /etc/maildir-imapd
+cat >/etc/maildir-imapd/imapd.ini <<'INI'
+[server]
+hostname = mail.example.org
+[auth]
+cleartext = yes
+[mail]
+path = /srv/mail/%u
+INI
+echo 'ann:{PLAIN}secret' >/etc/maildir-imapd/users.passwd
+systemctl daemon-reload
+
+ok 'the units are valid' verified
+ok 'security score' systemd-analyze security --threshold=20 --no-pager maildir-imapd.service
+ok 'the sockets start' systemctl start maildir-imapd-imap.socket maildir-imapd-imaps.socket
+ok 'the service waits for a client' [ "$(prop ActiveState)" = inactive ]
+answer=$(imap 'a LOGIN ann secret\r\nb CREATE Sent\r\nc APPEND Sent {5+}\r\nhallo\r\nd LOGOUT\r\n')
+ok 'greeting' grep -q '^\* OK .*mail.example.org' <<<"$answer"
+ok 'login, folder, message' grep -q '^c OK ' <<<"$answer"
+ok 'active by notification' [ "$(prop ActiveState) $(prop Type)" = 'active notify' ]
+ok 'status text' status 'listening on .*imaps \[::\]:993'
+ok 'runs as vmail' [ "$(stat -c %U "/proc/$(prop MainPID)")" = vmail ]
+ok 'the mail is its own' [ "$(stat -c '%U %a' /srv/mail/ann)" = 'vmail 700' ]
+ok 'the key is private' [ "$(stat -Lc '%U %a' /var/lib/maildir-imapd/self-signed.pem)" = 'vmail 600' ]
+ok 'the journal has the login' logged '^msg=login '
+ok 'the journal knows levels' bash -c 'journalctl -q -p warning -o cat -u maildir-imapd | grep -q self-signed'
+
+pid=$(prop MainPID)
+ok 'reload' systemctl reload maildir-imapd
+ok 'reloaded' logged SIGHUP
+echo 'bob:{PLAIN}geheim' >>/etc/maildir-imapd/users.passwd
+ok 'a new user is noticed' logged 'password file: 2 users, 1 before'
+echo frob >>/etc/maildir-imapd/imapd.ini
+ok 'a mistake stands in the status' status 'imapd.ini:7: '
+sed -i '$d' /etc/maildir-imapd/imapd.ini
+ok 'and goes when it is mended' status '^[0-9]* connections'
+ok 'the process is the same' [ "$(prop MainPID)" = "$pid" ]
+
+for _ in $(seq 60); do
+	greeted && echo in || echo refused
+	exec 3>&-
+	sleep 0.05
+done >/tmp/clients 2>&1 &
+sleep 0.5
+ok 'restart' systemctl restart maildir-imapd
+wait $!
+ok 'refuses none of 60 clients' bash -c '[ "$(sort /tmp/clients | uniq -c | tr -s " ")" = " 60 in" ] || { sort /tmp/clients | uniq -c; exit 1; }'
+mkdir -p /etc/systemd/system/maildir-imapd.service.d
+printf '[Service]\nWatchdogSec=2s\n' >/etc/systemd/system/maildir-imapd.service.d/short.conf
+systemctl daemon-reload && systemctl restart maildir-imapd
+sleep 5
+ok 'the watchdog is fed' [ "$(prop NRestarts) $(prop ActiveState)" = '0 active' ]
+kill -STOP "$(prop MainPID)"
+ok 'and restarts what hangs' bash -c 'for _ in $(seq 150); do [ "$(systemctl show -P NRestarts maildir-imapd)" != 0 ] && exit; sleep 0.1; done; exit 1'
+ok 'which serves again' greeted
+ok 'stop' systemctl stop maildir-imapd.service
+ok 'the next client starts it' greeted
+[ "$failed" = 0 ] || journal
+exit "$failed"
