@@ -61,6 +61,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.passwords.file.Len() == 0 {
 		log.Warn("nobody can log in: the password file has no users", "file", cfg.Auth.File, "do", "maildir-imapctl passwd USER")
 	}
+	warnFiles(cfg, log)
 	state := stateDir(cfg, log)
 	d.seed = loginSeed(state)
 	d.auth = newAuthenticator(cfg, hostname(cfg), d.passwords.file, d.seed)

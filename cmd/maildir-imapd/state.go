@@ -28,6 +28,20 @@ func stateDir(c *config.Config, log *slog.Logger) string {
 	return dir
 }
 
+// spareFiles is what the daemon needs besides one descriptor a connection: mailboxes, messages being read.
+const spareFiles = 512
+
+// warnFiles tells of a limit of the system's that is met before [limits] max_connections. Go has raised the soft
+// limit to the hard one already.
+func warnFiles(c *config.Config, log *slog.Logger) {
+	var r unix.Rlimit
+	need := uint64(c.Limits.MaxConnections) + spareFiles
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && r.Cur < need {
+		log.Warn("fewer files may be open than [limits] max_connections needs", "may", r.Cur, "needs", need,
+			"do", "raise LimitNOFILE= in the unit, or lower the key")
+	}
+}
+
 // writable is dir, or nothing where this user cannot write in it.
 func writable(dir string) string {
 	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {

@@ -28,7 +28,7 @@ type watcher struct {
 
 	mu     sync.Mutex // guards what follows
 	prints map[string]string
-	dirs   map[string]bool
+	dirs   map[string]bool // true: watched, false: cannot be, and said so
 }
 
 const (
@@ -108,11 +108,11 @@ func (w *watcher) rewatch() {
 	}
 	for dir := range want {
 		// Adding again is cheap, and needed where the directory itself was replaced.
-		if err := w.fs.Add(dir); err != nil {
+		err := w.fs.Add(dir)
+		if watched, known := w.dirs[dir]; err != nil && (watched || !known) {
 			w.log.Warn("cannot watch a directory; SIGHUP reloads its files", "dir", dir, "err", err)
-			continue
 		}
-		w.dirs[dir] = true
+		w.dirs[dir] = err == nil
 	}
 }
 
