@@ -139,7 +139,7 @@ func start(dir string) (cs []*contender, stock *contender, err error) {
 
 // daemonLimits lets one address open as many connections as the memory row does.
 func daemonLimits() string {
-	return fmt.Sprintf("max_connections = %d\nper_user = %d\nper_ip = %d\nper_user_ip = %d\n", *idlers+200, *idlers+200, *idlers+200, *idlers+200)
+	return fmt.Sprintf("max_connections = %d\nper_user = %d\nper_ip = %d\n", *idlers+200, *idlers+200, *idlers+200)
 }
 
 // run measures every row once, on a mailbox that was never opened.

@@ -123,7 +123,7 @@ func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var all []string
 	for _, sub := range []string{"cur", "new"} {
-		paths, err := filepath.Glob(filepath.Join(dir, sub, "[!.]*"))
+		paths, err := filepath.Glob(filepath.Join(dir, sub, "[^.]*"))
 		if err != nil {
 			t.Fatal(err)
 		}
