@@ -67,8 +67,6 @@ func (f *FS) check(op, dir, name string) error {
 	return nil
 }
 
-func (f *FS) crashed() bool { return atomic.LoadUint32(&f.dead) != 0 }
-
 func (f *FS) warn(op, path string, err error) {
 	if f.Warn != nil {
 		f.Warn(op, path, err)
