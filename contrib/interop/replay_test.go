@@ -3,11 +3,13 @@
 package interop
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ func TestReplayDovecot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := newAccounts(t, startPeer(t, "dovecot"))
+	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{}))
 	replayed, skipped := 0, 0
 	var differs []string
 	for _, s := range scripts {
@@ -72,9 +74,13 @@ func TestReplayDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := newAccounts(t, startPeer(t, "maildir-imapd"))
+	common := newAccounts(t, startPeer(t, "maildir-imapd", peer.Options{}))
 	for _, s := range scripts {
 		t.Run(s.Name(), func(t *testing.T) {
+			next := common
+			if o, special := configFor(s); special {
+				next = newAccounts(t, startPeer(t, "maildir-imapd", o))
+			}
 			for _, v := range s.Variants() {
 				t.Run(string(v), func(t *testing.T) {
 					err := transcript.Run(s, next(), v)
@@ -90,16 +96,37 @@ func TestReplayDaemon(t *testing.T) {
 	}
 }
 
+// configFor is the configuration of a transcript that needs a server of its own.
+func configFor(s *transcript.Script) (o peer.Options, special bool) {
+	for _, need := range s.Needs {
+		special = true
+		switch need {
+		case "config:tls-only":
+			o.Set = map[string]string{"cleartext": "tls-only"}
+		case "config:one-connection":
+			o.Extra += "max_connections = 1\n"
+		case "config:limits":
+			o.Extra += "max_line = 1k\n"
+		case "public":
+			o.Extra += "\n[namespace \"public\"]\nprefix = Public/\npath = DIR/public/%u\nlayout = fs\nacl = anyone lr\n"
+		case "restart":
+		default: // tls is everywhere; faults of the disk are for tests inside the process
+			special = false
+		}
+	}
+	return o, special
+}
+
 // accounts is how many users a server under replay has: one for every run of a transcript.
 const accounts = 3000
 
-func startPeer(t *testing.T, name string) *peer.Server {
+func startPeer(t *testing.T, name string, o peer.Options) *peer.Server {
 	t.Helper()
 	users := map[string]string{}
 	for n := range accounts {
 		users[fmt.Sprintf("u%d", n)] = "secret"
 	}
-	o := peer.Options{Dir: workDir(t), Users: users}
+	o.Dir, o.Users = workDir(t), users
 	start := peer.StartDaemon
 	if name == "dovecot" {
 		start = peer.StartDovecot
@@ -127,13 +154,20 @@ func newAccounts(t *testing.T, s *peer.Server) func() *transcript.Server {
 		if n++; n > accounts {
 			t.Fatal("out of accounts")
 		}
-		return &transcript.Server{
+		srv := &transcript.Server{
 			Dial:     func() (net.Conn, error) { return net.DialTimeout("tcp", s.Addr, 5*time.Second) },
 			User:     user,
 			Password: "secret",
 			MailDir:  s.MailDir(user),
 			Owner:    s.UID,
 		}
+		if s.Name != "dovecot" {
+			srv.TLS = &tls.Config{InsecureSkipVerify: true} // the certificate is the daemon's own
+			srv.Restart, srv.Locks = s.Restart, true
+			srv.Public = filepath.Join(s.Dir, "public", user)
+			srv.Offers = []string{"config:tls-only", "config:one-connection", "config:limits"}
+		}
+		return srv
 	}
 }
 

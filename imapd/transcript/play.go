@@ -30,7 +30,7 @@ type Server struct {
 	Clock   func(time.Duration)       // moves the server's clock; nil: the player sleeps
 	Fault   func(syscall.Errno) error // every change of the disk fails with this; 0 ends it
 	Public  string                    // directory of a public namespace "Public/", fs layout, read-only
-	Locks   bool                      // the server waits a short time only for dotlocks
+	Locks   bool                      // the server waits for dotlocks less long than the player for answers
 	Offers  []string                  // further things that transcripts may need, such as config:tls-only
 	Check   func() error              // run at the end, after the connections are closed
 }
@@ -67,7 +67,7 @@ var ErrNeeds = errors.New("the server does not offer")
 var ErrCaps = errors.New("the server does not announce")
 
 // patience is how long a response may take: more than any fixed delay of failed logins.
-const patience = 12 * time.Second
+const patience = 15 * time.Second
 
 type player struct {
 	s       *Script

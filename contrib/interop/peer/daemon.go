@@ -66,7 +66,16 @@ func ConfigureDaemon(o Options) (*Daemon, error) {
 		Addr: fmt.Sprintf("127.0.0.1:%d", plain), TLSAddr: fmt.Sprintf("127.0.0.1:%d", tls),
 	}
 	r := strings.NewReplacer("DIR", o.Dir, "PLAIN", d.Addr, "TLS", d.TLSAddr, "LIMIT", fmt.Sprint(o.Limit))
-	return d, os.WriteFile(d.Config, []byte(r.Replace(daemonTemplate)+o.Extra), 0o644)
+	text := daemonTemplate + o.Extra
+	for key, value := range o.Set {
+		_, rest, ok := strings.Cut(text, "\n"+key+" = ")
+		if !ok {
+			return nil, fmt.Errorf("no key %s to set", key)
+		}
+		old, _, _ := strings.Cut(rest, "\n")
+		text = strings.Replace(text, "\n"+key+" = "+old+"\n", "\n"+key+" = "+value+"\n", 1)
+	}
+	return d, os.WriteFile(d.Config, []byte(r.Replace(text)), 0o644)
 }
 
 // StartDaemon runs our daemon on its own listeners.

@@ -26,6 +26,7 @@ type Options struct {
 	Limit int               // connections it must bear; 0 means 200
 	Best  bool              // Dovecot only: re-used imap and imap-login processes
 	Extra string            // further lines of configuration, as the server spells them
+	Set   map[string]string // our daemon only: values of keys that the template has
 	Bin   string            // our daemon only: the program; empty means found by FindDaemon
 }
 
