@@ -151,7 +151,7 @@ func (t *txn) distinct(list []newcomer) {
 }
 
 // validGUID: values of the uidlist's keys hold no spaces.
-func validGUID(s string) bool { return s != "" && strings.IndexAny(s, " \t") < 0 }
+func validGUID(s string) bool { return s != "" && !strings.ContainsAny(s, " \t") }
 
 // publishNew shows the newcomers to all sessions.
 func (t *txn) publishNew(list []newcomer) {
@@ -161,8 +161,9 @@ func (t *txn) publishNew(list []newcomer) {
 		for i := range list {
 			n := &list[i]
 			e := entry{uid: n.uid, saved: saved, modseq: t.next(s), flags: n.flags.System, keywords: n.flags.Keywords, size: n.size, date: n.date}
+			e.bits = placed
 			if n.known {
-				e.bits = verified
+				e.bits |= verified
 			}
 			p := s.append(e, []byte(n.base))
 			s.noteInfo(p, n.name[len(n.base):])

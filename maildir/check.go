@@ -1,4 +1,212 @@
 package maildir
 
-// Check verifies a tree: see doc.go. (being written)
-func Check(root string) []error { return nil }
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/maildir/message"
+)
+
+// Check verifies the numbered invariants of doc.go for every mailbox below
+// root, which must be quiet: no program may be changing it. Each error names
+// the file and the invariant. Nothing is changed.
+func Check(root string) []error {
+	var c checker
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !d.IsDir() {
+			return nil
+		}
+		if n := d.Name(); path != root && (n == "cur" || n == "new" || n == "tmp") {
+			return filepath.SkipDir
+		}
+		if st, err := os.Stat(filepath.Join(path, "cur")); err == nil && st.IsDir() {
+			c.mailbox(path)
+		}
+		return nil
+	})
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	return c.errs
+}
+
+type checker struct {
+	errs []error
+	path string
+}
+
+func (c *checker) fail(invariant int, file, format string, a ...any) {
+	c.errs = append(c.errs, fmt.Errorf("%s: invariant %d: %s", filepath.Join(c.path, file), invariant, fmt.Sprintf(format, a...)))
+}
+
+func (c *checker) mailbox(path string) {
+	c.path = path
+	var f fsx.FS
+	dir, err := f.OpenDir(path)
+	if err != nil {
+		c.errs = append(c.errs, err)
+		return
+	}
+	defer dir.Close()
+	files := c.files(dir)
+	list := c.uidlist(dir)
+	if _, err := dir.StatName(uidlistFile + ".lock"); err == nil {
+		c.fail(3, uidlistFile+".lock", "left behind, or somebody is at work")
+	}
+	if list == nil {
+		return
+	}
+	known := make(map[string]imap.UID, len(list.records))
+	for _, r := range list.records {
+		known[r.base] = r.uid
+	}
+	c.index(dir, list, files, known)
+}
+
+// files checks that base names are unique.
+func (c *checker) files(dir *fsx.Dir) map[string]string {
+	files := make(map[string]string)
+	for _, sub := range []string{"new", "cur"} {
+		d, err := dir.Sub(sub)
+		if err != nil {
+			c.errs = append(c.errs, err)
+			continue
+		}
+		names, err := d.Names()
+		d.Close()
+		if err != nil {
+			c.errs = append(c.errs, err)
+			continue
+		}
+		for _, n := range names {
+			if !isMessageName(n) {
+				continue
+			}
+			base, _ := splitName(n)
+			if was, ok := files[base]; ok {
+				c.fail(2, sub+"/"+n, "has the base name of %s", was)
+			}
+			files[base] = sub + "/" + n
+		}
+	}
+	return files
+}
+
+func (c *checker) uidlist(dir *fsx.Dir) *uidlist {
+	b, _, err := dir.ReadFile(uidlistFile, listLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // never opened
+	}
+	if err != nil {
+		c.errs = append(c.errs, err)
+		return nil
+	}
+	u, err := parseUIDList(b)
+	if err != nil {
+		c.fail(1, uidlistFile, "%v", err)
+		return nil
+	}
+	lines := strings.Count(string(b), "\n") - 1
+	if u.rewrite || len(u.partial) > 0 || lines != len(u.records) {
+		c.fail(1, uidlistFile, "%d lines, %d good ones, unfinished %q", lines, len(u.records), u.partial)
+	}
+	seen := make(map[string]imap.UID)
+	for _, r := range u.records {
+		if was, ok := seen[r.base]; ok {
+			c.fail(1, uidlistFile, "%q has the UIDs %d and %d", r.base, was, r.uid)
+		}
+		seen[r.base] = r.uid
+	}
+	return u
+}
+
+// index reads the index as a process that starts would, and compares.
+func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, known map[string]imap.UID) {
+	m := &Mailbox{dir: dir}
+	m.index.m = m
+	b, _, err := dir.ReadFile(indexName, indexLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		c.errs = append(c.errs, err)
+		return
+	}
+	n, ok := m.index.apply(b, true)
+	if !ok || n < len(b) {
+		// A torn or damaged end is cut by the next writer: no fault, but what
+		// follows cannot be compared.
+		return
+	}
+	s := &m.state
+	if s.validity != list.validity {
+		c.fail(4, indexName, "UIDVALIDITY %d, %s has %d", s.validity, uidlistFile, list.validity)
+		return
+	}
+	if !strings.EqualFold(s.guid, list.guid) {
+		c.fail(4, indexName, "GUID %s, %s has %s", s.guid, uidlistFile, list.guid)
+	}
+	for i := range s.list {
+		e := &s.list[i]
+		base := string(s.base(e))
+		if uid, ok := known[base]; ok && uid != e.uid {
+			c.fail(5, indexName, "%q has UID %d, %s says %d", base, e.uid, uidlistFile, uid)
+		}
+		if e.modseq > s.modseq {
+			c.fail(6, indexName, "UID %d has MODSEQ %d above the mailbox's %d", e.uid, e.modseq, s.modseq)
+		}
+		if where, ok := files[base]; ok && e.bits&verified != 0 {
+			c.size(where, e)
+		}
+	}
+	c.cache(dir, s)
+}
+
+// size compares a size that is said to be verified with the file.
+func (c *checker) size(where string, e *entry) {
+	f, err := os.Open(filepath.Join(c.path, where))
+	if err != nil {
+		c.errs = append(c.errs, err)
+		return
+	}
+	defer f.Close()
+	if size, err := crlfSize(f); err == nil && size != e.size {
+		c.fail(7, where, "has %d bytes with CRLF, the index says %d", size, e.size)
+	}
+}
+
+// cache follows the index's offsets: each must lead to the record of that UID
+// or to nothing that could be taken for one.
+func (c *checker) cache(dir *fsx.Dir, s *state) {
+	b, _, err := dir.ReadFile(cacheName, 1<<30)
+	if err != nil || len(b) < cacheHead || string(b[:8]) != cacheMagic || le.Uint32(b[8:]) != s.validity {
+		return
+	}
+	for i := range s.list {
+		e := &s.list[i]
+		if e.cacheOff < cacheHead || e.cacheLen <= cacheRecord || e.cacheOff+int64(e.cacheLen) > int64(len(b)) {
+			continue
+		}
+		r := b[e.cacheOff : e.cacheOff+int64(e.cacheLen)]
+		if le.Uint32(r[8:]) != uint32(e.uid) || crc32.Checksum(r[8:], castagnoli) != le.Uint32(r[4:]) {
+			continue
+		}
+		var p message.Message
+		if err := p.UnmarshalBinary(r[cacheRecord:]); err != nil {
+			c.fail(8, cacheName, "record of UID %d: %v", e.uid, err)
+		} else if e.bits&verified != 0 && p.Size != e.size {
+			c.fail(8, cacheName, "record of UID %d says %d bytes, the index %d", e.uid, p.Size, e.size)
+		}
+	}
+}

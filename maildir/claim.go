@@ -37,10 +37,10 @@ func (t *txn) claim(h *Handle) error {
 		mv := &moves[i]
 		t.touch(dirNew)
 		t.touch(dirCur)
-		switch err := m.newDir.Rename(mv.old, m.curDir, mv.name); {
+		switch err := m.newDir.RenameNew(mv.old, m.curDir, mv.name); {
 		case err == nil:
 			done = append(done, mv.uid)
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
 			t.lookAgain()
 		case cannotWrite(err):
 			m.once("claim", "cannot move new mail to cur", "err", err)

@@ -20,7 +20,6 @@ type Delivery struct {
 	name string
 	buf  []byte
 	cr   bool  // the last byte given was a CR
-	lf   bool  // the last byte written was an LF after CR or none at all
 	size int64 // bytes written
 	bare int64 // line ends among them: what CRLF adds
 	err  error

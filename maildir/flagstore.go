@@ -50,14 +50,11 @@ func (r Rights) restrict(old, now Flags) Flags {
 
 // step is one message's rename.
 type step struct {
-	uid        imap.UID
-	from       int
-	old, name  string
-	infoAt     int // where the info begins in name
-	flags      Flags
-	changed    bool
-	renamed    bool
-	highChange bool
+	uid       imap.UID
+	from      int
+	old, name string
+	infoAt    int // where the info begins in name
+	flags     Flags
 }
 
 // Store changes the flags of messages: one rename each, under one lock, none
@@ -233,16 +230,21 @@ func (t *txn) renameAll(steps []step, op StoreOp, arg Flags) (done []step, gone 
 			}
 			t.touch(dirCur)
 			t.touch(from)
-			err = m.sub(from).Rename(st.old, m.curDir, st.name)
+			err = m.sub(from).RenameNew(st.old, m.curDir, st.name)
 			if err == nil {
 				done = append(done, st)
 				break
 			}
-			if !errors.Is(err, fs.ErrNotExist) || tries == 5 {
+			there := true
+			switch {
+			case tries == 5:
 				return done, gone, err
+			case errors.Is(err, fs.ErrExist): // another message of the same base name
+				err = t.scan(lookNew | lookCur)
+			case errors.Is(err, fs.ErrNotExist):
+				there, err = t.relocate(st.uid)
 			}
-			var there bool
-			if there, err = t.relocate(st.uid); err != nil {
+			if err != nil {
 				return done, gone, err
 			}
 			if !there {
@@ -350,9 +352,6 @@ func (t *txn) publishFlags(done []step) {
 				}
 			})
 			s.noteInfo(e, st.name[e.nameLen:])
-			if e.flags&Seen == 0 {
-				s.seenBelow = min(s.seenBelow, e.uid)
-			}
 			log.flags(e.uid, t.by, at == last+1)
 			last = at
 		}

@@ -126,7 +126,22 @@ func (h *Handle) Counts(context.Context) (Counts, error) {
 	h.m.mu.RLock()
 	defer h.m.mu.RUnlock()
 	s := &h.m.state
-	return Counts{Messages: uint32(len(s.list)), Recent: uint32(s.fresh), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
+	return Counts{Messages: uint32(len(s.list)), Recent: uint32(h.m.recent()), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
+}
+
+// recent counts what the next session to select the mailbox is the first to
+// see. The caller holds state.
+func (m *Mailbox) recent() int {
+	s := &m.state
+	n := s.fresh
+	left, told := s.placed, imap.UID(m.heralded.Load())
+	for i := len(s.list) - 1; i >= 0 && left > 0 && s.list[i].uid > told; i-- { // they are among the last
+		if s.list[i].bits&placed != 0 {
+			left--
+			n++
+		}
+	}
+	return n
 }
 
 // TotalSize is the sum of all RFC822.SIZEs, and of those marked \Deleted. It

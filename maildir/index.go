@@ -55,6 +55,7 @@ type indexFile struct {
 	ceiling uint64 // no greater MODSEQ is given before a greater ceiling is written
 	boot    string
 	broken  bool // must be written anew
+	cut     bool // what was read last does not end as a command's records do
 }
 
 // record writes one record around what f appends.
@@ -218,11 +219,13 @@ func (x *indexFile) catchUp() error {
 	}
 	if id.ino == x.id.ino && id.size == x.end && !x.broken {
 		x.id = id
+		x.note()
 		return nil
 	}
 	if id == (fileID{}) {
 		x.close()
 		x.id, x.end, x.broken = fileID{}, 0, true
+		x.note()
 		return nil
 	}
 	start := x.end
@@ -247,11 +250,20 @@ func (x *indexFile) catchUp() error {
 		x.close()
 	}
 	x.id, x.end, x.broken = id, start+int64(n), !ok
-	if start == 0 && x.end < id.size {
-		// Its end is missing: MODSEQs that were given may be too.
+	x.note()
+	if start == 0 && (x.end < id.size || x.cut) {
+		// Its end is missing: every command's records end with the disk's. MODSEQs
+		// that were given may be missing too.
 		x.boot, x.broken = "", true
 	}
 	return nil
+}
+
+// note lets readers see at what state of the file memory is.
+func (x *indexFile) note() {
+	x.m.mu.Lock()
+	x.m.seen.index = x.id
+	x.m.mu.Unlock()
 }
 
 // read returns the file's bytes from start on.
@@ -314,6 +326,7 @@ func (x *indexFile) write(b []byte) (err error) {
 	}
 	x.end += int64(len(b))
 	x.id.size = x.end
+	x.note()
 	return nil
 }
 
@@ -331,6 +344,7 @@ func (x *indexFile) rewrite() {
 	if err == nil {
 		x.id, err = idNow(x.m.dir, indexName)
 		x.end, x.broken, x.boot = int64(len(b)), false, bootID
+		x.note()
 	}
 	if err != nil {
 		x.broken = true

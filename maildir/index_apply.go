@@ -31,8 +31,10 @@ func (x *indexFile) apply(b []byte, whole bool) (n int, ok bool) {
 		if !a.record(body[0], body[1:]) {
 			return all - len(b), false
 		}
+		a.last = body[0]
 		b = b[8+size:]
 	}
+	x.cut = a.last != 0 && a.last != recDisk
 	return all - len(b), !whole || a.head
 }
 
@@ -44,6 +46,7 @@ type applier struct {
 	s     *state
 	whole bool
 	head  bool
+	last  byte // kind of the record before
 }
 
 // record applies one record; false: it cannot be what we wrote.

@@ -44,8 +44,11 @@ type Mailbox struct {
 	dead    atomic.Bool // removed, or its UIDVALIDITY has changed
 	frozen  atomic.Bool // the directory cannot be written
 	waiting atomic.Int32
-	noted   notes
-	told    onceLog
+	// heralded is the last UID that a session which can change the mailbox has been told of. Messages
+	// with the bit placed above it are recent to the next one.
+	heralded atomic.Uint32
+	noted    notes
+	told     onceLog
 }
 
 // seen is what the disk looked like when memory last agreed with it.
@@ -82,8 +85,7 @@ const (
 	lookNew  looks = 1 << dirNew
 	lookCur  looks = 1 << dirCur
 	lookList looks = 4
-	lookKeys looks = 8
-	lookTail looks = 16 // the index has grown
+	lookTail looks = 8 // the index has grown
 )
 
 type looks uint8

@@ -32,6 +32,7 @@ const (
 	inNew    entryBits = 1 << iota // the file lies in new/
 	oddInfo                        // the file's info is in state.odd, not what the flags would make it
 	verified                       // size comes from the bytes, not from a W= in the name
+	placed                         // put straight into cur/ by APPEND, COPY or MOVE of this process
 )
 
 const noDate = math.MinInt64
@@ -64,6 +65,7 @@ type state struct {
 	keysGen int        // changes with keys
 
 	unseen, deleted, fresh int   // fresh: messages in new/
+	placed                 int   // messages that have the bit
 	size, deletedSize      int64 // of those whose size is known
 	sizeless               int   // messages whose size is not known
 
@@ -141,6 +143,9 @@ func (s *state) count(e *entry, by int) {
 	if e.bits&inNew != 0 {
 		s.fresh += by
 	}
+	if e.bits&placed != 0 {
+		s.placed += by
+	}
 	if e.size < 0 {
 		s.sizeless += by
 	} else {
@@ -159,6 +164,9 @@ func (s *state) change(e *entry, f func(*entry)) {
 	s.count(e, -1)
 	f(e)
 	s.count(e, +1)
+	if e.flags&Seen == 0 {
+		s.seenBelow = min(s.seenBelow, e.uid)
+	}
 }
 
 // append adds a message whose UID is above all others.
@@ -230,7 +238,6 @@ func (s *state) drop(uids []imap.UID) {
 		}
 		if k == len(uids) && out < at {
 			out += copy(s.list[out:], s.list[at:])
-			at = len(s.list)
 			break
 		}
 		if out < at {

@@ -245,7 +245,7 @@ func (h *Handle) Sync(expunge bool, d *Delta) {
 		v.tellGone(s, d)
 	}
 	if maxUID := s.maxUID(); maxUID > v.maxUID {
-		v.arrivals(s, maxUID)
+		v.arrivals(s, maxUID, h.m.herald(maxUID, h.mode == Select))
 		d.ExistsChanged = true
 	}
 	d.Exists = v.exists(s)
@@ -281,16 +281,28 @@ func (v *view) tellGone(s *state, d *Delta) {
 }
 
 // arrivals takes in what is above the view. A message that still lies in new/
-// is recent here; one that this session itself has moved to cur/ has been
-// noted by claim.
-func (v *view) arrivals(s *state, maxUID imap.UID) {
+// is recent here, and so is one that APPEND, COPY or MOVE has put into cur/
+// and no session has been told of (RFC 3501 §2.3.2): it lies above heralded.
+// One that this session itself has moved to cur/ has been noted by claim.
+func (v *view) arrivals(s *state, maxUID, heralded imap.UID) {
 	for i := s.pos(v.maxUID + 1); i < len(s.list); i++ {
-		if e := &s.list[i]; e.bits&inNew != 0 {
+		if e := &s.list[i]; e.bits&inNew != 0 || e.bits&placed != 0 && e.uid > heralded {
 			v.recent.add(e.uid)
 		}
 	}
 	v.maxUID = maxUID
 	v.nRecent = uint32(v.recent.count())
+}
+
+// herald returns the UID up to which sessions have been told of the messages,
+// and moves it to upTo when a session that can change the mailbox is told.
+func (m *Mailbox) herald(upTo imap.UID, tell bool) imap.UID {
+	for {
+		old := m.heralded.Load()
+		if !tell || old >= uint32(upTo) || m.heralded.CompareAndSwap(old, uint32(upTo)) {
+			return imap.UID(old)
+		}
+	}
 }
 
 func (v *view) tellFlags(s *state, d *Delta) {

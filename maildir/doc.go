@@ -1,0 +1,118 @@
+// Package maildir is the store: mailboxes on disk, the tree of one user's
+// mailboxes, and what a session sees of them. It owns every byte below a mail
+// root; nobody else opens, renames or names a file there.
+//
+// # Whose directories these are
+//
+// Not ours alone. Delivery agents rename into new/ at any moment; mutt renames
+// and unlinks in cur/ and takes no lock; Dovecot or a second daemon of ours may
+// serve the same mailbox. So nothing in memory is believed longer than the
+// directories' times agree with it, and no file is believed to be gone because
+// it was not seen once.
+//
+// # Files
+//
+// Foreign formats, read and written as their owners do: the message files
+// (name.go), dovecot-uidlist (uidlist.go), dovecot-keywords (keywords.go),
+// dovecot-uidvalidity (uidvalidity.go), subscriptions. Ours, per mailbox:
+//
+// maildir-imapd.index: the 8 bytes "MDIRIMX1", then records: length (4 bytes,
+// little-endian as all numbers), CRC-32C of what follows (4), kind (1), body.
+//
+//	H  UIDVALIDITY(4) next UID(4) MODSEQ(8) ceiling(8) history from(8) GUID(16) boot
+//	M  messages: UID(4) flags(1) bits(1) name length(1) info length(1) saved(4)
+//	   keywords(8) MODSEQ(8) size(8) date(8) cache offset(8) cache length(4) name info
+//	F  changed flags: UID(4) flags(1) bits(1) info length(1) zero(1) keywords(8) MODSEQ(8) info
+//	S  facts: UID(4) bits(1) zero(3) size(8) date(8) cache offset(8) cache length(4)
+//	X  expunged: MODSEQ(8), then ranges of UIDs (4, 4)
+//	K  keywords without a letter: bit(1) length(1) name
+//	D  the disk: next UID(4) MODSEQ(8) highest UID(4), for new and cur time(8) looked at(8)
+//	   own(1), for the uidlist and the keywords inode(8) size(8) time(8)
+//
+// The first record is an H. Records are appended by whoever holds the dotlock;
+// a reader takes what checks and ignores the rest; the next writer cuts off a
+// torn end. Unknown kinds are skipped. When most of the file is history it is
+// written anew and renamed over; other processes see the inode change. info is
+// present where a file's name is not what the flags would make it. The file is
+// never synced: numbers given before the machine stopped may be missing from
+// it, so a boot other than the one named in H goes on from the ceiling, below
+// which all MODSEQs are. MODSEQs begin at the clock (milliseconds times 64), so
+// that they do not go back even if the file is deleted.
+//
+// maildir-imapd.cache: "MDIRIMC1", UIDVALIDITY(4), zero(4), then records:
+// length(4) CRC-32C(4) UID(4) and message.Message.AppendBinary's bytes. The
+// index knows the offsets; a record whose UID or checksum is wrong is not one.
+// Disposable at any moment.
+//
+// # Who wins
+//
+// UIDVALIDITY: a well-formed uidlist, else the index, else Courier's list, else
+// dovecot-uidvalidity. Next UID: the greatest of all. A UID: the uidlist; a
+// message that only the index knows keeps its UID and gets its line back. A
+// uidlist that cannot be read is renamed aside. An index that cannot be read is
+// written anew: only expunge history, save dates and keywords past the 26th go.
+//
+// # Races
+//
+// A rename during readdir may hide a file, from a reader without the lock and
+// from one with it when the renamer takes none: what a pass does not see is
+// looked for in a second pass over both directories before it is said to be
+// expunged, and a file that a command cannot find under its name is searched
+// for by base name.
+//
+// A directory's time does not change twice within a tick of the clock. A look
+// that was made within a tick of the last change is repeated at the next
+// command; one within a second once more after that second (some file systems
+// count in seconds). Our own changes are no looks and need none: under the lock
+// the time before them is compared with the one remembered and the time after
+// them is remembered; what somebody without the lock did in between is found by
+// that later look, or by the watch.
+//
+// A base name that comes back after its message was expunged is a new message:
+// UIDs only grow, and a message below the highest UID of the mailbox cannot be
+// put into running sessions' numbering. For the same reason UIDs that another
+// program has just given are taken in before a newcomer gets the next one.
+//
+// Two files of one base name are one file when they are the same inode, and
+// otherwise two messages, the second of which gets a new name. Renames of ours
+// never replace a file (RENAME_NOREPLACE).
+//
+// Expunge unlinks the name that carries the T: if somebody has taken the T away
+// meanwhile, the unlink fails and the message stays.
+//
+// APPEND writes and syncs in tmp/ under no lock; then, under the lock, rename
+// into cur/, sync of cur/, line in the uidlist, sync of that. The file comes
+// before its UID: a crash in between leaves an unnumbered message, which the
+// next look numbers. MOVE links first and unlinks then, never with both
+// mailboxes locked.
+//
+// # Locks and goroutines
+//
+// Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, Mailbox.mu
+// ("state"), then the small ones (cacheFile.mu, notes.mu, watcher.mu), which are
+// held for moments. writer goes with the disk; mu guards memory and is never
+// held over a system call, so a stuck disk or a foreign lock stops writers and
+// not those who read flags. Whoever changes the list of messages holds both.
+// Readers of the disk wait a third of a second for a foreign lock and then show
+// what is known.
+//
+// A Handle belongs to one goroutine. Its view is a cursor in the mailbox's
+// change log and two range lists; publishers may fold them under mu. The only
+// goroutine of this package is the watcher's, alive while some handle waits
+// (Handle.Changed); it takes neither writer nor the dotlock, notes names and
+// wakes. Names that memory explains are our own doing and cost no look.
+//
+// # Invariants
+//
+// Check verifies, for a mailbox at rest:
+//
+//  1. dovecot-uidlist is well-formed: ascending UIDs below the next one, no
+//     unreadable or unfinished line, no base name twice, a GUID.
+//  2. No base name is in new/ and cur/ together, or twice in one.
+//  3. Nobody's lock is left behind.
+//  4. The index names the uidlist's UIDVALIDITY and GUID.
+//  5. No base name has one UID in the index and another in the uidlist.
+//  6. No message's MODSEQ is above the mailbox's.
+//  7. A size that the index calls verified is the file's size with CRLF.
+//  8. A cache record that checks decodes, and has that size.
+package maildir
