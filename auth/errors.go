@@ -43,6 +43,9 @@ func (e *Error) Unwrap() error { return e.Cause }
 // ClientText is what the client may be told.
 func (e *Error) ClientText() string { return e.Text }
 
+// LoginName is the user as far as the exchange got to know it, for the log.
+func (e *Error) LoginName() string { return e.User }
+
 // ResponseCode is the RFC 5530 code of the refusal, empty for none.
 func (e *Error) ResponseCode() imap.ResponseCode { return e.Code }
 

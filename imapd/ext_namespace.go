@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
 )
 
 // extNamespace is RFC 2342.
@@ -25,7 +27,7 @@ func runNamespace(_ context.Context, s *session, w *responder) error {
 				w.Special('(')
 			}
 			found = true
-			w.Special('(').Mailbox(ns.Prefix).SP()
+			w.Special('(').String(wire.EncodeMUTF7(ns.Prefix)).SP() // a string, never an atom: RFC 9051 §9, namespace-descr
 			w.separator(ns.Separator)
 			w.Special(')')
 		}

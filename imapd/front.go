@@ -126,6 +126,10 @@ func (f *front) finish(id Identity) error {
 
 // failed counts a failed login and says what to answer; the last one allowed also ends the connection.
 func (f *front) failed(user, mechanism string, err error) error {
+	var named interface{ LoginName() string }
+	if user == "" && errors.As(err, &named) {
+		user = named.LoginName() // an exchange that failed knows whom it was for
+	}
 	loginFailed(f.log, user, mechanism, f.info, err)
 	f.failures++
 	if limit := f.srv.opts().Limits.AuthFailures; limit > 0 && f.failures >= limit {

@@ -119,7 +119,7 @@ func (h *host) build(f fixture) error {
 		}
 		n := len(h.names[m.mailbox]) + 1
 		at := time.Date(2024, 1, n, 12, 0, 0, 0, time.UTC)
-		if err := h.write(m, fmt.Sprintf("%d.M%dP1.fixture", at.Unix(), n), at); err != nil {
+		if err := h.write(m, fmt.Sprintf("%d.M%dP1.%s", at.Unix(), n, fixtureHost(m.mailbox)), at); err != nil {
 			return err
 		}
 	}
@@ -141,7 +141,7 @@ func (h *host) arrive(f fixture) error {
 		}
 		n := len(h.names[m.mailbox]) + 1
 		at := time.Date(2024, 1, n, 12, 0, 0, 0, time.UTC)
-		if err := h.write(m, fmt.Sprintf("%d.M%dP1.fixture", at.Unix(), n), at); err != nil {
+		if err := h.write(m, fmt.Sprintf("%d.M%dP1.%s", at.Unix(), n, fixtureHost(m.mailbox)), at); err != nil {
 			return err
 		}
 	}
@@ -187,4 +187,10 @@ func (h *host) text(name, part string) (string, error) {
 		return string(b[i:]), nil
 	}
 	return string(b), nil
+}
+
+// fixtureHost makes the names of different mailboxes' messages differ, as a delivery agent's would: another
+// program may move a file from one to the other.
+func fixtureHost(mailbox string) string {
+	return "fixture-" + strings.NewReplacer("/", "-", ":", "-").Replace(mailbox)
 }
