@@ -33,7 +33,10 @@ func (t *txn) scan(look looks) error {
 // listDirs is one pass over the directories.
 func (t *txn) listDirs(look looks) (*sweep, error) {
 	m := t.m
-	l := &sweep{names: make([]byte, 0, len(m.state.list)*64+4096), list: make([]sighting, 0, len(m.state.list)+64)}
+	l := &sweep{}
+	if look&lookCur != 0 {
+		l.names, l.list = make([]byte, 0, len(m.state.list)*64+4096), make([]sighting, 0, len(m.state.list)+64)
+	}
 	for i := range t.scanned {
 		if look&(1<<i) == 0 {
 			continue
@@ -58,9 +61,34 @@ func (t *txn) listDirs(look looks) (*sweep, error) {
 	return l, nil
 }
 
+// seenSet is which positions of state.list a pass has seen. A look at new/ alone
+// must not cost what the whole mailbox would.
+type seenSet struct {
+	all []bool
+	few map[int]bool
+}
+
+func (s *seenSet) has(i int) bool {
+	if s.all != nil {
+		return s.all[i]
+	}
+	return s.few[i]
+}
+
+func (s *seenSet) add(i int) {
+	if s.all != nil {
+		s.all[i] = true
+		return
+	}
+	if s.few == nil {
+		s.few = make(map[int]bool)
+	}
+	s.few[i] = true
+}
+
 // findings are the differences between a sweep and memory.
 type findings struct {
-	seen    []bool // by position in state.list
+	seen    seenSet
 	changed []sighting
 	unknown []sighting
 	doubles []sighting
@@ -77,7 +105,10 @@ func (t *txn) compare(l *sweep, look looks) *findings {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	s := &m.state
-	p := &findings{seen: make([]bool, len(s.list))}
+	p := &findings{}
+	if look&lookCur != 0 {
+		p.seen.all = make([]bool, len(s.list))
+	}
 	for _, x := range l.list {
 		e := s.byName(l.base(x))
 		if e == nil {
@@ -85,24 +116,27 @@ func (t *txn) compare(l *sweep, look looks) *findings {
 			continue
 		}
 		i := s.pos(e.uid)
-		if p.seen[i] {
+		if p.seen.has(i) {
 			if s.matches(e, x.where, l.info(x)) {
 				x = p.swap(l, x) // the one that memory knows stays the message
 			}
 			p.doubles = append(p.doubles, x)
 			continue
 		}
-		p.seen[i] = true
+		p.seen.add(i)
 		if !s.matches(e, x.where, l.info(x)) {
 			p.changed = append(p.changed, x)
 		}
 	}
-	for i := range s.list {
+	// Those in new/ are among the last; without them there is nothing to lose there.
+	left := s.fresh
+	for i := len(s.list) - 1; i >= 0 && (left > 0 || look&lookCur != 0); i-- {
 		looked := look&lookCur != 0
 		if s.list[i].bits&inNew != 0 {
 			looked = look&lookNew != 0
+			left--
 		}
-		if looked && !p.seen[i] {
+		if looked && !p.seen.has(i) {
 			p.lost = true
 			break
 		}
@@ -166,8 +200,8 @@ func (t *txn) secondLook(p *findings) ([]imap.UID, error) {
 	s := &m.state
 	for _, x := range again.list {
 		if e := s.byName(again.base(x)); e != nil {
-			if i := s.pos(e.uid); !p.seen[i] {
-				p.seen[i] = true
+			if i := s.pos(e.uid); !p.seen.has(i) {
+				p.seen.add(i)
 				if !s.matches(e, x.where, again.info(x)) {
 					found = append(found, x)
 				}
@@ -175,8 +209,8 @@ func (t *txn) secondLook(p *findings) ([]imap.UID, error) {
 		}
 	}
 	var gone []imap.UID
-	for i, seen := range p.seen {
-		if !seen {
+	for i := range s.list {
+		if !p.seen.has(i) {
 			gone = append(gone, s.list[i].uid)
 		}
 	}
