@@ -20,6 +20,15 @@ import (
 
 var serverName = flag.String("server", "maildir-imapd", "maildir-imapd, socket-activated, or dovecot, to debug the scenarios")
 
+// TestMain lets all scenarios run at once, however few processors there are: mostly they wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", fmt.Sprint(len(scenarios))); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // world is the one server that all scenarios share, each as users of its own.
 type world struct{ *peer.Server }
 

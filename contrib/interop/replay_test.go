@@ -135,6 +135,7 @@ func startPeer(t *testing.T, name string, o peer.Options) *peer.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(100 * time.Millisecond) // the connection that start looked with is still being let go
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
 			t.Error(err)

@@ -27,8 +27,14 @@ type conn struct {
 	got     chan read
 	asked   bool
 	unread  [][]byte // read while waiting for something else
-	log     *bytes.Buffer
+	log     dialogue
 	name    string
+}
+
+// dialogue is where what is said is written down.
+type dialogue interface {
+	WriteString(string) (int, error)
+	String() string
 }
 
 type read struct {
@@ -36,7 +42,7 @@ type read struct {
 	err error
 }
 
-func newConn(c net.Conn, name string, oneByte bool, log *bytes.Buffer) *conn {
+func newConn(c net.Conn, name string, oneByte bool, log dialogue) *conn {
 	k := &conn{net: c, r: bufio.NewReader(c), oneByte: oneByte, want: make(chan struct{}, 1), got: make(chan read), log: log, name: name}
 	k.setWriter(c)
 	go k.readLoop()

@@ -325,7 +325,11 @@ func (m *matcher) variable(p, v value, e env) (env, bool) {
 		last = loc[1]
 	}
 	re.WriteString(regexp.QuoteMeta(p.text[last:]))
-	sub := regexp.MustCompile("(?is)^" + re.String() + "$").FindStringSubmatch(v.text)
+	whole, err := regexp.Compile("(?is)^" + re.String() + "$")
+	if err != nil {
+		return e, false // a bound value that is no UTF-8 is compared with nothing
+	}
+	sub := whole.FindStringSubmatch(v.text)
 	if sub == nil {
 		return e, false
 	}

@@ -1,7 +1,6 @@
 package transcript
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -138,7 +137,7 @@ func (o *observer) converge(p *player) error {
 	}
 	lines, err := o.c.do("NOOP")
 	if err != nil {
-		if bytes.Contains(o.c.log.Bytes(), []byte("observer S: * BYE")) {
+		if strings.Contains(o.c.log.String(), "observer S: * BYE") {
 			return nil // the server ended it, as it may when a mailbox goes or the server restarts
 		}
 		return fmt.Errorf("observer: %w", err)
