@@ -103,3 +103,32 @@ func (m *Mailbox) follow(ctx context.Context, uid imap.UID, f func(d *fsx.Dir, n
 		}
 	}
 }
+
+// findFile looks for a base name in both directories. It looks twice at least,
+// and until nothing moves in there, before it says no.
+func (m *Mailbox) findFile(base string) (where entryBits, info string, ok bool, err error) {
+	for pass := range looksMost {
+		before, err := m.times()
+		if err != nil {
+			return 0, "", false, err
+		}
+		l := &sweep{}
+		for i, w := range [...]entryBits{dirNew: inNew, dirCur: 0} {
+			if err := l.read(m.sub(i), w); err != nil {
+				return 0, "", false, err
+			}
+		}
+		for _, x := range l.list {
+			if string(l.base(x)) == base && (!ok || x.where == 0) {
+				where, info, ok = x.where, string(l.info(x)), true
+			}
+		}
+		if ok {
+			return where, info, true, nil
+		}
+		if after, err := m.times(); err != nil || pass > 0 && before == after {
+			return 0, "", false, err
+		}
+	}
+	return 0, "", false, nil
+}

@@ -306,30 +306,6 @@ func (t *txn) relocate(uid imap.UID) (there bool, err error) {
 	return true, nil
 }
 
-// findFile looks for a base name in both directories, twice before it says no.
-func (m *Mailbox) findFile(base string) (where entryBits, info string, ok bool, err error) {
-	for range 2 {
-		l := &sweep{}
-		for i, w := range [...]entryBits{dirNew: inNew, dirCur: 0} {
-			if err := l.read(m.sub(i), w); err != nil {
-				return 0, "", false, err
-			}
-		}
-		for _, x := range l.list {
-			if string(l.base(x)) == base {
-				where, info, ok = x.where, string(l.info(x)), true
-				if x.where == 0 {
-					return where, info, true, nil
-				}
-			}
-		}
-		if ok {
-			return where, info, true, nil
-		}
-	}
-	return 0, "", false, nil
-}
-
 // publishFlags shows flag changes to all sessions.
 func (t *txn) publishFlags(done []step) {
 	if len(done) == 0 {

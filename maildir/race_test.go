@@ -21,8 +21,8 @@ import (
 // raceFor is how long the programs fight.
 const raceFor = 1500 * time.Millisecond
 
-// TestForeignWriters: a delivery agent, a renamer like mutt and two sessions of
-// different processes work on one mailbox. Then nothing may be lost or double,
+// TestForeignWriters: a delivery agent, a renamer like mutt, a deleter and sessions of two
+// processes work on one mailbox. Then nothing may be lost or double,
 // no UID have meant two messages, and all must see the same.
 func TestForeignWriters(t *testing.T) {
 	b := newSpot(t)
@@ -49,8 +49,12 @@ func TestForeignWriters(t *testing.T) {
 		}
 	})
 	wg.Go(func() { renamer(b.dir, stop) })
+	wg.Go(func() { deleter(b.dir, stop, ledger) })
 	for i, spot := range []*spot{b, second, b} {
 		h := spot.open(Select)
+		if i < 2 {
+			<-h.Changed() // watched in one process, and in the other
+		}
 		wg.Go(func() { session(t, h, i, stop, ledger) })
 	}
 	wg.Wait()
@@ -90,11 +94,12 @@ func TestForeignWriters(t *testing.T) {
 type ledger struct {
 	mu       sync.Mutex
 	texts    map[imap.UID]string
+	uids     map[string]imap.UID
 	appended map[string]bool
 	expunged map[string]bool
 }
 
-// note holds a UID to its message for ever.
+// note holds a UID to its message, and a message to its UID, for ever.
 func (l *ledger) note(t *testing.T, uid imap.UID, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,6 +107,13 @@ func (l *ledger) note(t *testing.T, uid imap.UID, text string) {
 		t.Errorf("UID %d was %q and is %q", uid, was, text)
 	}
 	l.texts[uid] = text
+	if was, ok := l.uids[text]; ok && was != uid {
+		t.Errorf("%q was UID %d and is %d", text, was, uid)
+	}
+	if l.uids == nil {
+		l.uids = make(map[string]imap.UID)
+	}
+	l.uids[text] = uid
 }
 
 // renamer changes flags as mutt does: no lock, nobody asked. It marks nothing
@@ -121,6 +133,27 @@ func renamer(dir string, stop time.Time) {
 			os.Rename(filepath.Join(cur, name), filepath.Join(cur, base+string(appendInfo(nil, flags, letters, rest))))
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// deleter unlinks a file now and then, without a word.
+func deleter(dir string, stop time.Time, l *ledger) {
+	cur := filepath.Join(dir, "cur")
+	for time.Now().Before(stop) {
+		time.Sleep(20 * time.Millisecond)
+		list, err := os.ReadDir(cur)
+		if err != nil || len(list) < 50 {
+			continue
+		}
+		path := filepath.Join(cur, list[rand.N(len(list))].Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		l.mu.Lock()
+		l.expunged[string(text)] = true
+		l.mu.Unlock()
+		os.Remove(path)
 	}
 }
 

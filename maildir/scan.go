@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -186,8 +185,47 @@ func (t *txn) settle(l *sweep, p *findings) error {
 
 // secondLook reads both directories again before anything is said to be gone:
 // a file that is renamed while readdir is at it may be missed altogether
-// (FORMATS §5.9, 5). It returns those that were missed twice.
-func (t *txn) secondLook(p *findings) ([]imap.UID, error) {
+// (FORMATS §5.9, 5). While somebody is at work in there the look is repeated:
+// only a pass during which nothing moved proves anything. It returns those that
+// were missed each time.
+func (t *txn) secondLook(p *findings) (gone []imap.UID, err error) {
+	for range looksMost {
+		before, err := t.m.times()
+		if err != nil {
+			return nil, err
+		}
+		if gone, err = t.lookFor(p); err != nil || len(gone) == 0 {
+			return nil, err
+		}
+		after, err := t.m.times()
+		if err != nil {
+			return nil, err
+		}
+		if before == after {
+			break
+		}
+		t.lookAgain()
+	}
+	return gone, nil
+}
+
+const looksMost = 10
+
+// times are the directories' modification times.
+func (m *Mailbox) times() (mtimes [2]int64, err error) {
+	for i := range mtimes {
+		st, err := m.sub(i).Stat()
+		if err != nil {
+			return mtimes, err
+		}
+		mtimes[i] = st.Mtime
+	}
+	return mtimes, nil
+}
+
+// lookFor is one pass in search of what has not been seen; it returns what
+// still has not.
+func (t *txn) lookFor(p *findings) (gone []imap.UID, err error) {
 	m := t.m
 	again := &sweep{}
 	for i, where := range [...]entryBits{dirNew: inNew, dirCur: 0} {
@@ -208,7 +246,6 @@ func (t *txn) secondLook(p *findings) ([]imap.UID, error) {
 			}
 		}
 	}
-	var gone []imap.UID
 	for i := range s.list {
 		if !p.seen.has(i) {
 			gone = append(gone, s.list[i].uid)
@@ -286,111 +323,4 @@ func (t *txn) dropAll(s *state, log *changeLog, uids []imap.UID) {
 		}
 	}
 	t.rec = appendExpunge(t.rec, modseq, s.history[n:])
-}
-
-// arrival is a message file that memory does not have.
-type arrival struct {
-	base, info string
-	where      entryBits
-	sec, usec  uint64
-	uid        imap.UID
-}
-
-// order is Dovecot's order of new files (FORMATS §5.3), after those that
-// another program has given UIDs already.
-func order(a, b arrival) int {
-	if a.uid != b.uid {
-		if a.uid == 0 || b.uid == 0 {
-			return cmp.Compare(b.uid, a.uid)
-		}
-		return cmp.Compare(a.uid, b.uid)
-	}
-	return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.usec, b.usec), cmp.Compare(a.base, b.base))
-}
-
-// flushNew gives new messages their UIDs, writes those down and publishes.
-func (t *txn) flushNew(list []arrival) error {
-	m := t.m
-	if len(list) == 0 {
-		return t.trimList()
-	}
-	if err := t.readList(true); err != nil {
-		return err
-	}
-	m.mu.RLock()
-	top, next := m.state.top, m.state.next
-	for i := range list {
-		a := &list[i]
-		a.sec, a.usec = nameTime(a.base)
-		if uid := m.list.loose[a.base]; uid > top {
-			a.uid = uid
-		}
-	}
-	m.mu.RUnlock()
-	slices.SortFunc(list, order)
-	list, err := t.uniq(list)
-	if err != nil {
-		return err
-	}
-	var records []uidRecord
-	for i := range list {
-		if list[i].uid == 0 {
-			list[i].uid = next
-			records = append(records, uidRecord{uid: next, base: list[i].base})
-			next++
-		}
-	}
-	if t.lock == nil {
-		list = slices.DeleteFunc(list, func(a arrival) bool { return a.uid >= m.state.next })
-		if len(records) > 0 {
-			m.once("unnumbered", "new messages cannot be shown: the mailbox cannot be written", "messages", len(records))
-		}
-	} else if len(records) > 0 {
-		if err := t.assign(records); err != nil {
-			return err
-		}
-	}
-	t.arrive(list)
-	return t.trimList()
-}
-
-// uniq finds files of one base name among the new ones: each after the first
-// becomes a message of its own name.
-func (t *txn) uniq(list []arrival) ([]arrival, error) {
-	out := list[:0]
-	var more []arrival
-	for i, a := range list {
-		if i == 0 || a.base != list[i-1].base {
-			out = append(out, a)
-			continue
-		}
-		if f, ok := t.separate(out[len(out)-1], a); ok {
-			more = append(more, f)
-		}
-	}
-	return append(out, more...), nil
-}
-
-// arrive publishes new messages, which are in order of their UIDs.
-func (t *txn) arrive(list []arrival) {
-	if len(list) == 0 {
-		return
-	}
-	m := t.m
-	saved := uint32(m.store.now().Unix())
-	t.publish(func(s *state, log *changeLog) {
-		first := len(s.list)
-		s.list = slices.Grow(s.list, len(list))
-		for _, a := range list {
-			e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
-			if _, w, _ := sizesInName(a.base); w >= 0 {
-				e.size = w
-			}
-			s.setInfo(s.append(e, []byte(a.base)), a.where, a.info)
-			delete(m.list.loose, a.base)
-		}
-		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
-			return appendMessage(b, s, &s.list[first+i])
-		})
-	})
 }
