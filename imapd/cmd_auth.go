@@ -32,6 +32,7 @@ func runStartTLS(_ context.Context, f *front, w *responder) error {
 		tc, err := f.c.startTLS(config, f.srv.opts().Limits.LoginTimeout)
 		if err != nil {
 			f.log.Warn("STARTTLS failed", "err", err)
+			f.c.hangUp()
 			return errDone
 		}
 		state := tc.ConnectionState()

@@ -46,6 +46,9 @@ func (a *createAction) run(ctx context.Context, s *session, _ *responder) error 
 	if a.unknown != "" {
 		return no(codeUseAttr, "Special use %s is not known", a.unknown)
 	}
+	if a.mailbox == "" {
+		return no(imap.ResponseCodeCannot, "A mailbox needs a name")
+	}
 	ns, inner, err := s.resolve(strings.TrimSuffix(a.mailbox, string(s.separatorOf(a.mailbox))))
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // The one user of a test server.
 const testUser, testPassword = "alice", "secret"
 
+var quietLog = slog.New(slog.DiscardHandler)
+
 // testServer is a real server on loopback over a real Maildir in a temporary directory.
 type testServer struct {
 	t       testing.TB
@@ -81,7 +83,7 @@ func startServer(t testing.TB, tweak func(*testServer)) *testServer {
 func (s *testServer) start() {
 	log := slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if _, fuzzing := s.t.(*testing.F); fuzzing {
-		log = slog.New(slog.DiscardHandler) // a fuzz target may not write to the test's log
+		log = quietLog // a fuzz target may not write to the test's log
 	}
 	store, err := maildir.NewStore(maildir.StoreOptions{
 		Log: log, LockWait: 300 * time.Millisecond,
@@ -159,7 +161,8 @@ var testSpecial = map[string]imap.MailboxAttr{
 }
 
 func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
-	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: '/', Create: true, SpecialUse: testSpecial})
+	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: '/', Create: true, SpecialUse: testSpecial,
+		Foreign: []string{"Public/"}})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type msgData struct {
 	envelope  *message.Envelope
 	cached    message.Envelope // what envelope points to when it came from the cache
 	structure *message.Message
+	decoded   message.Message // what structure points to when it came from the cache
 	file      *maildir.File
 }
 
@@ -75,7 +76,7 @@ func (m *msgData) loadEnvelope(ctx context.Context) error {
 
 func (m *msgData) parts(ctx context.Context) (*message.Message, error) {
 	if m.structure == nil {
-		st, err := m.handle.Structure(ctx, m.UID)
+		st, err := m.handle.Structure(ctx, m.UID, &m.decoded)
 		if err != nil {
 			return nil, err
 		}

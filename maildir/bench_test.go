@@ -57,7 +57,7 @@ func TestCosts(t *testing.T) {
 	step("FETCH FAST, first", func() { h.Load(ctx, h.Messages(nil, 0, maxUID, n)); h.FlushCache() })
 	step("FETCH ENVELOPE, first", func() {
 		for uid := imap.UID(1); int(uid) <= n; uid++ {
-			h.Structure(ctx, uid)
+			h.Structure(ctx, uid, nil)
 		}
 		h.FlushCache()
 	})
@@ -112,5 +112,35 @@ func BenchmarkMessages(b *testing.B) {
 				break
 			}
 		}
+	}
+}
+
+// TestArrivalCost: what a delivery costs does not grow with the mailbox.
+func TestArrivalCost(t *testing.T) {
+	cost := func(n int) int64 {
+		b := newSpot(t)
+		for i := range n {
+			os.WriteFile(filepath.Join(b.dir, "cur", fmt.Sprintf("1700000000.M%dP1.host:2,S", i)), []byte("x"), 0o644)
+		}
+		h := b.open(Select)
+		time.Sleep(1100 * time.Millisecond)
+		refresh(t, h)
+		<-h.Changed()
+		refresh(t, h)
+		best := int64(1 << 62)
+		for range 20 {
+			b.drop("new", "y")
+			start := time.Now()
+			if d := refresh(t, h); !d.ExistsChanged {
+				t.Fatal("not seen")
+			}
+			best = min(best, time.Since(start).Nanoseconds())
+		}
+		return best
+	}
+	small, large := cost(100), cost(20000)
+	t.Logf("%d ns at 100, %d ns at 20000", small, large)
+	if large > 5*small {
+		t.Errorf("an arrival costs %d ns at 100 messages and %d ns at 20000", small, large)
 	}
 }

@@ -28,12 +28,16 @@ func (h *Handle) CachedEnvelope(uid imap.UID, e *message.Envelope) (bool, error)
 }
 
 // Structure is what parsing the message yields: out of the cache, or by one
-// pass over the file, whose result is then remembered.
-func (h *Handle) Structure(ctx context.Context, uid imap.UID) (*message.Message, error) {
+// pass over the file, whose result is then remembered. into, if not nil, is
+// reused for what the cache has, so that a walk over many messages allocates
+// for none.
+func (h *Handle) Structure(ctx context.Context, uid imap.UID, into *message.Message) (*message.Message, error) {
 	if b := h.cached(uid); b != nil {
-		p := new(message.Message)
-		if p.UnmarshalBinary(bytes.Clone(b)) == nil {
-			return p, nil
+		if into == nil {
+			into = new(message.Message)
+		}
+		if into.UnmarshalBinary(b) == nil {
+			return into, nil
 		}
 	}
 	p, err := h.m.parse(ctx, uid)

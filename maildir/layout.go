@@ -186,7 +186,7 @@ func (n names) verify(name string) error {
 		if c == "" {
 			return badName("mailbox name has an empty level")
 		}
-		if isControlName(c) {
+		if isControlName(c) || c == "." || c == ".." { // the dots would be escaped, but confuse whoever reads them
 			return badName("%q is reserved", c)
 		}
 		if n.layout == FS && (c == trashDir || len(n.encode(c)) > maxFileName) {

@@ -440,7 +440,7 @@ func TestEnvelopeAndSizes(t *testing.T) {
 		if ok, _ := h.CachedEnvelope(uid, &e); ok {
 			t.Error("cached before it was read")
 		}
-		p, err := h.Structure(context.Background(), uid)
+		p, err := h.Structure(context.Background(), uid, nil)
 		if err != nil || string(p.Envelope.Subject) != "one" {
 			t.Fatal(p, err)
 		}

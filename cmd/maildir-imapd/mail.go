@@ -56,6 +56,9 @@ func (m *mailOpener) personal(_ context.Context, root string) (*maildir.Tree, er
 		Root: root, Layout: layout(m.cfg.Mail.Layout), Separator: m.cfg.Mail.Separator[0], Create: true,
 		Follow: m.cfg.Mail.Follow, DiskUTF8: m.cfg.Mail.UTF8,
 	}
+	for _, n := range m.cfg.Namespaces {
+		o.Foreign = append(o.Foreign, n.Prefix) // subscriptions to them are kept under their whole names
+	}
 	plain, err := m.store.Tree(o)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,7 @@ func writable(dir string) string {
 
 func openStore(c *config.Config, state string, log *slog.Logger) (*maildir.Store, error) {
 	o := maildir.StoreOptions{Log: log, StateDir: state}
+	o.FS.Warn = func(op, path string, err error) { log.Warn("file system", "op", op, "path", path, "err", err) }
 	if c.Mail.Fsync == config.FsyncAlways {
 		o.Fsync = maildir.FsyncAlways
 	}
