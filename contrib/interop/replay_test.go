@@ -33,7 +33,7 @@ func TestReplayDovecot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{}))
+	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{Extra: peer.DovecotCompress}))
 	replayed, skipped := 0, 0
 	var differs []string
 	for _, s := range scripts {
