@@ -165,7 +165,7 @@ func (t *txn) publishNew(list []newcomer) {
 			if n.known {
 				e.bits |= verified
 			}
-			p := s.append(e, []byte(n.base))
+			p := appendEntry(s, e, n.base)
 			s.noteInfo(p, n.name[len(n.base):])
 			delete(t.m.list.loose, n.base)
 		}

@@ -17,7 +17,7 @@ type arrival struct {
 
 // order is Dovecot's order of new files (FORMATS §5.3), after those that
 // another program has given UIDs already.
-func order(a, b arrival) int {
+func order(a, b *arrival) int {
 	if a.uid != b.uid {
 		if a.uid == 0 || b.uid == 0 {
 			return cmp.Compare(b.uid, a.uid)
@@ -25,6 +25,20 @@ func order(a, b arrival) int {
 		return cmp.Compare(a.uid, b.uid)
 	}
 	return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.usec, b.usec), cmp.Compare(a.base, b.base))
+}
+
+// inOrder sorts by moving pointers: arrivals are large, and a first look has one for every message.
+func inOrder(list []arrival) []arrival {
+	refs := make([]*arrival, len(list))
+	for i := range list {
+		refs[i] = &list[i]
+	}
+	slices.SortFunc(refs, order)
+	sorted := make([]arrival, len(list))
+	for i, a := range refs {
+		sorted[i] = *a
+	}
+	return sorted
 }
 
 // flushNew gives new messages their UIDs, writes those down and publishes.
@@ -46,12 +60,12 @@ func (t *txn) flushNew(list []arrival) error {
 		}
 	}
 	m.mu.RUnlock()
-	slices.SortFunc(list, order)
+	list = inOrder(list)
 	list, err := t.uniq(list)
 	if err != nil {
 		return err
 	}
-	var records []uidRecord
+	records := make([]uidRecord, 0, len(list))
 	for i := range list {
 		if list[i].uid == 0 {
 			list[i].uid = next
@@ -100,13 +114,22 @@ func (t *txn) arrive(list []arrival) {
 	t.publish(func(s *state, log *changeLog) {
 		first := len(s.list)
 		s.list = slices.Grow(s.list, len(list))
-		for _, a := range list {
+		names := 0
+		for i := range list {
+			names += len(list[i].base)
+		}
+		s.names = slices.Grow(s.names, names)
+		t.rec = slices.Grow(t.rec, names+len(list)*(fixedMessage+1))
+		for i := range list {
+			a := &list[i]
 			e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
 			if _, w, _ := sizesInName(a.base); w >= 0 {
 				e.size = w
 			}
-			s.setInfo(s.append(e, []byte(a.base)), a.where, a.info)
-			delete(m.list.loose, a.base)
+			s.setInfo(appendEntry(s, e, a.base), a.where, a.info)
+			if len(m.list.loose) > 0 {
+				delete(m.list.loose, a.base)
+			}
 		}
 		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
 			return appendMessage(b, s, &s.list[first+i])

@@ -115,7 +115,7 @@ func (a *applier) messages(b []byte) bool {
 		if e.uid <= a.s.top {
 			continue // known, and messages do not change their names
 		}
-		p := a.s.append(e, base)
+		p := appendEntry(a.s, e, base)
 		if odd {
 			a.s.noteInfo(p, info)
 		}

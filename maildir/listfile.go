@@ -324,10 +324,13 @@ func (t *txn) rewriteList(records []uidRecord) error {
 		}
 	}
 	top := s.top
-	fresh := make(map[string]bool, len(records))
-	for _, r := range records {
-		fresh[r.base] = true
+	fresh := make(map[string]bool)
+	if len(m.list.loose) > 0 {
+		for _, r := range records {
+			fresh[r.base] = true
+		}
 	}
+	u.records = slices.Grow(u.records, len(s.list)+len(records))
 	for i := range s.list {
 		e := &s.list[i]
 		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e)), keys: keys[e.uid]})
@@ -344,7 +347,7 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	for _, r := range records {
 		u.next = max(u.next, r.uid+1)
 	}
-	if err := m.dir.WriteFile(uidlistFile, u.encode(nil), 0, true); err != nil {
+	if err := m.dir.WriteFile(uidlistFile, u.encode(make([]byte, 0, 100+64*len(u.records))), 0, true); err != nil {
 		return err
 	}
 	id, err := idNow(m.dir, uidlistFile)

@@ -19,8 +19,8 @@ type nameTable struct {
 
 var nameSeed = maphash.MakeSeed()
 
-// put notes a message if the table exists.
-func (t *nameTable) put(s *state, uid imap.UID, base []byte) {
+// put notes the message just added to the list, if the table exists.
+func (t *nameTable) put(s *state, uid imap.UID) {
 	if t.slots == nil {
 		return
 	}
@@ -28,7 +28,7 @@ func (t *nameTable) put(s *state, uid imap.UID, base []byte) {
 		t.build(s)
 		return // the new message is in the list already
 	}
-	t.insert(uid, base)
+	t.insert(uid, s.base(&s.list[len(s.list)-1]))
 }
 
 func (t *nameTable) insert(uid imap.UID, base []byte) {

@@ -177,9 +177,7 @@ func (t *txn) settle(l *sweep, p *findings) error {
 			fresh = append(fresh, f)
 		}
 	}
-	for _, x := range p.unknown {
-		fresh = append(fresh, arrival{base: string(l.base(x)), info: string(l.info(x)), where: x.where})
-	}
+	fresh = l.arrivals(fresh, p.unknown)
 	return t.flushNew(fresh)
 }
 

@@ -169,8 +169,8 @@ func (s *state) change(e *entry, f func(*entry)) {
 	}
 }
 
-// append adds a message whose UID is above all others.
-func (s *state) append(e entry, base []byte) *entry {
+// appendEntry adds a message whose UID is above all others.
+func appendEntry[B []byte | string](s *state, e entry, base B) *entry {
 	if len(s.names)+len(base) > math.MaxUint32 {
 		s.repack()
 	}
@@ -182,7 +182,7 @@ func (s *state) append(e entry, base []byte) *entry {
 	if s.next <= e.uid {
 		s.next = e.uid + 1
 	}
-	s.index.put(s, e.uid, base)
+	s.index.put(s, e.uid)
 	return &s.list[len(s.list)-1]
 }
 

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bytes"
+	"slices"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -32,6 +33,21 @@ func (l *sweep) info(s sighting) []byte {
 
 func (l *sweep) name(s sighting) string {
 	return string(l.names[s.off : s.off+uint32(s.baseLen)+uint32(s.infoLen)])
+}
+
+// arrivals turns sightings into arrivals. One copy of all names serves them:
+// the first look at a mailbox brings every message.
+func (l *sweep) arrivals(fresh []arrival, list []sighting) []arrival {
+	if len(list) == 0 {
+		return fresh
+	}
+	names := string(l.names)
+	fresh = slices.Grow(fresh, len(list))
+	for _, x := range list {
+		base := x.off + uint32(x.baseLen)
+		fresh = append(fresh, arrival{base: names[x.off:base], info: names[base : base+uint32(x.infoLen)], where: x.where})
+	}
+	return fresh
 }
 
 // read adds the names of one directory. No lock but the disk's is held.
