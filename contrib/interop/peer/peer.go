@@ -9,6 +9,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -138,9 +139,15 @@ func (s *Server) greets() bool {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
-	b := make([]byte, 4)
+	b := make([]byte, 1024)
 	n, _ := c.Read(b)
-	return string(b[:n]) == "* OK"
+	if !strings.HasPrefix(string(b[:n]), "* OK") {
+		return false
+	}
+	// Take leave, so that this connection no longer counts when the first real one comes.
+	_, _ = io.WriteString(c, "x LOGOUT\r\n")
+	_, _ = io.Copy(io.Discard, c)
+	return true
 }
 
 // Stop ends the server with SIGTERM and waits for it.
