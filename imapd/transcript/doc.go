@@ -15,8 +15,9 @@
 //
 // Header
 //
-//	state:        greeting (not read yet) | notauth | auth | selected [MAILBOX] | examined [MAILBOX]; the player brings every
-//	              connection there itself. Default auth.
+//	state:        notauth | auth | selected [MAILBOX] | examined [MAILBOX]; the player brings every
+//	              connection there itself. Default auth. greeting: the greeting is the first line to
+//	              read, and connections after the first are made by open.
 //	connections:  how many, default 1. Lines begin with the number of the connection.
 //	maildir:      the fixture (fixture.go), default empty.
 //	caps:         capabilities the server must announce after login, default none. Our server fails

@@ -210,12 +210,16 @@ func (p *player) warmUp(f fixture) error {
 }
 
 func (p *player) connect() error {
-	for n := range p.s.Connections {
+	p.conns = make([]*conn, p.s.Connections)
+	for n := range p.conns {
+		if n > 0 && p.s.State == "greeting" {
+			break // the transcript opens them, in its own order
+		}
 		c, err := p.open(strconv.Itoa(n + 1))
 		if err != nil {
 			return err
 		}
-		p.conns = append(p.conns, c)
+		p.conns[n] = c
 	}
 	return nil
 }

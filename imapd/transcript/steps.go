@@ -47,6 +47,9 @@ func (p *player) step(st Step) error {
 		return p.verb(st)
 	}
 	c := p.conns[st.Conn-1]
+	if c == nil && st.Kind != "open" {
+		return fmt.Errorf("connection %d is not open", st.Conn)
+	}
 	switch st.Kind {
 	case "C":
 		return p.send(c, st.Text)
@@ -87,7 +90,9 @@ func (p *player) step(st Step) error {
 		p.closed[st.Conn] = true
 		return c.net.Close()
 	case "open":
-		c.close()
+		if c != nil {
+			c.close()
+		}
 		fresh, err := p.open(strconv.Itoa(st.Conn))
 		if err != nil {
 			return err
@@ -139,6 +144,9 @@ func (p *player) block(lines []Step, last *Step) error {
 		}
 	}
 	conn := connOf(lines, last)
+	if p.conns[conn-1] == nil {
+		return fmt.Errorf("connection %d is not open", conn)
+	}
 	var end *response
 	untilEOF := last != nil && last.Kind == "EOF"
 	if untilEOF {
@@ -220,7 +228,7 @@ func (p *player) allowed(may []*response, r *response) bool {
 // leftovers: nothing may have come that no line listed.
 func (p *player) leftovers() error {
 	for i, c := range p.conns {
-		if p.closed[i+1] {
+		if c == nil || p.closed[i+1] {
 			continue
 		}
 		raw, err := c.next(2 * time.Millisecond)
@@ -236,7 +244,9 @@ func (p *player) leftovers() error {
 
 func (p *player) closeAll() {
 	for _, c := range p.conns {
-		c.close()
+		if c != nil {
+			c.close()
+		}
 	}
 	_ = p.host.unlock()
 }
