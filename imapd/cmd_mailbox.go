@@ -49,7 +49,7 @@ func (a *createAction) run(ctx context.Context, s *session, _ *responder) error 
 	if a.mailbox == "" {
 		return no(imap.ResponseCodeCannot, "A mailbox needs a name")
 	}
-	ns, inner, err := s.resolve(strings.TrimSuffix(a.mailbox, string(s.separatorOf(a.mailbox))))
+	ns, inner, err := s.resolveNew(strings.TrimSuffix(a.mailbox, string(s.separatorOf(a.mailbox))))
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,8 @@ var parseDelete = parseName(func(ctx context.Context, s *session, name string) e
 	if inner == "INBOX" && ns.Kind == Personal {
 		return no(imap.ResponseCodeCannot, "INBOX cannot be deleted")
 	}
-	if s.sel != nil && s.sel.name == name {
-		s.deselect() // as Dovecot does; the mailbox is going
-	}
 	err = ns.Tree.Delete(ctx, inner)
+	s.deselectGone(ctx)
 	if errors.Is(err, maildir.ErrNotExist) && s.hasChildren(ctx, name) {
 		return no(imap.ResponseCodeHasChildren, "There is no such mailbox, only mailboxes below it")
 	}
@@ -146,7 +144,7 @@ func (a *renameAction) run(ctx context.Context, s *session, _ *responder) error 
 	if err != nil {
 		return err
 	}
-	dst, to, err := s.resolve(a.to)
+	dst, to, err := s.resolveNew(a.to)
 	if err != nil {
 		return err
 	}
@@ -156,8 +154,14 @@ func (a *renameAction) run(ctx context.Context, s *session, _ *responder) error 
 	if err := src.Tree.Rename(ctx, from, to); err != nil {
 		return err
 	}
-	if s.sel != nil && errors.Is(s.sel.Refresh(ctx), maildir.ErrNotExist) {
+	s.deselectGone(ctx)
+	return nil
+}
+
+// deselectGone leaves the selected mailbox where this session's own command has removed it, as Dovecot does.
+// It goes by the mailbox and not by its name, which a RENAME may have changed.
+func (s *session) deselectGone(ctx context.Context) {
+	if s.sel != nil && errIsGone(s.sel.Refresh(ctx)) {
 		s.deselect()
 	}
-	return nil
 }

@@ -148,12 +148,19 @@ func (p *searchParser) word() string {
 	return p.d.Keyword()
 }
 
-// key reads one search key whose name has been read.
+// key reads one search key whose name has been read. What does not parse becomes a key that can be sorted
+// and nested like any other, though it is never run.
 func (p *searchParser) key(word string) searchNode {
-	d := p.d
-	if d.Err() != nil {
-		return noMessage{}
+	if p.d.Err() == nil {
+		if n := p.knownKey(word); p.d.Err() == nil {
+			return n
+		}
 	}
+	return noMessage{}
+}
+
+func (p *searchParser) knownKey(word string) searchNode {
+	d := p.d
 	if word == "" {
 		if d.Peek() == '(' {
 			var nodes []searchNode
@@ -168,7 +175,7 @@ func (p *searchParser) key(word string) searchNode {
 	k := p.s.srv.index.searchKeys[word]
 	if k == nil {
 		d.Fail("unknown search key %s", word)
-		return noMessage{}
+		return nil
 	}
 	return k.parse(p)
 }

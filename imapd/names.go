@@ -35,6 +35,18 @@ func (s *session) resolve(name string) (*Namespace, string, error) {
 	return best, inner, nil
 }
 
+// resolveNew is resolve for a mailbox that is to be made. It cannot have the name of a namespace's root: the
+// two would be one line of LIST, and what is below it is in the other tree.
+func (s *session) resolveNew(name string) (*Namespace, string, error) {
+	for i := range s.mail.Namespaces {
+		ns := &s.mail.Namespaces[i]
+		if ns.Kind != Personal && ns.Prefix == name+string(ns.Separator) {
+			return nil, "", no(imap.ResponseCodeCannot, "%q is the root of a namespace", name)
+		}
+	}
+	return s.resolve(name)
+}
+
 // outer is the name a client knows a tree's mailbox by.
 func (ns *Namespace) outer(inner string) string {
 	if inner == "INBOX" && ns.Kind == Personal {

@@ -19,7 +19,7 @@ type sectionAtt struct {
 
 func (a *sectionAtt) needs() needs {
 	n := needFile
-	if len(a.section.Part) > 0 || a.section.Specifier != "" {
+	if len(a.section.Part) > 0 || a.section.Specifier != "" || a.partial != nil { // a window needs the size of the whole
 		n |= needStructure
 	}
 	if !a.peek {
@@ -34,7 +34,7 @@ var headerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxHeader bounds the header that HEADER.FIELDS looks through; what lies behind is not found.
 const maxHeader = 4 << 20
 
-func (a *sectionAtt) write(_ *session, w *responder, m *msgData) error {
+func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	a.writeName(w)
 	e, ok, err := a.extent(m)
 	switch {
@@ -44,7 +44,7 @@ func (a *sectionAtt) write(_ *session, w *responder, m *msgData) error {
 		w.NIL()
 		return nil
 	case a.section.Fields == nil:
-		return m.sendExtent(w, e, a.partial)
+		return m.sendExtent(w, e, a.partial, &s.sel.mark)
 	}
 	buf := headerBuffers.Get().(*bytes.Buffer)
 	defer headerBuffers.Put(buf)

@@ -14,6 +14,7 @@ type selection struct {
 	name     string // as the client knows it
 	readOnly bool   // EXAMINE, or no right to change anything
 	delta    maildir.Delta
+	mark     readMark    // of the window that was fetched last
 	keywords []imap.Flag // as the last FLAGS response told them; the index is the bit
 }
 
