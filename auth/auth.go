@@ -171,7 +171,7 @@ func (a *Authenticator) Login(ctx context.Context, user, password string, c Conn
 	if err := a.refuse(&plainRow, c); err != nil {
 		return User{}, err
 	}
-	u, err := a.password(ctx, user, "", password)
+	u, err := a.password(ctx, c, user, "", password)
 	if err != nil {
 		return User{}, a.late(ctx, start, err)
 	}

@@ -22,9 +22,9 @@ func (a *Authenticator) late(ctx context.Context, start time.Time, err *Error) e
 	return err
 }
 
-// password checks what PLAIN, LOGIN and the LOGIN command deliver. On success the user's
+// password checks what PLAIN, LOGIN and the LOGIN command deliver over c. On success the user's
 // Mechanism is still to be set.
-func (a *Authenticator) password(ctx context.Context, name, authzid, password string) (User, *Error) {
+func (a *Authenticator) password(ctx context.Context, c Conn, name, authzid, password string) (User, *Error) {
 	f := a.file.Load()
 	acct, cause := f.lookup(name)
 	v := f.model
@@ -41,7 +41,7 @@ func (a *Authenticator) password(ctx context.Context, name, authzid, password st
 		}
 	}
 	if acct != nil && a.cache.has(name, v, password) {
-		return authorize(acct.user, authzid)
+		return acct.authorize(c, authzid)
 	}
 	ok, err := a.verify(ctx, v, password)
 	switch {
@@ -55,15 +55,19 @@ func (a *Authenticator) password(ctx context.Context, name, authzid, password st
 	if v.cost >= queued {
 		a.cache.add(name, v, password)
 	}
-	return authorize(acct.user, authzid)
+	return acct.authorize(c, authzid)
 }
 
-// authorize compares the authorization identity once the login is proved.
-func authorize(u User, authzid string) (User, *Error) {
-	if authzid != "" && authzid != u.Name {
+// authorize looks, once the login is proved, whether it may come over c, and compares the authorization identity.
+func (acct *account) authorize(c Conn, authzid string) (User, *Error) {
+	switch u := acct.user; {
+	case !acct.from.allows(c.Remote):
+		return User{}, failed(u.Name, ErrNotFromHere)
+	case authzid != "" && authzid != u.Name:
 		return User{}, denied(u.Name)
+	default:
+		return u, nil
 	}
-	return u, nil
 }
 
 // lookup finds a user; what it returns instead is for the log.

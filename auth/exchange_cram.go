@@ -14,12 +14,13 @@ import (
 // cramExchange is CRAM-MD5 (RFC 2195): the server speaks first.
 type cramExchange struct {
 	a         *Authenticator
+	c         Conn
 	challenge []byte
 	done      bool
 	user      User
 }
 
-func startCRAM(a *Authenticator, _ Conn, _ []string) Exchange { return &cramExchange{a: a} }
+func startCRAM(a *Authenticator, c Conn, _ []string) Exchange { return &cramExchange{a: a, c: c} }
 
 func (x *cramExchange) User() User { return x.user }
 
@@ -78,5 +79,5 @@ func (x *cramExchange) check(response []byte) (User, *Error) {
 	case !right:
 		return User{}, failed(name, ErrBadPassword)
 	}
-	return acct.user, nil
+	return acct.authorize(x.c, "")
 }

@@ -10,11 +10,12 @@ import (
 // plainExchange is PLAIN (RFC 4616).
 type plainExchange struct {
 	a    *Authenticator
+	c    Conn
 	done bool
 	user User
 }
 
-func startPlain(a *Authenticator, _ Conn, _ []string) Exchange { return &plainExchange{a: a} }
+func startPlain(a *Authenticator, c Conn, _ []string) Exchange { return &plainExchange{a: a, c: c} }
 
 func (x *plainExchange) User() User { return x.user }
 
@@ -29,7 +30,7 @@ func (x *plainExchange) Next(ctx context.Context, response []byte) ([]byte, bool
 	x.done = true
 	fail := malformed("PLAIN is authzid NUL authcid NUL password")
 	server := sasl.NewPlainServer(func(authzid, name, password string) error {
-		x.user, fail = x.a.password(ctx, name, authzid, password)
+		x.user, fail = x.a.password(ctx, x.c, name, authzid, password)
 		return nil
 	})
 	_, _, _ = server.Next(response) // its only errors are the malformed response
@@ -44,13 +45,14 @@ func (x *plainExchange) Next(ctx context.Context, response []byte) ([]byte, bool
 // answers. Some clients send the name as initial response.
 type loginExchange struct {
 	a        *Authenticator
+	c        Conn
 	name     string
 	prompted bool // for the password
 	done     bool
 	user     User
 }
 
-func startLogin(a *Authenticator, _ Conn, _ []string) Exchange { return &loginExchange{a: a} }
+func startLogin(a *Authenticator, c Conn, _ []string) Exchange { return &loginExchange{a: a, c: c} }
 
 func (x *loginExchange) User() User { return x.user }
 
@@ -66,7 +68,7 @@ func (x *loginExchange) Next(ctx context.Context, response []byte) ([]byte, bool
 		return []byte("Password:"), false, nil
 	}
 	x.done = true
-	u, err := x.a.password(ctx, x.name, "", string(response))
+	u, err := x.a.password(ctx, x.c, x.name, "", string(response))
 	if err != nil {
 		return nil, false, x.a.late(ctx, start, err)
 	}

@@ -119,7 +119,7 @@ func (x *scramExchange) final(message string) ([]byte, *Error) {
 	case err != nil || !x.conv.Valid():
 		return nil, failed(name, ErrBadPassword)
 	}
-	u, fail := authorize(x.acct.user, x.conv.AuthzID())
+	u, fail := x.acct.authorize(x.c, x.conv.AuthzID())
 	if fail != nil {
 		return nil, fail
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Bounds on a password file. A line of the longest sensible kind is below 2 KiB.
@@ -25,12 +27,14 @@ type File struct {
 	serves   map[string]bool
 	model    *verifier // the costliest that PLAIN uses: what unknown users are checked against
 	shapes   map[*scramHash][]scramShape
+	sum      [sha256.Size]byte
 }
 
 // account is all lines of one user.
 type account struct {
 	user      User
 	verifiers []*verifier
+	from      restriction
 }
 
 // User is who logged in, with the further fields of the file.
@@ -41,6 +45,9 @@ type User struct {
 	Extra     map[string]string // key=value fields after the shell
 	Mechanism string            // "PLAIN", ..., or "LOGIN" also for the LOGIN command
 }
+
+// Sum is the SHA-256 of the bytes that were read: it tells whether another reading found the same.
+func (f *File) Sum() [sha256.Size]byte { return f.sum }
 
 // Len is the number of users.
 func (f *File) Len() int { return len(f.users) }
@@ -54,7 +61,7 @@ func (f *File) GoString() string { return f.String() }
 // LoadFile reads a password file. The error joins one *LineError for every bad
 // line; a file with any is not used at all.
 func LoadFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold the daemon up
 	if err != nil {
 		return nil, fmt.Errorf("password file: %w", err)
 	}
@@ -99,6 +106,7 @@ func Parse(name string, content []byte) (*File, error) {
 		return nil, errors.Join(bad...)
 	}
 	f.index()
+	f.sum = sha256.Sum256(content)
 	return f, nil
 }
 
@@ -140,6 +148,9 @@ func parseLine(raw []byte) (*entry, error) {
 	}
 	e := &entry{verifier: v, user: User{Name: name}}
 	e.user.fill(fields[1:])
+	if _, err := newRestriction(e.user.Extra); err != nil {
+		return nil, fmt.Errorf("user %q: %w", name, err)
+	}
 	// A password with ':' would be cut there without a word. What follows it is
 	// seldom a number, and a uid that matters to anyone is.
 	if v.plain != nil && e.user.UID != "" && !isNumber(e.user.UID) {
@@ -217,6 +228,7 @@ func (f *File) index() {
 		}
 	}
 	for _, a := range f.users {
+		a.from, _ = newRestriction(a.user.Extra) // each line's was good
 		if v := a.forPlain(); f.model == nil || v.cost > f.model.cost {
 			f.model = v
 		}
