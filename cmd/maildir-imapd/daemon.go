@@ -32,7 +32,7 @@ type daemon struct {
 	tell  notifier
 
 	config    atomic.Pointer[config.Config] // in force; only the main goroutine stores
-	passwords passwords
+	passwords *auth.File
 	auth      *auth.Authenticator
 	certs     *gate.Certificates
 	store     *maildir.Store
@@ -58,13 +58,14 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.passwords, err = loadPasswords(cfg); err != nil {
 		return nil, err
 	}
-	if d.passwords.file.Len() == 0 {
+	if d.passwords.Len() == 0 {
 		log.Warn("nobody can log in: the password file has no users", "file", cfg.Auth.File, "do", "maildir-imapctl passwd USER")
 	}
 	warnFiles(cfg, log)
+	warnSecrets(cfg, log)
 	state := stateDir(cfg, log)
 	d.seed = loginSeed(state)
-	d.auth = newAuthenticator(cfg, hostname(cfg), d.passwords.file, d.seed)
+	d.auth = newAuthenticator(cfg, hostname(cfg), d.passwords, d.seed)
 	if d.certs, err = gate.LoadCertificates(cfg, hostname(cfg), log); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (d *daemon) handle(ctx context.Context, c net.Conn, in gate.Info) {
 func (d *daemon) engineOptions(cfg *config.Config) imapd.Options {
 	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log}
 	return imapd.Options{
-		Hostname: hostname(cfg), Version: versionNumber(), Auth: engineAuth(d.auth), Open: mail.open,
+		Hostname: hostname(cfg), Version: versionNumber(), Auth: engineAuth(d.auth, d.certs), Open: mail.open,
 		TLS: d.certs.Config(), Limits: engineLimits(cfg), Log: d.log,
 	}
 }
@@ -117,7 +118,7 @@ func (d *daemon) run() error {
 	defer cancel()
 
 	d.gate.Start(ctx)
-	d.log.Info("ready", "version", versionNumber(), "config", d.file, "users", d.passwords.file.Len(), "listening", d.gate.Addresses())
+	d.log.Info("ready", "version", versionNumber(), "config", d.file, "users", d.passwords.Len(), "listening", d.gate.Addresses())
 	d.tell.ready(d.status())
 	d.loop(signals)
 

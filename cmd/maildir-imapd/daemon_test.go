@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
 )
 
@@ -103,6 +106,42 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 				t.Error("it started")
 			}
 		})
+	}
+}
+
+// TestPreauthAsAnother: who may say which user.
+func TestPreauthAsAnother(t *testing.T) {
+	cfg := mailHost(t)
+	root := filepath.Dir(filepath.Dir(cfg.Mail.Path)) // of the test
+	const me, other = 54321, 54322                    // accounts without a name
+	must(t, os.MkdirAll(root+"/mail/bob", 0o700))
+	if os.Geteuid() == 0 {
+		must(t, os.Chown(root+"/mail", other, other))
+		must(t, os.Chown(root+"/mail/bob", me, me))
+	}
+	for _, tt := range []struct {
+		user string
+		euid int
+		ok   bool
+	}{
+		{"ann", 0, true},
+		{"bob", me, os.Geteuid() == 0},
+		{"ann", me, false},    // would be made in a directory of other's
+		{"bob", other, false}, // can be read perhaps, but is not theirs
+		{"ann", other, os.Geteuid() == 0},
+		{"../ann", me, true}, // refused later, with the words for it
+	} {
+		err := refuseOther(cfg, imapd.Identity{User: tt.user}, tt.euid)
+		if (err == nil) != tt.ok {
+			t.Errorf("%s by %d: %v", tt.user, tt.euid, err)
+		}
+	}
+	u, err := user.Current()
+	must(t, err)
+	uid, err := strconv.Atoi(u.Uid)
+	must(t, err)
+	if err := refuseOther(cfg, imapd.Identity{User: u.Username}, uid); err != nil {
+		t.Errorf("oneself: %v", err)
 	}
 }
 

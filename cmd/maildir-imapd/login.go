@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -31,43 +30,36 @@ func newAuthenticator(c *config.Config, hostname string, file *auth.File, seed [
 	return auth.New(o)
 }
 
-// passwords are a password file as read at one moment.
-type passwords struct {
-	file *auth.File
-	sum  [sha256.Size]byte // of its bytes: tells a reload whether anything changed
-}
-
 // loadPasswords reads the password file. Only the default one may be absent: nobody has named it.
-func loadPasswords(cfg *config.Config) (passwords, error) {
+func loadPasswords(cfg *config.Config) (*auth.File, error) {
 	path := cfg.Auth.File
-	content, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		if path != config.Default().Auth.File {
-			return passwords{}, fmt.Errorf("[auth] file: %w; make it with maildir-imapctl passwd", err)
-		}
-		f, err := auth.Parse(path, nil)
-		return passwords{file: f}, err
+	f, err := auth.LoadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && path == config.Default().Auth.File:
+		return auth.Parse(path, nil)
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("[auth] file: %w; make it with maildir-imapctl passwd -file %s USER", err, path)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("[auth] file: %w; this runs as %s: give the file to that group (chgrp), mode 0640, and let it enter the directory", err, whoami())
+	case err != nil:
+		return nil, fmt.Errorf("[auth] file: %w", err)
 	}
-	if err != nil {
-		return passwords{}, fmt.Errorf("[auth] file: %w", err)
-	}
-	f, err := auth.LoadFile(path) // checks what kind of file it is, too
-	return passwords{f, sha256.Sum256(content)}, err
+	return f, nil
 }
 
-// engineAuth shows an Authenticator to the engine.
-func engineAuth(a *auth.Authenticator) imapd.Auth {
+// engineAuth shows an Authenticator to the engine. certs may be nil.
+func engineAuth(a *auth.Authenticator, certs *gate.Certificates) imapd.Auth {
 	return imapd.Auth{
-		Mechanisms: func(c imapd.ConnInfo) []string { return a.Mechanisms(authConn(c)) },
+		Mechanisms: func(c imapd.ConnInfo) []string { return a.Mechanisms(authConn(c, certs)) },
 		Start: func(mechanism string, c imapd.ConnInfo) (imapd.SASL, error) {
-			x, err := a.Start(mechanism, authConn(c))
+			x, err := a.Start(mechanism, authConn(c, certs))
 			if err != nil {
 				return nil, err
 			}
 			return exchange{x}, nil
 		},
 		Login: func(ctx context.Context, user, password string, c imapd.ConnInfo) (imapd.Identity, error) {
-			u, err := a.Login(ctx, user, password, authConn(c))
+			u, err := a.Login(ctx, user, password, authConn(c, certs))
 			return identity(u), err
 		},
 	}
@@ -81,8 +73,17 @@ func identity(u auth.User) imapd.Identity {
 	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism}
 }
 
-func authConn(c imapd.ConnInfo) auth.Conn {
-	return auth.Conn{Remote: c.Remote, TLS: c.TLS, Cleartext: c.Cleartext, ChannelBinding: auth.TLSBinding(c.TLSState)}
+func authConn(c imapd.ConnInfo, certs *gate.Certificates) auth.Conn {
+	conn := auth.Conn{Remote: c.Remote, TLS: c.TLS, Cleartext: c.Cleartext, ChannelBinding: auth.TLSBinding(c.TLSState)}
+	if c.TLSState != nil && certs != nil {
+		conn.EndPoint = func() []byte {
+			if served := certs.Served(c.TLSState); served != nil {
+				return auth.EndPointBinding(served)
+			}
+			return nil
+		}
+	}
+	return conn
 }
 
 // connInfo is what the engine is told of a connection that the gate has let through.

@@ -59,14 +59,18 @@ func (m *mailOpener) personal(_ context.Context, root string) (*maildir.Tree, er
 	for _, n := range m.cfg.Namespaces {
 		o.Foreign = append(o.Foreign, n.Prefix) // subscriptions to them are kept under their whole names
 	}
-	plain, err := m.store.Tree(o)
-	if err != nil {
-		return nil, err
+	uses, certain := chosenUses(&m.cfg.Special)
+	if !certain { // the folders that are there decide
+		plain, err := m.store.Tree(o)
+		if err != nil {
+			return nil, err
+		}
+		uses = specialUse(&m.cfg.Special, plain.Exists)
+		if err := plain.Close(); err != nil {
+			return nil, err
+		}
 	}
-	o.SpecialUse = specialUse(&m.cfg.Special, plain.Exists)
-	if err := plain.Close(); err != nil {
-		return nil, err
-	}
+	o.SpecialUse = uses
 	return m.store.Tree(o)
 }
 
@@ -101,6 +105,16 @@ var attributes = map[string]imap.MailboxAttr{
 	"sent": imap.MailboxAttrSent, "drafts": imap.MailboxAttrDrafts, "junk": imap.MailboxAttrJunk,
 	"trash": imap.MailboxAttrTrash, "archive": imap.MailboxAttrArchive, "all": imap.MailboxAttrAll,
 	"flagged": imap.MailboxAttrFlagged, "important": imap.MailboxAttrImportant,
+}
+
+// chosenUses is specialUse where no use has more than one name, as by default: a login then looks at no folder.
+func chosenUses(s *config.Special) (uses map[string]imap.MailboxAttr, certain bool) {
+	for _, u := range s.Uses() {
+		if len(u.Names) > 1 {
+			return nil, false
+		}
+	}
+	return specialUse(s, nil), true
 }
 
 // specialUse gives each use to one folder: the first of its names that exists, else the first, which gets it

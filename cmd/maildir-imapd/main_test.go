@@ -75,7 +75,7 @@ func TestCleartextNoLeavesNoPasswords(t *testing.T) {
 	c.Auth.Cleartext = config.CleartextNo
 	p, err := loadPasswords(c)
 	must(t, err)
-	a := engineAuth(newAuthenticator(c, "mail.example.org", p.file, nil))
+	a := engineAuth(newAuthenticator(c, "mail.example.org", p, nil), nil)
 	got := a.Mechanisms(imapd.ConnInfo{TLS: true})
 	for _, m := range got {
 		if m == "PLAIN" || m == "LOGIN" {

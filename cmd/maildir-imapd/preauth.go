@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -20,11 +22,13 @@ import (
 )
 
 // preauth speaks IMAP on in and out as a user whom the system has let in already: by ssh, or by local login
-// (RFC 9051 §7.1.4). The kernel's file permissions are the only ones that count here, so naming another user
-// gives nothing that the calling account could not read anyway.
+// (RFC 9051 §7.1.4).
 func preauth(ctx context.Context, cfg *config.Config, name string, in io.Reader, out io.Writer, log *slog.Logger) error {
 	id, err := caller(name)
 	if err != nil {
+		return err
+	}
+	if err := refuseOther(cfg, id, os.Geteuid()); err != nil {
 		return err
 	}
 	store, err := openStore(cfg, writable(cfg.Server.State), log) // the daemon's directory, mostly not this user's
@@ -77,6 +81,33 @@ func caller(name string) (imapd.Identity, error) {
 		return imapd.Identity{}, fmt.Errorf("who is calling? %w; name the user: -preauth USER", err)
 	}
 	return imapd.Identity{User: u.Username, Home: u.HomeDir, Mechanism: "PREAUTH"}, nil
+}
+
+// refuseOther lets root and the owner of the mail name a user, and everybody themselves. The kernel's file
+// permissions hold anyway; but where a group may read a Maildir, that is not leave to change its flags and take
+// its name in the log, and a Maildir made for somebody else would belong to the wrong account.
+func refuseOther(cfg *config.Config, id imapd.Identity, euid int) error {
+	if euid == 0 {
+		return nil
+	}
+	if u, err := user.LookupId(strconv.Itoa(euid)); err == nil && u.Username == id.User {
+		return nil
+	}
+	root, err := config.Expand(cfg.Mail.Path, id.User, func() (string, error) { return homeOf(id) })
+	if err != nil {
+		return nil // the session says so to the client, and to the log why
+	}
+	for dir := root; ; dir = filepath.Dir(dir) { // the Maildir, or the directory it would be made in
+		var st unix.Stat_t
+		err := unix.Stat(dir, &st)
+		switch {
+		case err == nil && int(st.Uid) == euid:
+			return nil
+		case errors.Is(err, unix.ENOENT) && dir != "/":
+			continue
+		}
+		return fmt.Errorf("-preauth %s: only root, %s and the owner of %s may name this user; without a name it is the calling account", id.User, id.User, dir)
+	}
 }
 
 // overPipe gives serve a connection whose far end is in and out. Standard input and output may be a terminal, a

@@ -38,8 +38,8 @@ func (d *daemon) reload(why string) {
 	if p, err := loadPasswords(next); err != nil {
 		fault(err)
 	} else {
-		if p.sum != d.passwords.sum {
-			changes = append(changes, fmt.Sprintf("password file: %d users, %d before", p.file.Len(), d.passwords.file.Len()))
+		if p.Sum() != d.passwords.Sum() {
+			changes = append(changes, fmt.Sprintf("password file: %d users, %d before", p.Len(), d.passwords.Len()))
 		}
 		d.passwords = p
 	}
@@ -60,9 +60,9 @@ func (d *daemon) reload(why string) {
 // apply puts next and d's new password file in force for what begins from now on.
 func (d *daemon) apply(old, next *config.Config) {
 	if reflect.DeepEqual(old.Auth, next.Auth) && hostname(old) == hostname(next) {
-		d.auth.Replace(d.passwords.file)
+		d.auth.Replace(d.passwords)
 	} else {
-		d.auth = newAuthenticator(next, hostname(next), d.passwords.file, d.seed)
+		d.auth = newAuthenticator(next, hostname(next), d.passwords, d.seed)
 	}
 	setLevel(d.level, next.Log)
 	d.config.Store(next)

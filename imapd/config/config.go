@@ -2,8 +2,11 @@ package config
 
 import "time"
 
+// sysconfdir is where the defaults lie; the Makefile sets it (-X) where SYSCONFDIR is another directory.
+var sysconfdir = "/etc"
+
 // DefaultPath is the INI file that is read when the command line names none.
-const DefaultPath = "/etc/maildir-imapd/imapd.ini"
+var DefaultPath = sysconfdir + "/maildir-imapd/imapd.ini"
 
 // Config is one complete configuration.
 type Config struct {
@@ -178,7 +181,7 @@ func Default() *Config {
 		},
 		TLS: TLS{SelfSigned: SelfSignedAuto, MinVersion: TLS12},
 		Auth: Auth{
-			File:         "/etc/maildir-imapd/users.passwd",
+			File:         sysconfdir + "/maildir-imapd/users.passwd",
 			Cleartext:    CleartextTLSOnly,
 			Mechanisms:   []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"},
 			FailureDelay: 2 * time.Second,

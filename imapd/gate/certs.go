@@ -192,6 +192,17 @@ func (set *certSet) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	return nil, fmt.Errorf("no certificate for %q", name)
 }
 
+// Served is the certificate that a connection was shown: the one for the name it asked for. Go's TLS does not
+// remember it for a server. Between a handshake and the login a reload may have put another in its place; a login
+// that is bound to the old one then fails, as it would behind somebody in the middle, and the next one works.
+func (s *Certificates) Served(state *tls.ConnectionState) *x509.Certificate {
+	c, err := s.set.Load().choose(&tls.ClientHelloInfo{ServerName: state.ServerName})
+	if err != nil {
+		return nil
+	}
+	return c.Leaf
+}
+
 func (s *Certificates) expired(c *x509.Certificate) bool {
 	now := s.now()
 	return now.After(c.NotAfter) || now.Before(c.NotBefore)
