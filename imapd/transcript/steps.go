@@ -90,18 +90,23 @@ func (p *player) step(st Step) error {
 		p.closed[st.Conn] = true
 		return c.net.Close()
 	case "open":
-		if c != nil {
-			c.close()
-		}
-		fresh, err := p.open(strconv.Itoa(st.Conn))
-		if err != nil {
-			return err
-		}
-		p.conns[st.Conn-1] = fresh
-		p.closed[st.Conn] = false
-		return nil
+		return p.reopen(st.Conn)
 	}
 	return fmt.Errorf("unknown step %q", st.Kind)
+}
+
+// reopen makes a connection anew.
+func (p *player) reopen(n int) error {
+	if c := p.conns[n-1]; c != nil {
+		c.close()
+		p.conns[n-1] = nil
+	}
+	fresh, err := p.open(strconv.Itoa(n))
+	if err != nil {
+		return err
+	}
+	p.conns[n-1], p.closed[n] = fresh, false
+	return nil
 }
 
 // send sends a C line. A refused literal leaves the refusal for the next S line, and the rest unsent.
