@@ -17,7 +17,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's
 
 # Paths, build time and the state of the checkout stay out of the binaries: the same source and the same Go
 # give the same bytes. make reproducible shows it.
-BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
+BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)$(DEFAULTS)'
+ifneq ($(SYSCONFDIR),/etc)
+DEFAULTS = -X maildir-imapd/imapd/config.sysconfdir=$(SYSCONFDIR)
+endif
 
 # How long each fuzz target runs, and what DEMO=once ends after the visit.
 FUZZTIME ?= 20s
@@ -94,18 +97,13 @@ cover:
 	$(GO) tool cover -func=cover.out | tail -n 1
 	$(GO) tool cover -html=cover.out -o cover.html
 
-# What is shipped names /usr and /etc; what is installed names where it was put. The programs' own defaults are
-# in /etc: with another SYSCONFDIR unit and example name the files.
+# What is shipped names /usr and /etc; what is installed names where it was put.
 PATHS = sed -e 's|/usr/sbin/maildir|$(SBINDIR)/maildir|g' -e 's|/usr/bin/maildir|$(BINDIR)/maildir|g' \
 	-e 's|/etc/maildir-imapd|$(SYSCONFDIR)/maildir-imapd|g'
-ifneq ($(SYSCONFDIR),/etc)
-PATHS += -e 's|^\(ExecStart=[^ ]*\)$$|\1 -config $(SYSCONFDIR)/maildir-imapd/imapd.ini|' \
-	-e 's|^; *\(file = $(SYSCONFDIR)/\)|\1|'
-endif
 
 ## install      programs, manual pages, units, an example ini (DESTDIR, PREFIX, SYSCONFDIR)
 install:
-	@test -x bin/maildir-imapd || $(MAKE) build
+	@bin/maildir-imapd -h 2>&1 | grep -qF 'default $(SYSCONFDIR)/maildir-imapd/imapd.ini' || $(MAKE) build
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/maildir-imapd $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 755 bin/maildir-imapd $(DESTDIR)$(SBINDIR)/maildir-imapd

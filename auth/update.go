@@ -12,8 +12,8 @@ import (
 )
 
 // UpdateFile replaces a password file's content by what edit makes of it. The new file
-// takes the old one's place by rename, with its owner and mode, or 0640 where there
-// was none; a reader sees the one or the other, and so does the machine after a power
+// takes the old one's place by rename, with its owner and mode, or with the
+// directory's group and mode 0640 where there was none; a reader sees the one or the other, and so does the machine after a power
 // cut. Of two updates at once the second waits, so that it edits what the first one
 // wrote. When edit returns an error nothing is changed.
 func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte, error)) (err error) {
@@ -44,7 +44,7 @@ func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte,
 			os.Remove(tmp.Name())
 		}
 	}()
-	if err := fill(tmp, content, st); err != nil {
+	if err := fill(tmp, content, st, dir); err != nil {
 		return fmt.Errorf("password file: %w", err)
 	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
@@ -103,12 +103,16 @@ func readOld(path string) ([]byte, fs.FileInfo, error) {
 
 // fill makes the new file complete and durable before it gets its name. Ownership
 // first: a chown may clear mode bits, and the secrets come last.
-func fill(tmp *os.File, content []byte, like fs.FileInfo) error {
+func fill(tmp *os.File, content []byte, like fs.FileInfo, dir *os.File) error {
 	mode := fs.FileMode(0o640)
 	if like != nil {
 		mode = like.Mode().Perm()
 		if err := own(tmp, like); err != nil {
 			return err
+		}
+	} else if st, err := dir.Stat(); err == nil {
+		if st, ok := st.Sys().(*syscall.Stat_t); ok {
+			_ = tmp.Chown(-1, int(st.Gid)) // who may not do that is not root, and knows about groups
 		}
 	}
 	if err := tmp.Chmod(mode); err != nil {

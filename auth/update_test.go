@@ -111,3 +111,22 @@ func TestUpdateRefusals(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUpdateGivesANewFileTheGroupOfItsDirectory: the daemon's, where the administrator has set that up.
+func TestUpdateGivesANewFileTheGroupOfItsDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 0, 54321); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "users")
+	if err := UpdateFile(t.Context(), path, func([]byte) ([]byte, error) { return []byte("x"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Sys().(*syscall.Stat_t).Gid != 54321 || st.Mode().Perm() != 0o640 {
+		t.Errorf("%v %v", st, err)
+	}
+}

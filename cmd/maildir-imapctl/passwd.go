@@ -11,15 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"maildir-imapd/auth"
+	"maildir-imapd/imapd/config"
 )
-
-// defaultPasswd is where the packages' configuration looks for users.
-const defaultPasswd = "/etc/maildir-imapd/users.passwd"
 
 // passwdLockWait is how long one passwd waits for another.
 const passwdLockWait = 10 * time.Second
 
 type passwdFlags struct {
+	config string
 	file   string
 	cram   bool
 	remove bool
@@ -28,11 +27,12 @@ type passwdFlags struct {
 func passwdCommand() *cobra.Command {
 	var f passwdFlags
 	cmd := &cobra.Command{
-		Use:   "passwd [-file FILE] [-cram-md5] [-delete] USER",
+		Use:   "passwd [-config FILE | -file FILE] [-cram-md5] [-delete] USER",
 		Short: "set a user's password, or remove the user",
-		Long: `passwd sets the password of USER in a password file: it writes a bcrypt and a
-SCRAM-SHA-256 line and keeps everything else in the file. The user is added when
-not there; so is the file. A running daemon takes the change over by itself.
+		Long: `passwd sets the password of USER in the daemon's password file, [auth] file of
+its configuration: it writes a bcrypt and a SCRAM-SHA-256 line and keeps everything
+else in the file. The user is added when not there; so is the file. A running daemon
+takes the change over by itself.
 
 The password is asked for twice on a terminal, else read as one line from standard
 input. It is never an argument: other users could see it.
@@ -48,13 +48,30 @@ input. It is never an argument: other users could see it.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.find(); err != nil {
+				return err
+			}
 			return passwd(cmd, f, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&f.file, "file", defaultPasswd, "password `FILE`, [auth] file of the configuration")
+	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`, which names the\npassword file")
+	cmd.Flags().StringVar(&f.file, "file", "", "password `FILE`, whatever the configuration says")
 	cmd.Flags().BoolVar(&f.cram, "cram-md5", false, "also write a CRAM-MD5 line, with which whoever reads\nthe file can log in by CRAM-MD5; done without asking\nwhere the user has one")
 	cmd.Flags().BoolVar(&f.remove, "delete", false, "remove the user's lines")
 	return cmd
+}
+
+// find settles which file is meant: the one that the daemon reads, unless -file names another.
+func (f *passwdFlags) find() error {
+	if f.file != "" {
+		return nil
+	}
+	c, _, err := config.Load(f.config)
+	if err != nil {
+		return fmt.Errorf("the configuration does not say which password file: %w; or name it with -file", err)
+	}
+	f.file = c.Auth.File
+	return nil
 }
 
 func passwd(cmd *cobra.Command, f passwdFlags, user string) error {
