@@ -94,10 +94,10 @@ func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
 		}
 	}
 	for _, e := range l.sorted() {
-		if !a.selects(e) || !a.matches(e) {
+		if !a.matches(e) || !a.selects(e) && !a.leadsTo(l, e) {
 			continue
 		}
-		a.write(w, e)
+		a.write(w, l, e)
 		if a.status != nil && !e.nonExistent {
 			// A mailbox that cannot be opened has no STATUS line (RFC 5819 §2).
 			if err := s.writeStatusOf(ctx, w, e.name, a.status); err != nil {
@@ -118,13 +118,13 @@ func (l *listing) markSubscribed(subs []listed) {
 }
 
 func (a *listAction) selects(e *listed) bool {
-	switch {
-	case a.onlySubscribed && !e.subscribed && (!a.recursive || !e.childSubbed):
-		return false
-	case a.onlySpecial && len(e.uses) == 0:
-		return false
-	}
-	return true
+	return (!a.onlySubscribed || e.subscribed) && (!a.onlySpecial || len(e.uses) > 0)
+}
+
+// leadsTo is RECURSIVEMATCH: a mailbox that is not selected is shown for the sake of one below it that is,
+// and that does not show itself (RFC 5258 §3.5: redundant CHILDINFO is suppressed).
+func (a *listAction) leadsTo(l *listing, e *listed) bool {
+	return a.recursive && l.below(e, func(sub *listed) bool { return a.selects(sub) && !a.matches(sub) })
 }
 
 func (a *listAction) matches(e *listed) bool {
@@ -137,7 +137,7 @@ func (a *listAction) matches(e *listed) bool {
 }
 
 // write is one LIST line (RFC 9051 §7.3.1).
-func (a *listAction) write(w *responder, e *listed) {
+func (a *listAction) write(w *responder, l *listing, e *listed) {
 	w.untagged().Raw(a.verb).Raw(" (")
 	sep := false
 	if e.nonExistent {
@@ -164,10 +164,24 @@ func (a *listAction) write(w *responder, e *listed) {
 	w.Raw(") ")
 	w.separator(e.separator)
 	w.SP().Mailbox(e.name)
-	if a.recursive && e.childSubbed {
-		w.Raw(` ("CHILDINFO" ("SUBSCRIBED"))`) // RFC 5258 §3.5
+	if criteria := a.childInfo(l, e); criteria != "" {
+		w.Raw(` ("CHILDINFO" (`).Raw(criteria).Raw("))") // RFC 5258 §3.5
 	}
 	w.CRLF()
+}
+
+// childInfo names the selection options that some mailbox below e meets.
+func (a *listAction) childInfo(l *listing, e *listed) string {
+	if !a.recursive || !l.below(e, a.selects) {
+		return ""
+	}
+	switch {
+	case !a.onlySpecial:
+		return `"SUBSCRIBED"`
+	case !a.onlySubscribed:
+		return `"SPECIAL-USE"`
+	}
+	return `"SUBSCRIBED" "SPECIAL-USE"`
 }
 
 func (w *responder) separator(c byte) { w.Special('"').Special(c).Special('"') }
@@ -186,9 +200,12 @@ func parseLsub(d *wire.Decoder, _ *session) (action[*session], error) {
 		}
 		l := newListing()
 		l.subscribe(subs)
+		hidden := func(sub *listed) bool {
+			return sub.subscribed && !matches(reference+pattern, sub.name, sub.separator)
+		}
 		for _, e := range l.sorted() {
 			// A level that is not subscribed shows only for the sake of a "%" that would hide what is below.
-			if !matches(reference+pattern, e.name, e.separator) || !e.subscribed && !hiddenBelow(l, e, reference+pattern) {
+			if !matches(reference+pattern, e.name, e.separator) || !e.subscribed && !l.below(e, hidden) {
 				continue
 			}
 			w.untagged().Raw("LSUB (")
@@ -201,16 +218,4 @@ func parseLsub(d *wire.Decoder, _ *session) (action[*session], error) {
 		}
 		return nil
 	}), nil
-}
-
-// hiddenBelow tells whether a subscribed name below e does not match the pattern itself.
-func hiddenBelow(l *listing, e *listed, pattern string) bool {
-	prefix := e.name + string(e.separator)
-	for _, sub := range l.order {
-		if sub.subscribed && len(sub.name) > len(prefix) && sub.name[:len(prefix)] == prefix &&
-			!matches(pattern, sub.name, sub.separator) {
-			return true
-		}
-	}
-	return false
 }

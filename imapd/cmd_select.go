@@ -78,5 +78,5 @@ func runClose(ctx context.Context, s *session, _ *responder) error {
 	return err
 }
 
-// errIsGone tells that the selected mailbox itself has gone.
+// errIsGone tells that a mailbox itself is not there, or no longer.
 func errIsGone(err error) bool { return errors.Is(err, maildir.ErrNotExist) }

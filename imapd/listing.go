@@ -18,7 +18,6 @@ type listed struct {
 	noInferiors bool
 	children    bool
 	subscribed  bool
-	childSubbed bool // a mailbox below it is subscribed
 	uses        []imap.MailboxAttr
 }
 
@@ -96,7 +95,7 @@ func (s *session) subscriptions(ctx context.Context) ([]listed, error) {
 	return subs, nil
 }
 
-// subscribe marks subscriptions and what is above them; names that are not there are added as non-existent
+// subscribe marks subscriptions, and adds what is above them; names that are not there are added as non-existent
 // (RFC 5258 §3.1: SUBSCRIBED lists them all the same).
 func (l *listing) subscribe(subs []listed) {
 	for i := range subs {
@@ -104,13 +103,33 @@ func (l *listing) subscribe(subs []listed) {
 		e.subscribed = true
 		for parent := e.parent(); parent != ""; {
 			p, made := l.add(parent, e.separator)
-			p.childSubbed = true
-			if made {
-				p.children = true
+			if !made {
+				break // and so are those above it
 			}
+			p.children = true
 			parent = p.parent()
 		}
 	}
+}
+
+// below tells whether some name below e satisfies is. The listing is sorted: they stand together.
+func (l *listing) below(e *listed, is func(*listed) bool) bool {
+	prefix := e.name + string(e.separator)
+	first, _ := slices.BinarySearchFunc(l.order, e.key()+"\x00", func(x *listed, key string) int {
+		if x.name == "INBOX" { // stands before all others
+			return -1
+		}
+		return strings.Compare(x.key(), key)
+	})
+	for _, sub := range l.order[first:] {
+		if !strings.HasPrefix(sub.name, prefix) {
+			break
+		}
+		if is(sub) {
+			return true
+		}
+	}
+	return false
 }
 
 // parent is the name one level up, empty at the top.

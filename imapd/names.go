@@ -44,7 +44,11 @@ func (s *session) resolveNew(name string) (*Namespace, string, error) {
 			return nil, "", no(imap.ResponseCodeCannot, "%q is the root of a namespace", name)
 		}
 	}
-	return s.resolve(name)
+	ns, inner, err := s.resolve(name)
+	if err != nil { // there can never be one of that name
+		return nil, "", no(imap.ResponseCodeCannot, "%s", mapError(err).text)
+	}
+	return ns, inner, nil
 }
 
 // outer is the name a client knows a tree's mailbox by.
@@ -67,7 +71,11 @@ func (s *session) open(ctx context.Context, name string, mode maildir.Mode) (*ma
 // openTarget opens the mailbox that APPEND, COPY or MOVE puts messages into. One that is not there is
 // answered TRYCREATE: the client may create it and try again (RFC 9051 §6.3.12).
 func (s *session) openTarget(ctx context.Context, name string) (*maildir.Handle, error) {
-	h, err := s.open(ctx, name, maildir.Target)
+	ns, inner, err := s.resolve(name)
+	if err != nil {
+		return nil, err // CREATE would not help
+	}
+	h, err := ns.Tree.Open(ctx, inner, maildir.Target)
 	if err == nil {
 		if h.ReadOnly() {
 			_ = h.Close()
@@ -75,8 +83,8 @@ func (s *session) openTarget(ctx context.Context, name string) (*maildir.Handle,
 		}
 		return h, nil
 	}
-	if se := mapError(err); se.code == string(imap.ResponseCodeNonExistent) {
-		return nil, &statusError{statusNO, string(imap.ResponseCodeTryCreate), se.text, err}
+	if errIsGone(err) {
+		return nil, &statusError{statusNO, string(imap.ResponseCodeTryCreate), "No such mailbox", err}
 	}
 	return nil, err
 }
