@@ -19,6 +19,9 @@ func (x *indexFile) apply(b []byte, whole bool) (n int, ok bool) {
 		b = b[len(indexMagic):]
 	}
 	a := applier{x: x, m: x.m, s: &x.m.state, whole: whole}
+	if whole {
+		a.begin()
+	}
 	for len(b) >= 9 {
 		size := int64(le.Uint32(b))
 		if size < 1 || size > int64(len(b)-8) {
@@ -35,6 +38,9 @@ func (x *indexFile) apply(b []byte, whole bool) (n int, ok bool) {
 		b = b[8+size:]
 	}
 	x.cut = a.last != 0 && a.last != recDisk
+	if whole {
+		a.finish()
+	}
 	return all - len(b), !whole || a.head
 }
 
@@ -47,6 +53,29 @@ type applier struct {
 	whole bool
 	head  bool
 	last  byte // kind of the record before
+	known int  // messages in memory that a file read as a whole has named
+	had   int  // and how many there were
+	told  imap.UID
+	old   []gone // the expunge history before
+}
+
+// begin prepares for a file that another process may have put in the place of
+// the one that memory is of: it has all of the history, and of each message its
+// last state where there were single changes before.
+func (a *applier) begin() {
+	a.had, a.old = len(a.s.list), a.s.history
+	a.s.history = nil
+}
+
+// finish has the directories looked at when memory has messages that the file
+// does not know, or the file does not tell all.
+func (a *applier) finish() {
+	if len(a.s.history) < len(a.old) && (!a.head || a.last != recDisk) {
+		a.s.history = a.old
+	}
+	if a.known < a.had {
+		a.m.seen.dirs = [2]dirLook{}
+	}
 }
 
 // record applies one record; false: it cannot be what we wrote.
@@ -113,7 +142,8 @@ func (a *applier) messages(b []byte) bool {
 		info, odd := string(b[fixedMessage+nameLen:fixedMessage+nameLen+infoLen]), entryBits(b[5])&oddInfo != 0
 		b = b[fixedMessage+nameLen+infoLen:]
 		if e.uid <= a.s.top {
-			continue // known, and messages do not change their names
+			a.again(&e, string(base), odd, info)
+			continue
 		}
 		p := appendEntry(a.s, e, base)
 		if odd {
@@ -125,8 +155,47 @@ func (a *applier) messages(b []byte) bool {
 	return true
 }
 
+// again takes in a message that memory has already: messages do not change
+// their names, but everything else.
+func (a *applier) again(r *entry, base string, odd bool, info string) {
+	e := a.s.find(r.uid)
+	if e == nil || string(a.s.base(e)) != base {
+		return // expunged here, or renumbered
+	}
+	a.known++
+	if r.modseq < e.modseq {
+		return
+	}
+	a.change(e, r.flags, r.keywords, r.bits&inNew, r.modseq, odd, info)
+	if r.size >= 0 && (e.bits&verified == 0 || r.bits&verified != 0) {
+		a.s.change(e, func(e *entry) { e.size, e.bits = r.size, e.bits|r.bits&verified })
+	}
+	if r.date != noDate {
+		e.date = r.date
+	}
+	e.saved, e.cacheOff, e.cacheLen = r.saved, r.cacheOff, r.cacheLen
+}
+
+// change gives a message the flags and the place that a record tells.
+func (a *applier) change(e *entry, flags SystemFlags, keywords uint64, where entryBits, modseq uint64, odd bool, info string) {
+	old := Flags{e.flags, e.keywords}
+	a.s.change(e, func(e *entry) {
+		e.flags, e.keywords = flags, keywords
+		e.bits = e.bits&^(inNew|oddInfo) | where
+		e.modseq = max(e.modseq, modseq)
+	})
+	delete(a.s.odd, e.uid)
+	if odd {
+		a.s.noteInfo(e, info)
+	}
+	a.s.modseq = max(a.s.modseq, e.modseq)
+	if old != (Flags{e.flags, e.keywords}) {
+		a.m.log.flags(e.uid, nil, a.told+1 == e.uid)
+		a.told = e.uid
+	}
+}
+
 func (a *applier) flags(b []byte) bool {
-	var last imap.UID
 	for len(b) > 0 {
 		if len(b) < fixedFlags || len(b) < fixedFlags+int(b[6]) {
 			return false
@@ -134,21 +203,7 @@ func (a *applier) flags(b []byte) bool {
 		uid, infoLen := imap.UID(le.Uint32(b)), int(b[6])
 		if e := a.s.find(uid); e != nil {
 			info, odd := string(b[fixedFlags:fixedFlags+infoLen]), entryBits(b[5])&oddInfo != 0
-			old := Flags{e.flags, e.keywords}
-			a.s.change(e, func(e *entry) {
-				e.flags, e.keywords = SystemFlags(b[4])&systemAll, le.Uint64(b[8:])
-				e.bits = e.bits&^(inNew|oddInfo) | entryBits(b[5])&inNew
-				e.modseq = max(e.modseq, le.Uint64(b[16:]))
-			})
-			delete(a.s.odd, uid)
-			if odd {
-				a.s.noteInfo(e, info)
-			}
-			a.s.modseq = max(a.s.modseq, e.modseq)
-			if old != (Flags{e.flags, e.keywords}) {
-				a.m.log.flags(uid, nil, last+1 == uid)
-				last = uid
-			}
+			a.change(e, SystemFlags(b[4])&systemAll, le.Uint64(b[8:]), entryBits(b[5])&inNew, le.Uint64(b[16:]), odd, info)
 		}
 		b = b[fixedFlags+infoLen:]
 	}
@@ -197,6 +252,7 @@ func (a *applier) expunge(b []byte) bool {
 	for _, uid := range uids {
 		a.m.log.expunged(uid)
 	}
+	a.had -= len(uids)
 	a.m.forgetNames(uids)
 	a.s.drop(uids)
 	return true

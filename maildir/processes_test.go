@@ -1,0 +1,92 @@
+package maildir
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// manyKeywords are more than there are letters.
+func manyKeywords() (f []imap.Flag) {
+	for i := range maxLetters + 4 {
+		f = append(f, imap.Flag(fmt.Sprintf("key%d", i)))
+	}
+	return f
+}
+
+// TestOthersRewrite: another process changes what only the index knows and
+// then replaces the index. Who has the mailbox in memory must take it from the
+// new file: the directories do not show it, or are said to have been looked at.
+func TestOthersRewrite(t *testing.T) {
+	b := newSpot(t)
+	one := b.open(Select)
+	for range 4 {
+		appendText(t, one, mail)
+	}
+	refresh(t, one)
+	high := manyKeywords()
+	if _, err := one.Store(context.Background(), uidSet(1), Add, high, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	two := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	refresh(t, two)
+	refresh(t, one)
+	wantLook(t, two, look(one))
+
+	steps := []struct {
+		name string
+		do   func() error
+	}{
+		{"keyword past the letters", func() error {
+			_, err := one.Store(context.Background(), uidSet(2), Add, high[maxLetters:], 0, nil)
+			return err
+		}},
+		{"removed again", func() error {
+			_, err := one.Store(context.Background(), uidSet(2), Remove, high[maxLetters+1:], 0, nil)
+			return err
+		}},
+		{"renamed files", func() error {
+			_, err := one.Store(context.Background(), uidSet(1, 3), Add, []imap.Flag{imap.FlagSeen, imap.FlagDeleted}, 0, nil)
+			return err
+		}},
+		{"expunged and arrived", func() error {
+			appendText(t, one, mail)
+			return one.Expunge(context.Background(), uidSet(3))
+		}},
+		{"nothing", func() error {
+			_, err := one.Store(context.Background(), uidSet(1), Remove, []imap.Flag{imap.FlagDeleted}, 0, nil)
+			return err
+		}},
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil {
+			t.Fatal(step.name, err)
+		}
+		x, err := one.m.begin(context.Background(), one, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.m.index.broken = true // so that it ends with a rewrite
+		x.end(nil)
+		refresh(t, one)
+		d := refresh(t, two)
+		if got, want := look(two), look(one); got != want {
+			t.Errorf("%s: the other process sees\n%s\nwant\n%s", step.name, got, want)
+		}
+		if got, want := two.HighestModSeq(), one.HighestModSeq(); got != want {
+			t.Errorf("%s: HIGHESTMODSEQ %d, want %d", step.name, got, want)
+		}
+		if len(d.Flags) == 0 && len(d.ExpungedUIDs) == 0 {
+			t.Errorf("%s: its session was told nothing", step.name)
+		}
+		if !slices.Equal(one.m.state.history, two.m.state.history) {
+			t.Errorf("%s: expunge history %v, want %v", step.name, two.m.state.history, one.m.state.history)
+		}
+	}
+	b.check()
+}
