@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -27,6 +28,9 @@ func parseFetch(uid bool) func(*wire.Decoder, *session) (action[*session], error
 		d.SP()
 		if d.Peek() == '(' {
 			d.List(func() { a.item(d, s.srv.index, d.Keyword()) })
+			if len(a.items) == 0 {
+				d.Fail("FETCH needs at least one item")
+			}
 		} else if name := d.Keyword(); fetchMacros[name] != nil {
 			for _, name := range fetchMacros[name] {
 				a.item(d, s.srv.index, name)
@@ -79,7 +83,7 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 	defer s.sel.FlushCache()
 	m := &msgData{handle: s.sel.Handle}
 	defer m.close()
-	gone := false
+	var failed error // the first message that could not be had; the others are answered all the same
 	err = s.walk(uids, func(batch []maildir.Message) error {
 		if a.need&needAttrs != 0 {
 			if err := s.sel.Load(ctx, batch); err != nil {
@@ -89,10 +93,11 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		for i := range batch {
 			m.reset(batch[i])
 			err := a.message(ctx, s, w, m, len(seen) > 0 && contains(seen, batch[i].UID))
-			if errors.Is(err, maildir.ErrExpunged) {
-				gone = true
-			} else if err != nil {
+			if errors.Is(err, errBrokenAnswer) {
 				return err
+			}
+			if err != nil && (failed == nil || errors.Is(failed, maildir.ErrExpunged)) {
+				failed = err
 			}
 		}
 		if err := w.Err(); err != nil {
@@ -100,10 +105,7 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		}
 		return ctx.Err()
 	})
-	if err == nil && gone {
-		return no(codeExpungeIssued, "Some of the messages no longer exist")
-	}
-	return err
+	return cmp.Or(err, failed)
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

@@ -110,6 +110,9 @@ func (s *session) search(ctx context.Context, prog program, uid bool) ([]uint32,
 		}
 		return err
 	})
+	if run.failed != nil {
+		s.log.Warn("a search passed over messages that cannot be read", "mailbox", s.sel.name, "err", run.failed)
+	}
 	return found, err
 }
 

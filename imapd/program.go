@@ -31,6 +31,8 @@ type searchNode interface {
 type searchRun struct {
 	s *session
 	m msgData
+	// failed is why the first message that could not be read was passed over; the log is told.
+	failed error
 }
 
 // program is keys that must all match, cheapest first.
@@ -91,11 +93,11 @@ func (p program) keep(ctx context.Context, r *searchRun, batch []maildir.Message
 		}
 		r.m.reset(batch[i])
 		ok, err := p.match(ctx, r)
-		if errors.Is(err, maildir.ErrExpunged) {
-			continue // it vanished under the search: it does not match
-		}
-		if err != nil {
-			return nil, err
+		if err != nil { // it vanished under the search or cannot be read: it does not match
+			if r.failed == nil && !errors.Is(err, maildir.ErrExpunged) {
+				r.failed = err
+			}
+			continue
 		}
 		if ok {
 			kept = append(kept, batch[i])

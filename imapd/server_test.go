@@ -10,6 +10,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -330,4 +333,41 @@ func TestPreauth(t *testing.T) {
 	c.do("b LOGOUT")
 	ours.Close()
 	<-done
+}
+
+// TestUnreadableMessage: one file that cannot be read hides no other, from FETCH or SEARCH.
+func TestUnreadableMessage(t *testing.T) {
+	s := startServer(t, nil)
+	c := s.client(t).login()
+	c.do("a SELECT INBOX")
+	for i := range 3 {
+		c.do(fmt.Sprintf("b%d APPEND INBOX {20+}\r\nSubject: s%d\r\n\r\nabc\r\n", i, i))
+	}
+	files, err := filepath.Glob(filepath.Join(s.mail, "cur", "*"))
+	if err != nil || len(files) != 3 {
+		t.Fatal(files, err)
+	}
+	slices.Sort(files)
+	if err := os.Remove(files[1]); err != nil {
+		t.Fatal(err)
+	}
+	// A link out of the tree is what even root may not follow.
+	if err := os.Symlink("/etc/hostname", files[1]); err != nil {
+		t.Fatal(err)
+	}
+	c.send("c FETCH 1:3 BODY.PEEK[TEXT]\r\n")
+	c.expect("* 1 FETCH")
+	c.expect("* 3 FETCH")
+	if l := c.expect("c "); !strings.HasPrefix(l, "c NO [") {
+		t.Errorf("FETCH: %q", l)
+	}
+	c.send("d SEARCH BODY abc\r\n")
+	if l := c.expect("* SEARCH"); l != "* SEARCH 1 3\r\n" {
+		t.Errorf("SEARCH: %q", l)
+	}
+	c.expect("d OK")
+	if err := os.Remove(files[1]); err != nil { // the store's checker wants it gone
+		t.Fatal(err)
+	}
+	c.do("e NOOP")
 }
