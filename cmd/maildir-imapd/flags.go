@@ -43,7 +43,7 @@ of the configuration. SIGHUP reloads, SIGTERM says goodbye to clients and ends.
 See maildir-imapd(8) and maildir-imapd.ini(5).
 `
 
-func parseFlags(args []string, stderr io.Writer) (flags, error) {
+func parseFlags(args []string, help io.Writer) (flags, error) {
 	var f flags
 	set := flag.NewFlagSet("maildir-imapd", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -54,7 +54,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.BoolVar(&f.preauth, "preauth", false, "")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(stderr, usage, config.DefaultPath)
+		fmt.Fprintf(help, usage, config.DefaultPath)
 		return f, errHelp
 	}
 	if err != nil {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/user"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
+	"golang.org/x/sys/unix"
 
 	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
@@ -33,7 +35,7 @@ func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, err
 	}
 	own, err := m.personal(ctx, root)
 	if err != nil {
-		return nil, fmt.Errorf("[mail] path = %s: %w", root, err)
+		return nil, fmt.Errorf("[mail] path = %s: %w%s", root, err, advice(err))
 	}
 	mail := &imapd.Mail{Namespaces: []imapd.Namespace{{
 		Kind: imapd.Personal, Prefix: m.cfg.Mail.Prefix, Separator: m.cfg.Mail.Separator[0], Tree: own,
@@ -88,9 +90,20 @@ func (m *mailOpener) public(n config.Namespace, name string, home func() (string
 		Follow: m.cfg.Mail.Follow, DiskUTF8: m.cfg.Mail.UTF8,
 	})
 	if err != nil {
-		return imapd.Namespace{}, fmt.Errorf("path = %s: %w", root, err)
+		return imapd.Namespace{}, fmt.Errorf("path = %s: %w%s", root, err, advice(err))
 	}
 	return imapd.Namespace{Kind: imapd.Shared, Prefix: n.Prefix, Separator: separator[0], Tree: tree}, nil
+}
+
+// advice is for those who meet the errors of a new installation.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, unix.EROFS):
+		return "; the unit lets the daemon write in few places: name this one in ReadWritePaths= (systemctl edit maildir-imapd)"
+	case errors.Is(err, os.ErrPermission), errors.Is(err, maildir.ErrNoPermission):
+		return "; this runs as " + whoami() + ", which needs the right to (below /home the unit wants ProtectHome=no, too)"
+	}
+	return ""
 }
 
 func layout(l config.Layout) maildir.Layout {

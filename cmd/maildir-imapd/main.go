@@ -16,7 +16,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program: the flags say which of its five short stories is told.
 func run(args []string, stdout, stderr io.Writer) int {
-	f, err := parseFlags(args, stderr)
+	f, err := parseFlags(args, stdout)
 	switch {
 	case errors.Is(err, errHelp):
 		return 0

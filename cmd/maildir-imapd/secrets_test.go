@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -11,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/xdg-go/scram"
+	"golang.org/x/sys/unix"
 
 	"maildir-imapd/auth"
 	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/imapd/gate"
+	"maildir-imapd/maildir"
 )
 
 // TestOpenSecretsAreTold: one line for each secret that others can reach, none for those that they cannot.
@@ -67,6 +70,22 @@ func TestPasswordFileErrorsSayWhatToDo(t *testing.T) {
 	must(t, os.Chmod(c.Auth.File, 0))
 	if _, err := loadPasswords(c); err == nil || !strings.Contains(err.Error(), "this runs as "+whoami()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestMailErrorsSayWhatToDo: what a new installation meets first.
+func TestMailErrorsSayWhatToDo(t *testing.T) {
+	for err, want := range map[error]string{
+		&os.PathError{Op: "mkdir", Path: "/x", Err: unix.EROFS}:  "ReadWritePaths=",
+		&os.PathError{Op: "mkdir", Path: "/x", Err: unix.EACCES}: "this runs as " + whoami(),
+		maildir.ErrNoPermission:                                  "this runs as " + whoami(),
+	} {
+		if got := advice(fmt.Errorf("open tree: %w", err)); !strings.Contains(got, want) {
+			t.Errorf("%v: %q", err, got)
+		}
+	}
+	if got := advice(maildir.ErrFull); got != "" {
+		t.Errorf("%q", got)
 	}
 }
 

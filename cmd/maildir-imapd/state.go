@@ -14,7 +14,7 @@ import (
 	"maildir-imapd/maildir"
 )
 
-// stateDir makes [server] state. Without one the daemon still serves: what would lie there is a spare.
+// stateDir makes [server] state. Without one the daemon still serves.
 func stateDir(c *config.Config, log *slog.Logger) string {
 	dir := c.Server.State
 	err := os.MkdirAll(dir, 0o750)
@@ -22,7 +22,8 @@ func stateDir(c *config.Config, log *slog.Logger) string {
 		err = unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
 	if err != nil {
-		log.Warn("[server] state cannot be written: no spare copies of UIDVALIDITY are kept", "dir", dir, "err", err)
+		log.Warn("[server] state cannot be written: what the daemon makes for itself is made anew at each start", "dir", dir, "err", err,
+			"do", "make it a directory of "+whoami())
 		return ""
 	}
 	return dir

@@ -7,8 +7,9 @@ here=$(realpath "$(dirname "$0")")
 if [ "${1-}" != inside ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	(cd "$here/../../.." && CGO_ENABLED=0 go build -trimpath -o "$work/maildir-imapd" ./cmd/maildir-imapd)
-	cp "$here"/../*.socket "$here"/../*.service "$here/checks.sh" "$work"
+	make -s -C "$here/../../.." build
+	make -s -C "$here/../../.." install DESTDIR="$work/tree" PREFIX=/usr
+	cp "$here/checks.sh" "$work"
 	rc=0
 	unshare --mount --propagation private timeout --kill-after=5 "${LIMIT:-120}" "$0" inside "$work" $$ || rc=$?
 	for tree in /sys/fs/cgroup /sys/fs/cgroup/unified; do # the group made below, empty by now

@@ -24,11 +24,12 @@ verified() { # of the machine's other units nothing is asked
 	[ -z "$said" ]
 }
 
-install /work/maildir-imapd /usr/sbin/maildir-imapd
-install -m 644 /work/*.socket /work/*.service /etc/systemd/system/
-id vmail >/dev/null 2>&1 || useradd --system --home-dir /srv/mail --shell /usr/sbin/nologin vmail
-install -d -o vmail -g vmail /srv/mail
-install -d /etc/maildir-imapd
+# The README's steps, what make install has put into /work/tree first.
+cp -r --preserve=mode,timestamps /work/tree/. /
+ok 'the example is a good configuration' maildir-imapd -config /etc/maildir-imapd/imapd.ini.example -check
+userdel vmail 2>/dev/null
+useradd --system --home-dir /srv/mail --create-home --shell /usr/sbin/nologin vmail
+chgrp vmail /etc/maildir-imapd && chmod 2750 /etc/maildir-imapd
 cat >/etc/maildir-imapd/imapd.ini <<'INI'
 [server]
 hostname = mail.example.org
@@ -37,12 +38,13 @@ cleartext = yes
 [mail]
 path = /srv/mail/%u
 INI
-echo 'ann:{PLAIN}secret' >/etc/maildir-imapd/users.passwd
+ok 'a password' maildir-imapctl passwd ann <<<secret
+ok 'for the daemon only' [ "$(stat -c '%U:%G %a' /etc/maildir-imapd/users.passwd)" = 'root:vmail 640' ]
 systemctl daemon-reload
 
 ok 'the units are valid' verified
 ok 'security score' systemd-analyze security --threshold=20 --no-pager maildir-imapd.service
-ok 'the sockets start' systemctl start maildir-imapd-imap.socket maildir-imapd-imaps.socket
+ok 'the sockets start' systemctl enable --now maildir-imapd-imap.socket maildir-imapd-imaps.socket
 ok 'the service waits for a client' [ "$(prop ActiveState)" = inactive ]
 answer=$(imap 'a LOGIN ann secret\r\nb CREATE Sent\r\nc APPEND Sent {5+}\r\nhallo\r\nd LOGOUT\r\n')
 ok 'greeting' grep -q '^\* OK .*mail.example.org' <<<"$answer"
@@ -83,7 +85,19 @@ ok 'the watchdog is fed' [ "$(prop NRestarts) $(prop ActiveState)" = '0 active' 
 kill -STOP "$(prop MainPID)"
 ok 'and restarts what hangs' bash -c 'for _ in $(seq 150); do [ "$(systemctl show -P NRestarts maildir-imapd)" != 0 ] && exit; sleep 0.1; done; exit 1'
 ok 'which serves again' greeted
+exec 4<>/dev/tcp/127.0.0.1/143
+read -r _ <&4
 ok 'stop' systemctl stop maildir-imapd.service
+ok 'says goodbye' grep -q '^\* BYE' <(timeout 10 cat <&4)
+exec 4>&-
+ok 'and stops clean' [ "$(prop Result)" = success ]
+chmod 600 /etc/maildir-imapd/users.passwd
+chown root:root /etc/maildir-imapd/users.passwd
+systemctl start maildir-imapd.service 2>/dev/null
+ok 'who cannot read the passwords says what to do' logged 'this runs as vmail: give the file'
+chown root:vmail /etc/maildir-imapd/users.passwd
+chmod 640 /etc/maildir-imapd/users.passwd
+systemctl reset-failed
 ok 'the next client starts it' greeted
 [ "$failed" = 0 ] || journal
 exit "$failed"
