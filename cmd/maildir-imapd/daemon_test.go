@@ -22,7 +22,7 @@ import (
 )
 
 // mailHost is a configuration for one user, ann, in a directory of its own.
-func mailHost(t *testing.T) *config.Config {
+func mailHost(t testing.TB) *config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir+"/users", "ann:{PLAIN}secret\n")
