@@ -99,6 +99,12 @@ func TestSpecialUse(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	if _, certain := chosenUses(s); certain {
+		t.Error("nobody looks which folder is there")
+	}
+	if uses, certain := chosenUses(&config.Default().Special); !certain || uses["Sent"] != imap.MailboxAttrSent {
+		t.Errorf("the default makes every login look: %v", uses)
+	}
 	for _, u := range s.Uses() {
 		if attributes[u.Use] == "" {
 			t.Errorf("%s has no attribute", u.Use)

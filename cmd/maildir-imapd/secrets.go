@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"path/filepath"
 
 	"maildir-imapd/imapd/config"
 )
@@ -15,6 +16,9 @@ import (
 func warnSecrets(c *config.Config, log *slog.Logger) {
 	type secret struct{ key, path string }
 	files := []secret{{"[auth] file", c.Auth.File}, {"[tls] key", cmp.Or(c.TLS.Key, c.TLS.Certificate)}}
+	for _, name := range []string{"self-signed.pem", "login-seed"} {
+		files = append(files, secret{"[server] state", filepath.Join(c.Server.State, name)})
+	}
 	for _, h := range c.Hosts {
 		files = append(files, secret{fmt.Sprintf("[tls %q] key", h.Name), cmp.Or(h.Key, h.Certificate)})
 	}

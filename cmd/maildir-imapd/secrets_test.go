@@ -28,7 +28,7 @@ func TestOpenSecretsAreTold(t *testing.T) {
 	c.Server.State, c.Auth.File, c.TLS.Certificate = dir+"/state", dir+"/users", dir+"/both.pem"
 	c.Hosts = []config.Host{{Name: "mail.example.net", Certificate: dir + "/open.pem", Key: dir + "/net.key"}}
 	must(t, os.Mkdir(c.Server.State, 0o750))
-	for _, name := range []string{"users", "both.pem", "open.pem", "net.key"} {
+	for _, name := range []string{"users", "both.pem", "open.pem", "net.key", "state/login-seed"} {
 		write(t, filepath.Join(dir, name), "x")
 		must(t, os.Chmod(filepath.Join(dir, name), 0o640))
 	}
@@ -39,9 +39,10 @@ func TestOpenSecretsAreTold(t *testing.T) {
 		t.Errorf("of nothing: %s", &b)
 	}
 	for path, want := range map[string]string{
-		dir + "/users":    `what="[auth] file" file=` + dir + `/users mode=0644 do="chmod o= `,
-		dir + "/both.pem": `what="[tls] key"`,
-		dir + "/net.key":  `what="[tls \"mail.example.net\"] key"`,
+		dir + "/users":            `what="[auth] file" file=` + dir + `/users mode=0644 do="chmod o= `,
+		dir + "/both.pem":         `what="[tls] key"`,
+		dir + "/state/login-seed": `what="[server] state"`,
+		dir + "/net.key":          `what="[tls \"mail.example.net\"] key"`,
 	} {
 		must(t, os.Chmod(path, 0o644))
 		b.Reset()

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -157,11 +158,11 @@ func loadPair(certificate, key string) (*tls.Certificate, error) {
 	}
 	chain, err := os.ReadFile(certificate)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return nil, fmt.Errorf("certificate: %w%s", err, rights(err))
 	}
 	secret, err := os.ReadFile(key)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w%s", what, err, rights(err))
 	}
 	cert, err := tls.X509KeyPair(chain, secret)
 	if err != nil {
@@ -173,6 +174,14 @@ func loadPair(certificate, key string) (*tls.Certificate, error) {
 		}
 	}
 	return &cert, nil
+}
+
+// rights is advice for the keys of other programs, which are often root's alone.
+func rights(err error) string {
+	if !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return "; let the daemon's user read it, and enter the directories above: setfacl -m u:vmail:r FILE, u:vmail:x DIRECTORY"
 }
 
 // choose picks by the name the client asks for (RFC 6066 §3).

@@ -56,6 +56,17 @@ func served(t *testing.T, g *Gate, name string) string {
 	return subject(c.ConnectionState().PeerCertificates[0])
 }
 
+// TestUnreadableKeySaysWhatToDo: the key that certbot has made is root's.
+func TestUnreadableKeySaysWhatToDo(t *testing.T) {
+	if got := rights(&os.PathError{Op: "open", Path: "/key", Err: os.ErrPermission}); !strings.Contains(got, "setfacl") {
+		t.Errorf("%q", got)
+	}
+	_, err := loadPair("/nonexistent", "")
+	if err == nil || strings.Contains(err.Error(), "setfacl") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestServerNames(t *testing.T) {
 	dir := t.TempDir()
 	from, until := validNow()
