@@ -142,10 +142,14 @@ type Stat struct {
 	Nlink        uint64
 }
 
-// IsDir, IsRegular and IsLink tell the file type.
-func (s Stat) IsDir() bool     { return s.Mode&unix.S_IFMT == unix.S_IFDIR }
+// IsDir tells whether it is a directory.
+func (s Stat) IsDir() bool { return s.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+// IsRegular tells whether it is a file with content.
 func (s Stat) IsRegular() bool { return s.Mode&unix.S_IFMT == unix.S_IFREG }
-func (s Stat) IsLink() bool    { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// IsLink tells whether it is a symbolic link.
+func (s Stat) IsLink() bool { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
 
 // SameFile tells whether both are one inode.
 func (s Stat) SameFile(o Stat) bool { return s.Dev == o.Dev && s.Ino == o.Ino }
