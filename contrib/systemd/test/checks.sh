@@ -29,7 +29,7 @@ cp -r --preserve=mode,timestamps /work/tree/. /
 ok 'the example is a good configuration' maildir-imapd -config /etc/maildir-imapd/imapd.ini.example -check
 userdel vmail 2>/dev/null
 useradd --system --home-dir /srv/mail --create-home --shell /usr/sbin/nologin vmail
-chgrp vmail /etc/maildir-imapd && chmod 2750 /etc/maildir-imapd
+chgrp vmail /etc/maildir-imapd && chmod g+s /etc/maildir-imapd
 cat >/etc/maildir-imapd/imapd.ini <<'INI'
 [server]
 hostname = mail.example.org
@@ -56,6 +56,9 @@ ok 'the mail is its own' [ "$(stat -c '%U %a' /srv/mail/ann)" = 'vmail 700' ]
 ok 'the key is private' [ "$(stat -Lc '%U %a' /var/lib/maildir-imapd/self-signed.pem)" = 'vmail 600' ]
 ok 'the journal has the login' logged '^msg=login '
 ok 'the journal knows levels' bash -c 'journalctl -q -p warning -o cat -u maildir-imapd | grep -q self-signed'
+
+ok 'the owner of the mail needs no password' grep -q '^\* PREAUTH ' <(runuser -u vmail -- maildir-imapd -preauth ann <<<'a LOGOUT' 2>&1)
+ok 'another account does' grep -q 'only root, ann and the owner of /srv/mail/ann may name' <(runuser -u nobody -- maildir-imapd -preauth ann 2>&1 </dev/null)
 
 pid=$(prop MainPID)
 ok 'reload' systemctl reload maildir-imapd
