@@ -114,7 +114,7 @@ type literalSink struct {
 }
 
 func (l *literalSink) Write(p []byte) (int, error) {
-	l.conn.readTimeout(commandTime) // a slow line may take long, a dead one not
+	l.conn.readUntil(time.Now().Add(commandTime)) // a slow line may take long, a dead one not
 	if l.err == nil {
 		_, l.err = l.delivery.Write(p)
 	}

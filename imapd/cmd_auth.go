@@ -139,7 +139,7 @@ func (f *front) challenge(w *responder, challenge []byte) (response []byte, canc
 	if err := w.continuation(base64.StdEncoding.EncodeToString(challenge)); err != nil {
 		return nil, false, errBrokenAnswer
 	}
-	f.c.readTimeout(f.srv.opts().Limits.LoginTimeout)
+	f.c.readUntil(f.end)
 	response, cancelled = f.dec.Base64Line()
 	if err := f.dec.Err(); err != nil {
 		return nil, false, f.skipLine(err)

@@ -68,6 +68,6 @@ func runNothing[S any](context.Context, S, *responder) error { return nil }
 // runLogout says goodbye; the loop hangs up after the tagged line (RFC 9051 §6.1.3).
 func runLogout[S side[S]](_ context.Context, s S, w *responder) error {
 	w.untaggedStatus("BYE", "", "Logging out")
-	s.base().then = func() error { return errDone }
+	s.base().then = s.base().part
 	return nil
 }

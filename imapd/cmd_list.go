@@ -41,6 +41,9 @@ func parseList(d *wire.Decoder, s *session) (action[*session], error) {
 	if d.Peek() == '(' {
 		a.extended = true
 		d.List(func() { a.patterns = append(a.patterns, d.ListMailbox()) })
+		if len(a.patterns) == 0 {
+			d.Fail("LIST needs at least one pattern")
+		}
 	} else {
 		a.patterns = []string{d.ListMailbox()}
 	}

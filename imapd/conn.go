@@ -25,6 +25,9 @@ var errDraining = errors.New("server is shutting down")
 // them would let someone on the path inject commands (CVE-2011-0411).
 var errPlaintextBuffered = errors.New("data was sent before the new layer was negotiated")
 
+// errNotRead: the client took nothing for longer than [limits] write_timeout.
+var errNotRead = errors.New("the client does not read")
+
 // conn is the bytes of one connection: buffers, deadlines, and the layers under them. It knows no IMAP.
 type conn struct {
 	nc  net.Conn  // TCP, or TLS over it
@@ -67,6 +70,9 @@ func (s *wireSide) Write(p []byte) (int, error) {
 	}
 	n, err := s.nc.Write(p)
 	s.out.Add(int64(n))
+	if isTimeout(err) {
+		err = errNotRead // not to be taken for the end of a wait for input
+	}
 	return n, err
 }
 
@@ -138,22 +144,26 @@ func (c *conn) await(deadline time.Time) error {
 		return err
 	}
 	c.release()
-	return c.awaitInput(deadline)
+	if err := c.beginWait(deadline); err != nil {
+		return err
+	}
+	return c.awaitInput()
 }
 
-// awaitInput waits for input without touching the writing side, so IDLE may run it beside the writer.
-func (c *conn) awaitInput(deadline time.Time) error {
+// beginWait comes before awaitInput, on the goroutine that may interrupt it: a deadline set later would undo
+// the interruption.
+func (c *conn) beginWait(deadline time.Time) error {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.draining {
-		c.mu.Unlock()
 		return errDraining
 	}
 	c.waiting = true
-	err := c.nc.SetReadDeadline(deadline)
-	c.mu.Unlock()
-	if err != nil {
-		return err
-	}
+	return c.nc.SetReadDeadline(deadline)
+}
+
+// awaitInput waits for input without touching the writing side, so IDLE may run it beside the writer.
+func (c *conn) awaitInput() error {
 	n, err := c.src.Read(c.stash[:])
 	c.staged = c.stash[:n]
 	c.mu.Lock()
@@ -171,8 +181,8 @@ func (c *conn) awaitInput(deadline time.Time) error {
 // interrupt ends a wait of awaitInput in another goroutine.
 func (c *conn) interrupt() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
-// readTimeout bounds the reading of the rest of a command that has begun.
-func (c *conn) readTimeout(d time.Duration) { _ = c.nc.SetReadDeadline(time.Now().Add(d)) }
+// readUntil bounds the reading of the rest of a command that has begun.
+func (c *conn) readUntil(deadline time.Time) { _ = c.nc.SetReadDeadline(deadline) }
 
 // drain makes the next or current wait for a command end with errDraining. A command that is running is
 // not disturbed.
@@ -245,4 +255,9 @@ const (
 	lingerBytes = 64 << 10
 )
 
-func (c *conn) close() error { return c.nc.Close() }
+func (c *conn) close() error {
+	c.mu.Lock()
+	nc := c.nc // Shutdown may cut a connection while STARTTLS is at work on it
+	c.mu.Unlock()
+	return nc.Close()
+}

@@ -30,8 +30,10 @@ func runIdle(ctx context.Context, s *session, w *responder) error {
 		input <- nil
 	} else {
 		s.sleepForIdle()
-		deadline := s.deadline()
-		go func() { input <- s.c.awaitInput(deadline) }()
+		if err := s.c.beginWait(s.deadline()); err != nil {
+			return err
+		}
+		go func() { input <- s.c.awaitInput() }()
 	}
 	err := s.idle(ctx, input)
 	s.wake()
@@ -39,7 +41,7 @@ func runIdle(ctx context.Context, s *session, w *responder) error {
 	if err != nil {
 		return err
 	}
-	s.c.readTimeout(commandTime)
+	s.c.readUntil(time.Now().Add(commandTime))
 	s.dec.Begin()
 	word := s.dec.Atom()
 	s.dec.CRLF()

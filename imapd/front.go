@@ -134,7 +134,7 @@ func (f *front) failed(user, mechanism string, err error) error {
 	f.failures++
 	if limit := f.srv.opts().Limits.AuthFailures; limit > 0 && f.failures >= limit {
 		f.w.untaggedStatus("BYE", "", "Too many failed logins")
-		f.then = func() error { return errDone }
+		f.then = f.part
 	}
 	return authError(err)
 }

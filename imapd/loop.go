@@ -107,7 +107,7 @@ func loop[S side[S]](ctx context.Context, s S) error {
 			return err
 		}
 		p.wake()
-		p.c.readTimeout(commandTime)
+		p.c.readUntil(earlier(time.Now().Add(commandTime), s.deadline()))
 		p.dec.Reset(p.c.reader())
 		if err := one(ctx, s, p); err != nil {
 			return err
@@ -116,6 +116,13 @@ func loop[S side[S]](ctx context.Context, s S) error {
 			return err
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // afterCommand runs what waited for the tagged line, and notices a client that no longer reads.
@@ -132,6 +139,12 @@ func (p *peer) afterCommand() error {
 		return err
 	}
 	return then()
+}
+
+// part is what follows a last tagged line.
+func (p *peer) part() error {
+	p.c.hangUp()
+	return errDone
 }
 
 // bye says why the server ends the connection.
@@ -271,9 +284,8 @@ func (p *peer) refuse(tag string, se *statusError, err error) error {
 	if se.status == statusBYE {
 		p.w.untaggedStatus("BYE", se.code, se.text)
 		_ = p.w.send()
-		p.c.hangUp()
 		p.log.Info("connection ended by the server", "why", se.text)
-		return errDone
+		return p.part()
 	}
 	p.writeStatus(tag, se)
 	return nil
@@ -291,5 +303,5 @@ func (p *peer) writeStatus(tag string, se *statusError) {
 func isNetwork(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errDraining) ||
-		errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &op)
+		errors.Is(err, errNotRead) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &op)
 }

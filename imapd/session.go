@@ -3,6 +3,7 @@ package imapd
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -70,11 +71,16 @@ func (s *session) openMail(ctx context.Context) error {
 // refuseLogin answers a login whose mail cannot be had, and ends the connection: the front is gone.
 func (s *session) refuseLogin(err error) {
 	se := mapError(err)
-	s.log.Error("login refused", "answer", se.text, "err", err)
+	level := slog.LevelError
+	if se.code == string(imap.ResponseCodeLimit) {
+		level = slog.LevelWarn // nothing is broken
+	}
+	s.log.Log(context.Background(), level, "login refused", "answer", se.text, "err", err)
 	if s.login.Tag != "" {
 		s.writeStatus(s.login.Tag, se)
 	}
 	s.bye(se.text)
+	s.c.hangUp()
 	s.sleep()
 }
 
@@ -91,6 +97,8 @@ func (s *session) serve(ctx context.Context) {
 	case isTimeout(err):
 		why = "idle"
 		s.bye("Disconnected: idle longer than [limits] idle_timeout = " + s.srv.opts().Limits.IdleTimeout.String())
+	case errors.Is(err, errNotRead):
+		why = "answer not read within [limits] write_timeout = " + s.srv.opts().Limits.WriteTimeout.String()
 	case errors.Is(err, errBrokenAnswer):
 		why = "answer cut short"
 		s.log.Error("connection closed in the middle of an answer", "err", err)
