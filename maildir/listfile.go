@@ -102,22 +102,14 @@ func (t *txn) readListTail() (done bool, err error) {
 	if err := u.parseAppended(b); err != nil || u.rewrite || len(u.partial) > 0 {
 		return false, nil
 	}
-	for _, r := range u.records {
-		m.list.note(&m.state, r)
-	}
 	m.list.lines += len(u.records)
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, strays := m.list.sort(&m.state, u.records)
+	t.superseded(strays)
 	m.state.next = max(m.state.next, u.next)
 	m.seen.list = idOf(st)
-	m.mu.Unlock()
 	return true, nil
-}
-
-// note files a line of the uidlist.
-func (l *listFile) note(s *state, r uidRecord) {
-	if e := s.find(r.uid); e == nil || string(s.base(e)) != r.base {
-		l.loose[r.base] = r.uid
-	}
 }
 
 // takeList makes memory agree with a whole uidlist. It wins: on UIDVALIDITY,
@@ -148,57 +140,16 @@ func (t *txn) takeList(u *uidlist, id fileID) error {
 		s.guid = newGUID()
 	}
 	m.list.loose = make(map[string]imap.UID)
-	have := 0
-	for _, r := range u.records {
-		if e := s.find(r.uid); e != nil && string(s.base(e)) == r.base {
-			have++
-			continue
-		}
-		m.list.loose[r.base] = r.uid
-	}
+	have, strays := m.list.sort(s, u.records)
 	m.list.parsed, m.list.lines = true, len(u.records)
 	m.list.rewrite = m.list.rewrite || u.rewrite
 	m.seen.list = id
-	if have < len(s.list) {
+	some := have < len(s.list)
+	t.superseded(strays)
+	if some {
 		t.missingLines(u)
 	}
 	return nil
-}
-
-// missingLines deals with messages that the uidlist does not have. mu is held.
-func (t *txn) missingLines(u *uidlist) {
-	m := t.m
-	s := &m.state
-	var renumbered []imap.UID
-	at := 0
-	for i := range s.list {
-		e := &s.list[i]
-		for at < len(u.records) && u.records[at].uid < e.uid {
-			at++
-		}
-		taken := at < len(u.records) && u.records[at].uid == e.uid
-		if taken && u.records[at].base == string(s.base(e)) {
-			continue
-		}
-		if _, ok := m.list.loose[string(s.base(e))]; ok || taken {
-			renumbered = append(renumbered, e.uid)
-			continue
-		}
-		m.list.rewrite = true
-	}
-	if len(renumbered) == 0 {
-		return
-	}
-	t.looks |= lookNew | lookCur
-	modseq := t.next(s)
-	for _, uid := range renumbered {
-		m.log.expunged(uid)
-	}
-	s.drop(renumbered)
-	s.remember(renumbered, modseq)
-	m.log.seal()
-	m.wake(nil)
-	m.index.broken = true
 }
 
 // noList makes do without a uidlist: none there, or (damage) an unreadable one,

@@ -2,7 +2,10 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -89,4 +92,63 @@ func TestOthersRewrite(t *testing.T) {
 		}
 	}
 	b.check()
+}
+
+// TestMovedAwayAndBack: Dovecot moves a message to another mailbox and back
+// under its old base name before we look again: the file lies where it was, and
+// dovecot-uidlist names it twice. The later line counts, as with Dovecot.
+func TestMovedAwayAndBack(t *testing.T) {
+	for _, how := range []string{"appended", "rewritten", "process started"} {
+		t.Run(how, func(t *testing.T) {
+			b := newSpot(t)
+			h := b.open(Select)
+			for range 3 {
+				appendText(t, h, mail)
+			}
+			refresh(t, h)
+			base, _ := splitName(b.names("cur")[1])
+			var was imap.UID
+			for i := range h.m.state.list {
+				if e := &h.m.state.list[i]; string(h.m.state.base(e)) == base {
+					was = e.uid
+				}
+			}
+			list := filepath.Join(b.dir, uidlistFile)
+			text, err := os.ReadFile(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, "4 :"+base+"\n"...)
+			if how == "appended" {
+				err = os.WriteFile(list, text, 0o644)
+			} else {
+				err = errors.Join(os.WriteFile(list+".new", text, 0o644), os.Rename(list+".new", list))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if how == "process started" {
+				h = openSpot(t, b.dir, fsx.FS{}).open(Select)
+			}
+			d := refresh(t, h)
+			if how != "process started" && !slices.Equal(d.ExpungedUIDs, []imap.UID{was}) {
+				t.Errorf("expunged %v, want %d", d.ExpungedUIDs, was)
+			}
+			var uids []imap.UID
+			for _, m := range h.Messages(nil, 0, maxUID, 100) {
+				uids = append(uids, m.UID)
+				if readAll(t, h, m.UID) != mail {
+					t.Error("cannot read", m.UID)
+				}
+			}
+			want := slices.DeleteFunc([]imap.UID{1, 2, 3, 4}, func(u imap.UID) bool { return u == was })
+			if !slices.Equal(uids, want) {
+				t.Errorf("UIDs %v, want %v", uids, want)
+			}
+			if uid := appendText(t, h, mail); uid != 5 {
+				t.Errorf("the next message is UID %d", uid)
+			}
+			b.check()
+		})
+	}
 }
