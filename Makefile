@@ -17,7 +17,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's
 
 # Paths, build time and the state of the checkout stay out of the binaries: the same source and the same Go
 # give the same bytes. make reproducible shows it.
-BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)$(DEFAULTS)'
+BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) $(DEFAULTS)'
 ifneq ($(SYSCONFDIR),/etc)
 DEFAULTS = -X maildir-imapd/imapd/config.sysconfdir=$(SYSCONFDIR)
 endif
@@ -29,10 +29,13 @@ DEMO     ?=
 TESTFLAGS ?=
 # and for the benchmark: make bench BENCHFLAGS='-messages 1000'
 BENCHFLAGS ?=
+# How long the processes of make stress fight, and more of its words, as in: make stress STRESSFLAGS='-seed 7'
+STRESSTIME ?= 60s
+STRESSFLAGS ?=
 
 INSTALL = install
 
-.PHONY: all build test race lint fuzz interop bench demo cover install reproducible clean help
+.PHONY: all build test race lint fuzz interop stress bench demo cover install reproducible clean help
 
 all: build
 
@@ -82,6 +85,11 @@ fuzz:
 ## interop      mbsync, offlineimap, neomutt, curl and others against the daemon
 interop: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd $(GO) test -tags interop -count=1 -timeout 20m $(TESTFLAGS) ./contrib/interop/...
+
+## stress       processes fight over one Maildir and are killed, for STRESSTIME (60s)
+stress: build
+	$(GO) build -o bin/stress ./contrib/stress
+	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir
 bench: build
