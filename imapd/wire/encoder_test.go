@@ -195,7 +195,7 @@ func TestEncoderLiteral(t *testing.T) {
 	}
 }
 
-func TestQuotedOK(t *testing.T) {
+func TestQuotable(t *testing.T) {
 	for i, c := range []struct {
 		s    string
 		want bool
@@ -203,7 +203,7 @@ func TestQuotedOK(t *testing.T) {
 		{"", true}, {`a"\`, true}, {"\t\x7f", true}, {"\r", false}, {"\n", false}, {"\x00", false}, {"\u00fc", false},
 		{strings.Repeat("x", maxQuoted), true}, {strings.Repeat("x", maxQuoted+1), false},
 	} {
-		if QuotedOK([]byte(c.s)) != c.want {
+		if quotable([]byte(c.s), false) != c.want {
 			t.Errorf("case %d: %.20q", i, c.s)
 		}
 	}

@@ -7,10 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// QuotedOK reports whether s may go as a quoted string to any client: 7-bit, no
-// CR, LF or NUL, and not too long.
-func QuotedOK(s []byte) bool { return quotable(s, false) }
-
 // quotable reports whether s may be quoted, with UTF-8 in it if eightBit.
 func quotable[T string | []byte](s T, eightBit bool) bool {
 	if len(s) > maxQuoted {
