@@ -55,7 +55,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	}()
 	d.watch = watch
 	d.watch.look(watched(file, cfg)) // before they are read
-	if d.passwords, err = loadPasswords(cfg); err != nil {
+	if d.passwords, err = loadPasswords(cfg, nil); err != nil {
 		return nil, err
 	}
 	if d.passwords.Len() == 0 {

@@ -30,12 +30,13 @@ func newAuthenticator(c *config.Config, hostname string, file *auth.File, seed [
 	return auth.New(o)
 }
 
-// loadPasswords reads the password file. Only the default one may be absent: nobody has named it.
-func loadPasswords(cfg *config.Config) (*auth.File, error) {
+// loadPasswords reads the password file. Only the default one may be absent, since nobody has named it, and only
+// while the file before, if any, had no users either.
+func loadPasswords(cfg *config.Config, before *auth.File) (*auth.File, error) {
 	path := cfg.Auth.File
 	f, err := auth.LoadFile(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist) && path == config.Default().Auth.File:
+	case errors.Is(err, os.ErrNotExist) && path == config.Default().Auth.File && (before == nil || before.Len() == 0):
 		return auth.Parse(path, nil)
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("[auth] file: %w; make it with maildir-imapctl passwd -file %s USER", err, path)

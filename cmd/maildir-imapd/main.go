@@ -89,7 +89,7 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	for _, w := range warnings {
 		errs = append(errs, errors.New(w.String()))
 	}
-	if _, err := loadPasswords(cfg); err != nil {
+	if _, err := loadPasswords(cfg, nil); err != nil {
 		errs = append(errs, err)
 	}
 	if err := gate.CheckCertificates(cfg); err != nil {

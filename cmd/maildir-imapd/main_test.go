@@ -73,7 +73,7 @@ func TestCleartextNoLeavesNoPasswords(t *testing.T) {
 	c.Auth.File = filepath.Join(dir, "users")
 	must(t, os.WriteFile(c.Auth.File, []byte("ann:{PLAIN}secret\n"), 0o600))
 	c.Auth.Cleartext = config.CleartextNo
-	p, err := loadPasswords(c)
+	p, err := loadPasswords(c, nil)
 	must(t, err)
 	a := engineAuth(newAuthenticator(c, "mail.example.org", p, nil), nil)
 	got := a.Mechanisms(imapd.ConnInfo{TLS: true})

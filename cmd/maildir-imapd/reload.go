@@ -35,7 +35,7 @@ func (d *daemon) reload(why string) {
 	}
 	d.watch.only(watched(d.file, next))
 
-	if p, err := loadPasswords(next); err != nil {
+	if p, err := loadPasswords(next, d.passwords); err != nil {
 		fault(err)
 	} else {
 		if p.Sum() != d.passwords.Sum() {
@@ -53,6 +53,9 @@ func (d *daemon) reload(why string) {
 	changes = append(changes, certificates...)
 
 	settings := config.Diff(old, next)
+	if len(settings)+len(changes) > 0 {
+		warnSecrets(next, d.log)
+	}
 	d.apply(old, next)
 	d.report(why, append(settings, changes...), faults)
 }

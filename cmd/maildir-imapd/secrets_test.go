@@ -69,8 +69,29 @@ func TestPasswordFileErrorsSayWhatToDo(t *testing.T) {
 	c.Auth.File = filepath.Join(t.TempDir(), "users")
 	write(t, c.Auth.File, "ann:{PLAIN}secret\n")
 	must(t, os.Chmod(c.Auth.File, 0))
-	if _, err := loadPasswords(c); err == nil || !strings.Contains(err.Error(), "this runs as "+whoami()) {
+	if _, err := loadPasswords(c, nil); err == nil || !strings.Contains(err.Error(), "this runs as "+whoami()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestVanishedPasswordFile: the default file may be absent at a start, but one that goes away while its users are
+// being served locks nobody out.
+func TestVanishedPasswordFile(t *testing.T) {
+	c := config.Default()
+	if _, err := os.Stat(c.Auth.File); err == nil {
+		t.Skip("this machine has " + c.Auth.File)
+	}
+	f, err := loadPasswords(c, nil)
+	if err != nil || f.Len() != 0 {
+		t.Fatalf("at the start: %v, %v", f, err)
+	}
+	if _, err := loadPasswords(c, f); err != nil {
+		t.Errorf("still absent: %v", err)
+	}
+	before, err := auth.Parse("users", []byte("ann:{PLAIN}secret\n"))
+	must(t, err)
+	if _, err := loadPasswords(c, before); err == nil || !strings.Contains(err.Error(), "make it with maildir-imapctl passwd") {
+		t.Errorf("gone: %v", err)
 	}
 }
 
@@ -108,7 +129,7 @@ func TestEndPointBinding(t *testing.T) {
 	must(t, client.Handshake())
 	must(t, <-shaken)
 	state := server.ConnectionState()
-	p, err := loadPasswords(cfg)
+	p, err := loadPasswords(cfg, nil)
 	must(t, err)
 	a := engineAuth(newAuthenticator(cfg, "mail.example.org", p, nil), certs)
 
