@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -203,11 +204,12 @@ func parseLsub(d *wire.Decoder, _ *session) (action[*session], error) {
 		}
 		l := newListing()
 		l.subscribe(subs)
+		percent := strings.ContainsRune(pattern, '%')
 		hidden := func(sub *listed) bool {
-			return sub.subscribed && !matches(reference+pattern, sub.name, sub.separator)
+			return percent && sub.subscribed && !matches(reference+pattern, sub.name, sub.separator)
 		}
 		for _, e := range l.sorted() {
-			// A level that is not subscribed shows only for the sake of a "%" that would hide what is below.
+			// A level that is not subscribed shows only for the sake of a "%" that hides what is below.
 			if !matches(reference+pattern, e.name, e.separator) || !e.subscribed && !l.below(e, hidden) {
 				continue
 			}

@@ -211,3 +211,19 @@ func TestLastWordArrives(t *testing.T) {
 		}
 	}
 }
+
+// TestBadCommandsInARow: the limit is for clients that do not speak IMAP, not for those that make a mistake
+// now and then.
+func TestBadCommandsInARow(t *testing.T) {
+	s := startServer(t, func(s *testServer) { s.options.Limits.BadCommands = 3 })
+	c := s.client(t).login()
+	for range 5 {
+		c.do("a NONSENSE")
+		c.do("b FETCH 1 FLAGS")
+		if l := c.do("c NOOP"); !strings.HasPrefix(l, "c OK") {
+			t.Fatal(l)
+		}
+	}
+	c.send("a NONSENSE\r\nb NONSENSE\r\nc NONSENSE\r\n")
+	c.expect("* BYE")
+}

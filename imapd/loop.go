@@ -26,7 +26,7 @@ type peer struct {
 
 	limits   wire.Limits
 	utf8     bool // RFC 6855, RFC 9051: names and strings may be UTF-8
-	bad      int  // commands answered BAD
+	bad      int  // commands answered BAD since the last OK
 	badLimit int
 	clientID map[string]string
 
@@ -218,6 +218,7 @@ func settleError(err error) *statusError {
 // answer writes the tagged line.
 func (p *peer) answer(tag, name string, err error) error {
 	if err == nil {
+		p.bad = 0
 		text := p.w.text
 		if text == "" {
 			text = name + " completed"

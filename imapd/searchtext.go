@@ -15,9 +15,9 @@ import (
 	"maildir-imapd/maildir/message"
 )
 
-// fold is the form in which text is compared: composed, lower case (RFC 9051 §6.4.4: case-insensitive;
-// RFC 5051 is the model).
-func fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }
+// fold is the form in which text is compared: decomposed, lower case (RFC 9051 §6.4.4: case-insensitive;
+// RFC 5051 is the model: what is searched for without its accents is found with them).
+func fold(s string) string { return strings.ToLower(norm.NFKD.String(s)) }
 
 // charsetDecoder converts whole strings from a charset to UTF-8.
 func charsetDecoder(name string) (func(string) (string, error), error) {
@@ -71,7 +71,7 @@ func (f envelopeNode) match(ctx context.Context, r *searchRun) (bool, error) {
 
 var subjectKey = searchKey{"SUBJECT", func(p *searchParser) searchNode {
 	needle := p.text()
-	return envelopeNode(func(m *msgData) bool { return holds(m.envelope.Subject, needle) })
+	return envelopeNode(func(m *msgData) bool { return m.envelope.Subject != nil && holds(m.envelope.Subject, needle) })
 }}
 
 func fromField(e *message.Envelope) []message.Address { return e.From }
