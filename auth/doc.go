@@ -9,7 +9,8 @@
 // several lines, each with one verifier; for each mechanism the first line that
 // can serve it is used. A secret is identified by its {SCHEME} or its $id$ and by
 // nothing else: what is not recognised is an error that names file and line, never
-// a password. maildir-imapd.passwd(5) is the reference.
+// a password. Of the extra fields nologin and allow_nets are kept, after the
+// secret was found right. maildir-imapd.passwd(5) is the reference.
 //
 // # Concurrency
 //
