@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"cmp"
 	"os"
 	"strconv"
 	"strings"
@@ -29,10 +28,6 @@ func splitName(name string) (base, info string) {
 	}
 	return name, ""
 }
-
-// isMessageName tells whether a name in cur/ or new/ is a message's: all but
-// hidden ones.
-func isMessageName(name string) bool { return name != "" && name[0] != '.' }
 
 // parseInfo reads an info as splitName gives it: system flags, keyword letters
 // a-z as bits, and the rest that must be kept: unknown letters, or everything
@@ -145,22 +140,6 @@ func sizeField(base, key string) int64 {
 		return -1
 	}
 	return n
-}
-
-// compareNames orders new files for their UIDs as Dovecot does: by the leading
-// seconds, then the microseconds of an M field, then the base name.
-func compareNames(a, b string) int {
-	as, am := nameTime(a)
-	bs, bm := nameTime(b)
-	if c := cmp.Compare(as, bs); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(am, bm); c != 0 {
-		return c
-	}
-	abase, _ := splitName(a)
-	bbase, _ := splitName(b)
-	return strings.Compare(abase, bbase)
 }
 
 // nameTime reads "<seconds>.M<microseconds>..."; zeros where the name is of

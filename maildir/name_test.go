@@ -118,11 +118,18 @@ func TestSizesInName(t *testing.T) {
 	}
 }
 
-func TestCompareNames(t *testing.T) {
-	want := []string{"odd", "zodd", "5.x", "7.M1P2.h", "7.M5P1.h", "7.M10P1.a", "7.M10P1.h:2,S", "12.M1P2.h", "99999999999999999999999.x"}
-	got := slices.Clone(want)
-	slices.Reverse(got)
-	slices.SortFunc(got, compareNames)
+// TestOrder: new files get their UIDs in Dovecot's order.
+func TestOrder(t *testing.T) {
+	want := []string{"odd", "zodd", "5.x", "7.M1P2.h", "7.M5P1.h", "7.M10P1.a", "7.M10P1.h", "12.M1P2.h", "99999999999999999999999.x"}
+	var list []arrival
+	for _, base := range slices.Backward(want) {
+		sec, usec := nameTime(base)
+		list = append(list, arrival{base: base, sec: sec, usec: usec})
+	}
+	var got []string
+	for _, a := range inOrder(list) {
+		got = append(got, a.base)
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}

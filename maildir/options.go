@@ -26,7 +26,6 @@ type StoreOptions struct {
 	Warm     int           // idle mailboxes kept in memory; 64 when zero, none when negative
 	Log      *slog.Logger  // nil drops everything
 	FS       fsx.FS
-	StateDir string // where the third copy of UIDVALIDITY lies; none when empty
 	Now      func() time.Time
 }
 

@@ -20,18 +20,6 @@ type uidRecord struct {
 	keys string // as found, with a space after each: "W2481 Gabc "
 }
 
-// key finds the value of one letter.
-func (r *uidRecord) key(letter byte) (value string, ok bool) {
-	for rest := r.keys; rest != ""; {
-		var k string
-		k, rest, _ = strings.Cut(rest, " ")
-		if k != "" && k[0] == letter {
-			return k[1:], true
-		}
-	}
-	return "", false
-}
-
 // uidlist is dovecot-uidlist in memory: version 3, or 1 (Courier's shape).
 //
 // Its lines are ascending by UID. A line whose UID is not above the one before

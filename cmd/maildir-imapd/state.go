@@ -43,16 +43,8 @@ func warnFiles(c *config.Config, log *slog.Logger) {
 	}
 }
 
-// writable is dir, or nothing where this user cannot write in it.
-func writable(dir string) string {
-	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
-		return ""
-	}
-	return dir
-}
-
-func openStore(c *config.Config, state string, log *slog.Logger) (*maildir.Store, error) {
-	o := maildir.StoreOptions{Log: log, StateDir: state}
+func openStore(c *config.Config, log *slog.Logger) (*maildir.Store, error) {
+	o := maildir.StoreOptions{Log: log}
 	o.FS.Warn = func(op, path string, err error) { log.Warn("file system", "op", op, "path", path, "err", err) }
 	if c.Mail.Fsync == config.FsyncAlways {
 		o.Fsync = maildir.FsyncAlways
