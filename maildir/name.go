@@ -200,3 +200,7 @@ func appendSizes(base string, size, virtual int64) string {
 	b = append(b, ",W="...)
 	return string(strconv.AppendInt(b, virtual, 10))
 }
+
+// isMessageName tells whether a name in cur/ or new/ is a message's: all but
+// hidden ones.
+func isMessageName(name string) bool { return name != "" && name[0] != '.' }
