@@ -102,7 +102,7 @@ func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
 			continue
 		}
 		a.write(w, l, e)
-		if a.status != nil && !e.nonExistent {
+		if a.status != nil && !e.nonExistent && a.selects(e) { // RFC 5819 §2: not of one shown for those below it
 			// A mailbox that cannot be opened has no STATUS line (RFC 5819 §2).
 			if err := s.writeStatusOf(ctx, w, e.name, a.status); err != nil {
 				s.log.Info("no status in a list", "mailbox", e.name, "err", err)

@@ -158,10 +158,11 @@ func (l *listing) sorted() []*listed {
 func (e *listed) key() string { return strings.ReplaceAll(e.name, string(e.separator), "\x00") }
 
 // matches tells whether a name matches a list pattern: "*" is anything, "%" anything but the separator
-// (RFC 9051 §6.3.9). INBOX matches in any case. The cost is bounded by len(pattern) × len(name).
+// (RFC 9051 §6.3.9). INBOX matches in any case, also above others. The cost is bounded by len(pattern) × len(name).
 func matches(pattern, name string, separator byte) bool {
-	if name == "INBOX" && len(pattern) >= 5 && strings.EqualFold(pattern[:5], name) {
-		pattern = name + pattern[5:]
+	if inbox := "INBOX"; len(pattern) >= len(inbox) && strings.EqualFold(pattern[:len(inbox)], inbox) &&
+		(name == inbox || strings.HasPrefix(name, inbox+string(separator))) {
+		pattern = inbox + pattern[len(inbox):]
 	}
 	// can[i]: pattern read so far matches name[:i].
 	can := make([]bool, len(name)+1)
