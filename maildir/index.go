@@ -249,7 +249,8 @@ func (x *indexFile) catchUp() error {
 	if x.id.ino != id.ino {
 		x.close()
 	}
-	x.id, x.end, x.broken = id, start+int64(n), !ok
+	// What could not be written before is still missing there, whatever others have added.
+	x.id, x.end, x.broken = id, start+int64(n), x.broken || !ok
 	x.note()
 	if start == 0 && (x.end < id.size || x.cut) {
 		// Its end is missing: every command's records end with the disk's. MODSEQs

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -151,4 +153,43 @@ func TestMovedAwayAndBack(t *testing.T) {
 			b.check()
 		})
 	}
+}
+
+// TestIndexCannotGrow: on a full disk a command's records do not fit into the
+// index. The next command must write what is missing there, not only its own:
+// else a process that starts believes an index that leaves out changes.
+func TestIndexCannotGrow(t *testing.T) {
+	full := false
+	b := openSpot(t, t.TempDir(), fsx.FS{Fault: func(op, name string) error {
+		if full && strings.Contains(name, indexName) && (op == "write" || op == "openfile" || op == "create") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	h := b.open(Select)
+	for range 4 {
+		appendText(t, h, mail)
+	}
+	refresh(t, h)
+	if _, err := h.Store(context.Background(), uidSet(1), Add, manyKeywords(), 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	full = true
+	if _, err := h.Store(context.Background(), uidSet(2, 3), Add, []imap.Flag{imap.FlagDeleted, "key29"}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Expunge(context.Background(), uidSet(3)); err != nil {
+		t.Fatal(err)
+	}
+	if !h.m.index.broken {
+		t.Fatal("the index could be written")
+	}
+	full = false
+	if _, err := h.Store(context.Background(), uidSet(4), Add, []imap.Flag{imap.FlagSeen}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, h)
+	fresh := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	wantLook(t, fresh, look(h))
+	b.check()
 }
