@@ -28,7 +28,9 @@ func parseID[S side[S]](d *wire.Decoder, _ S) (action[S], error) {
 	d.SP()
 	fields := map[string]string{}
 	if d.Peek() != '(' {
-		d.NString() // NIL
+		if _, ok := d.NString(); ok {
+			d.Fail("ID takes a list or NIL")
+		}
 	} else {
 		d.List(func() {
 			key := strings.ToLower(d.String())
