@@ -122,13 +122,13 @@ func (d *daemon) descriptors() int {
 	return len(list)
 }
 
-// goroutines ends the daemon with SIGQUIT and counts those that serve a session in the dump.
-func (d *daemon) goroutines() (serving int, all int) {
+// goroutines ends the daemon with SIGQUIT and counts them; serving is the trace of those that serve a session.
+func (d *daemon) goroutines() (serving string, all int) {
 	before, _ := os.Stat(d.log())
 	d.end(syscall.SIGQUIT)
 	b, err := os.ReadFile(d.log())
 	if err != nil || before == nil {
-		return 0, 0
+		return "", 0
 	}
 	dump := string(b[before.Size():])
 	for _, g := range strings.Split(dump, "\n\n") {
@@ -137,11 +137,11 @@ func (d *daemon) goroutines() (serving int, all int) {
 		}
 		all++
 		if strings.Contains(g, "ServeConn(") {
-			serving++
+			serving += g
 		}
 	}
 	if err := os.Truncate(d.log(), before.Size()); err != nil {
-		return 0, 0
+		return "", 0
 	}
 	return serving, all
 }

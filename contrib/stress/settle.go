@@ -264,15 +264,15 @@ func system(flags string) string {
 // resources looks for what has piled up, now that nobody is connected. Each mailbox kept warm has some
 // descriptors; folders come and go, and theirs must go too.
 func (f *fight) resources(before []int) {
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond) // the last sessions end by themselves
 	for i, n := range before {
 		if now := f.daemons[i].descriptors(); now > n+6*(len(boxes)+14) {
 			f.l.fail("%s has %d descriptors open, had %d", f.daemons[i].name, now, n)
 		}
 	}
 	for _, d := range f.daemons {
-		if serving, all := d.goroutines(); serving > 0 || all > 40 || all == 0 {
-			f.l.fail("%s has %d goroutines, %d of which serve sessions that are gone", d.name, all, serving)
+		if serving, all := d.goroutines(); serving != "" || all > 40 || all == 0 {
+			f.l.fail("%s has %d goroutines; sessions that are gone: %s", d.name, all, serving)
 		}
 	}
 }
