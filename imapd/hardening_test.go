@@ -227,3 +227,16 @@ func TestBadCommandsInARow(t *testing.T) {
 	c.send("a NONSENSE\r\nb NONSENSE\r\nc NONSENSE\r\n")
 	c.expect("* BYE")
 }
+
+// TestStricterThanDovecot: Dovecot takes these.
+func TestStricterThanDovecot(t *testing.T) {
+	c := startServer(t, nil).client(t).login()
+	for _, command := range []string{
+		`a LIST "" ()`,   // RFC 5258 §6: one pattern at least
+		`a ID "maildir"`, // RFC 2971 §4: a list or NIL
+	} {
+		if l := c.do(command); !strings.HasPrefix(l, "a BAD") {
+			t.Errorf("%s: %s", command, l)
+		}
+	}
+}
