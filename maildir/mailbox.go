@@ -169,6 +169,16 @@ func (m *Mailbox) current(loc *location) bool {
 	return !m.dead.Load() && d.Identity().SameFile(m.dir.Identity())
 }
 
+// removed tells whether another program has removed the mailbox's directory. A
+// count of links is no proof: some file systems give directories none.
+func (m *Mailbox) removed() bool {
+	m.store.mu.Lock()
+	path := m.dirPath
+	m.store.mu.Unlock()
+	st, err := m.store.fs.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !st.SameFile(m.dir.Identity())
+}
+
 func (m *Mailbox) alive() error {
 	if m.dead.Load() {
 		return ErrNotExist

@@ -10,13 +10,9 @@ import (
 // stale tells what has changed on disk since the last look: four stats when
 // nothing has.
 func (m *Mailbox) stale() (looks, error) {
-	var mtimes [2]int64
-	for i := range mtimes {
-		st, err := m.sub(i).Stat()
-		if err != nil {
-			return 0, err
-		}
-		mtimes[i] = st.Mtime
+	mtimes, err := m.times()
+	if err != nil {
+		return 0, err
 	}
 	list, err := idNow(m.dir, uidlistFile)
 	if err != nil {

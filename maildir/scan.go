@@ -209,12 +209,17 @@ func (t *txn) secondLook(p *findings) (gone []imap.UID, err error) {
 
 const looksMost = 10
 
-// times are the directories' modification times.
+// times are the modification times of the directories, or ErrNotExist when
+// another program has removed them.
 func (m *Mailbox) times() (mtimes [2]int64, err error) {
 	for i := range mtimes {
 		st, err := m.sub(i).Stat()
 		if err != nil {
 			return mtimes, err
+		}
+		if st.Nlink == 0 && m.removed() {
+			m.kill()
+			return mtimes, ErrNotExist
 		}
 		mtimes[i] = st.Mtime
 	}

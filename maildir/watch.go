@@ -247,8 +247,13 @@ func (w *watcher) event(e fsnotify.Event) {
 	}
 	dir, name := filepath.Split(e.Name)
 	w.mu.Lock()
+	self := w.byDir[e.Name]
 	x := w.byDir[filepath.Clean(dir)]
 	w.mu.Unlock()
+	if self != nil { // new/ or cur/ itself has gone: the next refresh tells whether the mailbox has
+		self.m.poke()
+		return
+	}
 	if x == nil || name == "" || name[0] == '.' {
 		return
 	}
