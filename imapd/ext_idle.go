@@ -30,17 +30,21 @@ func runIdle(ctx context.Context, s *session, w *responder) error {
 		input <- nil
 	} else {
 		s.sleepForIdle()
-		if err := s.c.beginWait(s.deadline()); err != nil {
+		// No deadline: a client that takes our "Still here" is not idle, and one that does not take it runs
+		// into the write's.
+		if err := s.c.beginWait(time.Time{}); err != nil {
 			return err
 		}
 		go func() { input <- s.c.awaitInput() }()
 	}
+	s.begun = false // what is waited for is a whole line again
 	err := s.idle(ctx, input)
 	s.wake()
 	s.dec.Reset(s.c.reader())
 	if err != nil {
 		return err
 	}
+	s.begun = true
 	s.c.readUntil(time.Now().Add(commandTime))
 	s.dec.Begin()
 	word := s.dec.Atom()

@@ -30,7 +30,8 @@ type peer struct {
 	badLimit int
 	clientID map[string]string
 
-	tag string // of the command that runs
+	tag   string // of the command that runs
+	begun bool   // a command is being read or run
 	// then runs once the tagged line of the present command has been sent: layer switches, hang-ups.
 	then func() error
 }
@@ -109,9 +110,11 @@ func loop[S side[S]](ctx context.Context, s S) error {
 		p.wake()
 		p.c.readUntil(earlier(time.Now().Add(commandTime), s.deadline()))
 		p.dec.Reset(p.c.reader())
+		p.begun = true
 		if err := one(ctx, s, p); err != nil {
 			return err
 		}
+		p.begun = false
 		if err := p.afterCommand(); err != nil {
 			return err
 		}
@@ -201,7 +204,9 @@ func one[S side[S]](ctx context.Context, s S, p *peer) error {
 	if se := settleError(s.settle(ctx, row, p.w)); se != nil {
 		return p.refuse(tag, se, nil)
 	}
-	p.log.Debug("command", "cmd", name, "took", time.Since(start), "err", err)
+	if p.log.Enabled(ctx, slog.LevelDebug) { // the arguments alone would cost every command
+		p.log.Debug("command", "cmd", name, "took", time.Since(start), "err", err)
+	}
 	return p.answer(tag, name, err)
 }
 

@@ -32,7 +32,7 @@ func (a *sectionAtt) needs() needs {
 var headerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // maxHeader bounds the header that HEADER.FIELDS looks through; what lies behind is not found.
-const maxHeader = 4 << 20
+const maxHeader = 1 << 20
 
 func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	a.writeName(w)

@@ -94,6 +94,9 @@ func (s *session) serve(ctx context.Context) {
 	case errors.Is(err, errDraining):
 		why = "server stops"
 		s.bye("Server is shutting down")
+	case isTimeout(err) && s.begun:
+		why = "command not finished"
+		s.bye("Disconnected: a command was not finished within " + commandTime.String())
 	case isTimeout(err):
 		why = "idle"
 		s.bye("Disconnected: idle longer than [limits] idle_timeout = " + s.srv.opts().Limits.IdleTimeout.String())
