@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +35,7 @@ func readPassword(ctx context.Context, in io.Reader, prompts io.Writer, user str
 	// A read of a terminal cannot be called off: on a signal this goroutine is left to
 	// the end of the process, which is near.
 	got := make(chan answer, 1)
+	prompts = &lockedWriter{w: prompts} // the goroutine that is left may still be about to prompt
 	go func() {
 		p, err := askTwice(f, prompts, user)
 		got <- answer{p, err}
@@ -45,6 +47,18 @@ func readPassword(ctx context.Context, in io.Reader, prompts io.Writer, user str
 		fmt.Fprintln(prompts)
 		return "", errors.New("interrupted; nothing is changed")
 	}
+}
+
+// lockedWriter lets two goroutines prompt.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 func askTwice(tty io.Reader, prompts io.Writer, user string) (string, error) {
