@@ -38,11 +38,6 @@ func (a *selectAction) run(ctx context.Context, s *session, w *responder) error 
 		return err
 	}
 	s.sel = &selection{Handle: h, name: a.mailbox, readOnly: a.examine || h.ReadOnly()}
-	if err := h.Refresh(ctx); err != nil {
-		s.deselect()
-		return err
-	}
-	h.Sync(true, &s.sel.delta)
 	a.describe(s, w)
 	return nil
 }

@@ -85,12 +85,7 @@ func (a *binaryAtt) needs() needs {
 }
 
 func (a *binaryAtt) write(_ *session, w *responder, m *msgData) error {
-	w.Raw("BINARY")
-	writeSection(w, &wire.Section{Part: a.path})
-	if a.partial != nil {
-		w.Special('<').Number64(a.partial.Offset).Special('>')
-	}
-	w.SP()
+	writeSection(w, "BINARY", &wire.Section{Part: a.path}, a.partial)
 	part, ok := a.part(m)
 	if !ok {
 		w.NIL()
@@ -122,9 +117,7 @@ type binarySizeAtt struct{ binarySection }
 func (a *binarySizeAtt) needs() needs { return needStructure | needFile }
 
 func (a *binarySizeAtt) write(_ *session, w *responder, m *msgData) error {
-	w.Raw("BINARY.SIZE")
-	writeSection(w, &wire.Section{Part: a.path})
-	w.SP()
+	writeSection(w, "BINARY.SIZE", &wire.Section{Part: a.path}, nil)
 	var size int64
 	if part, ok := a.part(m); ok {
 		var err error

@@ -65,15 +65,12 @@ func (a *sectionAtt) writeName(w *responder) {
 		w.Raw(a.name).SP()
 		return
 	}
-	w.Raw("BODY")
-	writeSection(w, &a.section)
-	if a.partial != nil {
-		w.Special('<').Number64(a.partial.Offset).Special('>')
-	}
-	w.SP()
+	writeSection(w, "BODY", &a.section, a.partial)
 }
 
-func writeSection(w *responder, sec *wire.Section) {
+// writeSection names a section and the beginning of a window of it: "BODY[1.MIME]<0> ".
+func writeSection(w *responder, name string, sec *wire.Section, p *wire.Partial) {
+	w.Raw(name)
 	w.Special('[')
 	for i, n := range sec.Part {
 		if i > 0 {
@@ -92,6 +89,10 @@ func writeSection(w *responder, sec *wire.Section) {
 		w.list(len(sec.Fields), func(i int) { w.AString(sec.Fields[i]) })
 	}
 	w.Special(']')
+	if p != nil {
+		w.Special('<').Number64(p.Offset).Special('>')
+	}
+	w.SP()
 }
 
 // extent finds the range that a section names; false for a part that is not there.

@@ -37,7 +37,7 @@ func (s *session) uids(set imap.NumSet) (imap.UIDSet, error) {
 	return nil, bad("Not a set of messages")
 }
 
-// boundUIDs replaces "*" by the last UID, orders and merges the ranges.
+// boundUIDs replaces "*" by the last UID; the set it returns is ordered and merged.
 func boundUIDs(set imap.UIDSet, last imap.UID) imap.UIDSet {
 	out := make(imap.UIDSet, 0, len(set))
 	for _, r := range set {
@@ -48,29 +48,9 @@ func boundUIDs(set imap.UIDSet, last imap.UID) imap.UIDSet {
 		if stop == 0 {
 			stop = last
 		}
-		if start > stop {
-			start, stop = stop, start
-		}
-		out = append(out, imap.UIDRange{Start: start, Stop: stop})
+		out.AddRange(start, stop)
 	}
-	slices.SortFunc(out, func(a, b imap.UIDRange) int {
-		if a.Start != b.Start {
-			if a.Start < b.Start {
-				return -1
-			}
-			return 1
-		}
-		return 0
-	})
-	merged := out[:0]
-	for _, r := range out {
-		if n := len(merged); n > 0 && (r.Start <= merged[n-1].Stop || r.Start == merged[n-1].Stop+1) {
-			merged[n-1].Stop = max(merged[n-1].Stop, r.Stop)
-			continue
-		}
-		merged = append(merged, r)
-	}
-	return merged
+	return out
 }
 
 // contains is a binary search in an ordered, merged set.
