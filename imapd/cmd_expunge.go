@@ -15,10 +15,7 @@ func runExpunge(ctx context.Context, s *session, _ *responder) error {
 }
 
 func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
-	before := s.sel.Count()
-	if err := s.sel.Expunge(ctx, uids); err != nil {
-		return err
-	}
-	s.count.expunged += int64(before) - int64(min(before, s.sel.Count()))
-	return nil
+	n, err := s.sel.Expunge(ctx, uids)
+	s.count.expunged += int64(n)
+	return err
 }

@@ -67,7 +67,7 @@ func (a *selectAction) describe(s *session, w *responder) {
 func runClose(ctx context.Context, s *session, _ *responder) error {
 	var err error
 	if !s.sel.readOnly {
-		err = s.sel.Expunge(ctx, nil)
+		err = s.expunge(ctx, nil)
 	}
 	s.deselect()
 	return err

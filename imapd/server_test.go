@@ -228,6 +228,28 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// TestLogoutCounts: the line about a logout says what the session did.
+func TestLogoutCounts(t *testing.T) {
+	var log bytes.Buffer
+	s := startServer(t, func(s *testServer) { s.options.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	c := s.client(t).login()
+	c.do("a SELECT INBOX")
+	for i := range 4 {
+		c.do(fmt.Sprintf("b%d APPEND INBOX (\\Deleted) {10+}\r\nA: b\r\n\r\nc\n", i))
+	}
+	c.do("c FETCH 1:4 BODY.PEEK[]")
+	c.do("d UID EXPUNGE 1")
+	c.do("f STORE 1 -FLAGS (\\Deleted)")
+	c.do("g EXPUNGE")
+	c.do("h STORE 1 +FLAGS (\\Deleted)")
+	c.do("i CLOSE")
+	c.do("j LOGOUT")
+	s.stopOnce()
+	if want := "fetched=4 appended=4 expunged=4"; !strings.Contains(log.String(), want) {
+		t.Errorf("no %q in\n%s", want, log.String())
+	}
+}
+
 // brokenTree fails where a healthy store cannot.
 type brokenTree struct{ Tree }
 

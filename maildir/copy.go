@@ -41,7 +41,7 @@ func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 	}
 	t, err := h.m.begin(ctx, h, true)
 	if err == nil {
-		err = t.expunge(r.Source, true)
+		_, err = t.expunge(r.Source, true)
 		t.end(err)
 	}
 	return r, opError("move", h.loc.name, err)

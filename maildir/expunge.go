@@ -9,24 +9,25 @@ import (
 )
 
 // Expunge removes the messages marked \Deleted: all of the view, or those of a
-// set. The results come with the next Sync(true), to this session as to others.
-func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) error {
+// set. It returns how many; which, the next Sync(true) tells, to this session
+// as to others.
+func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err error) {
 	if err := h.writable(RightExpunge); err != nil {
-		return opError("expunge", h.loc.name, err)
+		return 0, opError("expunge", h.loc.name, err)
 	}
 	h.m.mu.RLock()
 	none := h.m.state.deleted == 0
 	h.m.mu.RUnlock()
 	if none {
-		return nil
+		return 0, nil
 	}
 	t, err := h.m.begin(ctx, h, true)
 	if err != nil {
-		return opError("expunge", h.loc.name, err)
+		return 0, opError("expunge", h.loc.name, err)
 	}
-	err = t.expunge(uids, false)
+	n, err = t.expunge(uids, false)
 	t.end(err)
-	return opError("expunge", h.loc.name, err)
+	return n, opError("expunge", h.loc.name, err)
 }
 
 type victim struct {
@@ -37,8 +38,8 @@ type victim struct {
 }
 
 // expunge unlinks messages: with force those of the set whatever their flags
-// (MOVE), else the \Deleted ones.
-func (t *txn) expunge(uids imap.UIDSet, force bool) error {
+// (MOVE), else the \Deleted ones. It returns how many are gone.
+func (t *txn) expunge(uids imap.UIDSet, force bool) (int, error) {
 	m := t.m
 	if uids == nil {
 		uids = imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}
@@ -55,7 +56,7 @@ func (t *txn) expunge(uids imap.UIDSet, force bool) error {
 	})
 	m.mu.RUnlock()
 	if len(list) == 0 {
-		return nil
+		return 0, nil
 	}
 	all := string(names)
 	for i := range list {
@@ -70,7 +71,7 @@ func (t *txn) expunge(uids imap.UIDSet, force bool) error {
 	if err == nil {
 		err = t.trimList()
 	}
-	return err
+	return len(gone), err
 }
 
 // unlinkAll removes files by the names that carry the T, so that a message

@@ -26,7 +26,7 @@ func TestFaults(t *testing.T) {
 			_, err := h.Store(ctx, all(), Add, []imap.Flag{imap.FlagSeen, "fresh"}, 0, nil)
 			return err
 		},
-		"expunge": func(h, _ *Handle) error { return h.Expunge(ctx, nil) },
+		"expunge": func(h, _ *Handle) error { _, err := h.Expunge(ctx, nil); return err },
 		"copy":    func(h, other *Handle) error { _, err := h.Copy(ctx, all(), other); return err },
 		"move":    func(h, other *Handle) error { _, err := h.Move(ctx, all(), other); return err },
 		"self":    func(h, _ *Handle) error { _, err := h.Copy(ctx, all(), h); return err },

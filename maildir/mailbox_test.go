@@ -114,7 +114,7 @@ func TestExpungeIsHeldBack(t *testing.T) {
 	}
 	one, two := b.open(Select), b.open(Select)
 	one.Store(context.Background(), uidSet(2, 3), Add, []imap.Flag{imap.FlagDeleted}, 0, nil)
-	if err := one.Expunge(context.Background(), uidSet(2, 4)); err != nil {
+	if _, err := one.Expunge(context.Background(), uidSet(2, 4)); err != nil {
 		t.Fatal(err)
 	}
 	b.drop("new", mail)
@@ -238,7 +238,7 @@ func TestForeignChanges(t *testing.T) {
 	}
 	// Somebody undeletes it before the expunge: it stays.
 	os.Rename(filepath.Join(cur, names[0]+":2,DSTz,x=1"), filepath.Join(cur, names[0]+":2,DS"))
-	if err := h.Expunge(context.Background(), nil); err != nil {
+	if _, err := h.Expunge(context.Background(), nil); err != nil {
 		t.Error(err)
 	}
 	refresh(t, h)

@@ -61,7 +61,8 @@ func TestOthersRewrite(t *testing.T) {
 		}},
 		{"expunged and arrived", func() error {
 			appendText(t, one, mail)
-			return one.Expunge(context.Background(), uidSet(3))
+			_, err := one.Expunge(context.Background(), uidSet(3))
+			return err
 		}},
 		{"nothing", func() error {
 			_, err := one.Store(context.Background(), uidSet(1), Remove, []imap.Flag{imap.FlagDeleted}, 0, nil)
@@ -178,7 +179,7 @@ func TestIndexCannotGrow(t *testing.T) {
 	if _, err := h.Store(context.Background(), uidSet(2, 3), Add, []imap.Flag{imap.FlagDeleted, "key29"}, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Expunge(context.Background(), uidSet(3)); err != nil {
+	if _, err := h.Expunge(context.Background(), uidSet(3)); err != nil {
 		t.Fatal(err)
 	}
 	if !h.m.index.broken {

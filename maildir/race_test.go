@@ -212,7 +212,7 @@ func session(t *testing.T, h *Handle, who int, stop time.Time, l *ledger) {
 			l.expunged[string(b)] = true
 			l.mu.Unlock()
 			h.Store(ctx, uidSet(m.UID), Add, []imap.Flag{imap.FlagDeleted}, 0, nil)
-			if err := h.Expunge(ctx, uidSet(m.UID)); err != nil {
+			if _, err := h.Expunge(ctx, uidSet(m.UID)); err != nil {
 				t.Error(err)
 			}
 		case 4:

@@ -86,7 +86,7 @@ func TestViews(t *testing.T) {
 				if rapid.Bool().Draw(rt, "some") {
 					set = uidSet(someUID(), someUID())
 				}
-				if err := c.h.Expunge(ctx, set); err != nil {
+				if _, err := c.h.Expunge(ctx, set); err != nil {
 					rt.Fatal(err)
 				}
 				m.uids = slices.DeleteFunc(m.uids, func(uid imap.UID) bool {
