@@ -41,13 +41,13 @@ cat >/run/checks.service <<-UNIT
 	SuccessAction=exit
 	FailureAction=exit
 	[Service]
-	ExecStart=/bin/bash /work/checks.sh
+	ExecStart=/bin/bash /rig/checks.sh
 	StandardOutput=append:/out/log
 	StandardError=inherit
 UNIT
 rc=0
 systemd-nspawn --quiet --directory="$root" --volatile=overlay --private-network --settings=no --register=no --keep-unit \
-	--resolv-conf=off --system-call-filter=bpf --bind=/run/out:/out --bind-ro="$work":/work \
+	--resolv-conf=off --system-call-filter=bpf --bind=/run/out:/out --bind-ro="$work":/rig \
 	--bind-ro=/run/checks.service:/etc/systemd/system/checks.service \
 	--boot systemd.unit=checks.service systemd.show_status=0 </dev/null >/run/console 2>&1 || rc=$?
 cat /run/out/log

@@ -1,5 +1,5 @@
 #!/bin/bash
-# checks.sh: what the units promise, one line each. Runs inside boot.sh's container, where /work is its folder.
+# checks.sh: what the units promise, one line each. Runs inside boot.sh's container, where /rig is its folder.
 failed=0
 ok() { # ok WHAT COMMAND...
 	local what=$1 said
@@ -25,8 +25,8 @@ verified() { # of the machine's other units nothing is asked
 	[ -z "$said" ]
 }
 
-# The README's steps, what make install has put into /work/tree first.
-cp -r --preserve=mode,timestamps /work/tree/. /
+# The README's steps, what make install has put into /rig/tree first.
+cp -r --preserve=mode,timestamps /rig/tree/. /
 ok 'the example is a good configuration' maildir-imapd -config /etc/maildir-imapd/imapd.ini.example -check
 userdel vmail 2>/dev/null
 useradd --system --home-dir /srv/mail --create-home --shell /usr/sbin/nologin vmail
