@@ -1,0 +1,17 @@
+// Package order puts messages into the orders that SORT and THREAD of RFC 5256 ask for: it says what the
+// keys are and compares them. It imports no package of ours, knows no mailbox and no session, does no I/O
+// and has no state: every function may be called by any number of goroutines, each with buffers of its own.
+//
+// # Keys
+//
+// [BaseSubject] is RFC 5256 §2.1 on text that has been decoded; [SentDate] is §2.2 and the grammar of RFC
+// 5322 §3.3 with its obsolete forms. The collation is i;unicode-casemap (RFC 5051): what it folds two texts
+// to is compared byte by byte, so a key is the folded text. Folding itself is the caller's.
+//
+// # Orders
+//
+// Whatever a key is, [Ranks] makes dense numbers of it: 0 for the smallest value, equal numbers for equal
+// values. A mailbox keeps numbers, not texts, and [Sort] sorts by them, by as many keys as are wanted, each
+// upwards or downwards; messages that all keys leave equal stay in the order they came in (§3).
+//
+package order
