@@ -319,7 +319,10 @@ func (h *Handle) Changed() <-chan struct{} {
 		h.changed = ch
 		h.m.mu.Unlock()
 		h.store.watch.join(h.m)
-		ch <- struct{}{} // the first look also covers the time before the watch
+		select { // the first look also covers the time before the watch
+		case ch <- struct{}{}:
+		default: // another session's change has been quicker
+		}
 	}
 	return h.changed
 }
