@@ -199,6 +199,20 @@ func (d *Decoder) SP() { d.Special(' ') }
 // TrySP consumes a space if one comes next.
 func (d *Decoder) TrySP() bool { return d.TrySpecial(' ') }
 
+// PeekSP reports whether a space and then the byte c come next, and consumes
+// nothing: a word that may have a list behind it looks for " (".
+func (d *Decoder) PeekSP(c byte) bool {
+	if d.Peek() != ' ' || d.err != nil {
+		return false
+	}
+	b, err := d.r.Peek(2)
+	if err != nil {
+		d.ioError(err)
+		return false
+	}
+	return b[1] == c
+}
+
 // CRLF consumes the line end, after which the command is complete. A bare LF
 // is taken too: people type at a server through telnet or a pipe, and scripts
 // written with echo send it. A CR alone is an error.

@@ -62,6 +62,8 @@ var grammar = map[string]func(*Decoder) any{
 	"mailbox":  func(d *Decoder) any { return d.Mailbox() },
 	"mailbox8": func(d *Decoder) any { d.SetUTF8(true); return d.Mailbox() },
 	"pattern":  func(d *Decoder) any { return d.ListMailbox() },
+	"pattern8": func(d *Decoder) any { d.SetUTF8(true); return d.ListMailbox() },
+	"optional": func(d *Decoder) any { return d.PeekSP('(') },
 	"flag":     func(d *Decoder) any { return d.Flag() },
 	"flags":    func(d *Decoder) any { return d.FlagList() },
 	"store":    func(d *Decoder) any { return d.StoreFlags() },

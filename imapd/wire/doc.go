@@ -31,7 +31,7 @@
 //
 //   - No input makes this package panic, nor hold more than Limits.Arguments
 //     plus one line in memory.
-//   - NUL is accepted in literal8 only.
+//   - NUL is accepted and sent in literal8 only.
 //   - Nothing past the line end of the current command is read.
 //   - What the Encoder writes, the Decoder reads back as the same value.
 //

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -41,7 +42,7 @@ func TestEncoder(t *testing.T) {
 		}},
 		{name: "quoted", want: `"" "a b" "\"\\x\""`, f: func(e *Encoder) { e.String("").SP().String("a b").SP().StringBytes([]byte(`"\x"`)) }},
 		{name: "controls", want: "\"a\tb\x01\"", f: func(e *Encoder) { e.String("a\tb\x01") }},
-		{name: "line ends", want: "{1}\r\n\r{1}\r\n\n{1}\r\n\x00", f: func(e *Encoder) { e.String("\r").StringBytes([]byte("\n")).String("\x00") }},
+		{name: "line ends", want: "{1}\r\n\r{1}\r\n\n{2}\r\na\x80", f: func(e *Encoder) { e.String("\r").StringBytes([]byte("\n")).String("a\x00") }},
 		{name: "8-bit", want: "{2}\r\n\u00fc", utf8: "\"\u00fc\"", f: func(e *Encoder) { e.String("\u00fc") }},
 		{name: "8-bit, not UTF-8", want: "{1}\r\n\xff", f: func(e *Encoder) { e.String("\xff") }},
 		{name: "long", want: `"` + long + `"{4097}` + "\r\n" + long + "x", f: func(e *Encoder) { e.String(long).String(long + "x") }},
@@ -51,6 +52,9 @@ func TestEncoder(t *testing.T) {
 		}},
 		{name: "mailbox", want: `INBOX "" "a b" R&-D Entw&APw-rfe`, utf8: "INBOX \"\" \"a b\" R&D \"Entw\u00fcrfe\"", f: func(e *Encoder) {
 			e.Mailbox("INBOX").SP().Mailbox("").SP().Mailbox("a b").SP().Mailbox("R&D").SP().Mailbox("Entw\u00fcrfe")
+		}},
+		{name: "mailbox as a string", want: `"" "INBOX" "R&-D/" "Entw&APw-rfe/"`, utf8: "\"\" \"INBOX\" \"R&D/\" \"Entw\u00fcrfe/\"", f: func(e *Encoder) {
+			e.MailboxString("").SP().MailboxString("INBOX").SP().MailboxString("R&D/").SP().MailboxString("Entw\u00fcrfe/")
 		}},
 		{name: "mailbox with line end", want: "a&AAo-*", utf8: "{2}\r\na\n*", f: func(e *Encoder) { e.Mailbox("a\n").Special('*') }},
 		{name: "long mailbox", want: "{4101}\r\n" + long + "&APw-", utf8: "{4098}\r\n" + long + "\u00fc", f: func(e *Encoder) { e.Mailbox(long + "\u00fc") }},
@@ -195,6 +199,45 @@ func TestEncoderLiteral(t *testing.T) {
 	}
 }
 
+// TestEncoderLiteralNUL: RFC 3501 §4.3.1 has no NUL in a literal; sizes stay, and a literal8 passes it.
+func TestEncoderLiteralNUL(t *testing.T) {
+	body := "\x00a\x00\x00b" + strings.Repeat("0123456789\x00", 1000) + "\x00"
+	clean := strings.ReplaceAll(body, "\x00", "\x80")
+	for name, fill := range map[string]func(w io.Writer) (int64, error){
+		"write": func(w io.Writer) (int64, error) { n, err := io.WriteString(w, body); return int64(n), err },
+		"bytes": func(w io.Writer) (n int64, err error) {
+			for i := range body {
+				m, e := w.Write([]byte{body[i]})
+				n, err = n+int64(m), errors.Join(err, e)
+			}
+			return n, err
+		},
+		"copy":     func(w io.Writer) (int64, error) { return io.Copy(w, onlyReader{strings.NewReader(body)}) },
+		"one byte": func(w io.Writer) (int64, error) { return io.Copy(w, iotest.OneByteReader(strings.NewReader(body))) },
+	} {
+		for _, binary := range []bool{false, true} {
+			got, err := encode(false, func(e *Encoder) {
+				w := e.Literal(int64(len(body)), binary)
+				if n, err := fill(w); n != int64(len(body)) || err != nil {
+					t.Errorf("%s: %d, %v", name, n, err)
+				}
+				w.Close()
+			})
+			want := fmt.Sprintf("{%d}\r\n%s", len(body), clean)
+			if binary {
+				want = fmt.Sprintf("~{%d}\r\n%s", len(body), body)
+			}
+			if got != want || err != nil {
+				t.Errorf("%s, binary %v: %.60q, %v", name, binary, got, err)
+			}
+		}
+	}
+	mine := []byte("a\x00b")
+	if _, err := encode(false, func(e *Encoder) { e.Literal(3, false).Write(mine); e.StringBytes(mine) }); !errors.Is(err, ErrLiteralOpen) || mine[1] != 0 {
+		t.Errorf("the caller's bytes are %q now, %v", mine, err)
+	}
+}
+
 func TestQuotable(t *testing.T) {
 	for i, c := range []struct {
 		s    string
@@ -243,7 +286,7 @@ func TestRoundTrip(t *testing.T) {
 			set.AddRange(imap.UID(rapid.Uint32().Draw(t, "lo")), imap.UID(rapid.Uint32().Draw(t, "hi")))
 		}
 		text, err := encode(utf8, func(e *Encoder) {
-			e.String(str).SP().AString(ast).SP().Mailbox(mbox).SP().Flags(flags).SP().Number(n).SP().Number64(n64)
+			e.String(str).SP().AString(ast).SP().Mailbox(mbox).SP().MailboxString(mbox).SP().Flags(flags).SP().Number(n).SP().Number64(n64)
 			e.SP().DateTime(when).SP().NumSet(set).SP().NIL().SP().NString([]byte(str)).CRLF()
 		})
 		if err != nil {
@@ -268,6 +311,7 @@ func TestRoundTrip(t *testing.T) {
 		check("string", d.String(), str)
 		check("astring", d.AString(), ast)
 		check("mailbox", d.Mailbox(), wantName)
+		check("mailbox as a string", d.Mailbox(), wantName)
 		check("flags", d.FlagList(), append([]imap.Flag{}, flags...))
 		check("number", d.Number(), n)
 		check("number64", d.Number64(), n64)

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -36,8 +34,8 @@ func quotable[T string | []byte](s T, eightBit bool) bool {
 }
 
 // String writes a string: quoted where that is allowed, else as a literal. A
-// string with NUL goes as a literal too: literal8 would say it better, but has
-// no place outside BINARY.
+// string with NUL goes as a literal with nulStandIn for each: literal8 would say
+// it better, but has no place outside BINARY.
 func (e *Encoder) String(s string) *Encoder { return encodeString(e, s) }
 
 // StringBytes is String for bytes.
@@ -64,6 +62,16 @@ func (e *Encoder) Mailbox(name string) *Encoder {
 	return encodeAString(e, e.name)
 }
 
+// MailboxString is Mailbox where the grammar has a string and no atom
+// (RFC 9051 §9, namespace-descr).
+func (e *Encoder) MailboxString(name string) *Encoder {
+	if e.utf8 || mutf7Plain(name) {
+		return encodeString(e, name)
+	}
+	e.name = appendMUTF7(e.name[:0], name)
+	return encodeString(e, e.name)
+}
+
 func encodeAString[T string | []byte](e *Encoder, s T) *Encoder {
 	if len(s) > 0 && len(s) <= maxQuoted && !isNIL(s) && all(s, classKeyword) {
 		return put(e, s)
@@ -74,7 +82,7 @@ func encodeAString[T string | []byte](e *Encoder, s T) *Encoder {
 func encodeString[T string | []byte](e *Encoder, s T) *Encoder {
 	if !quotable(s, e.utf8) {
 		e.literalHeader(int64(len(s)), false)
-		return put(e, s)
+		return putText(e, s)
 	}
 	e.Special('"')
 	start := 0
@@ -113,79 +121,4 @@ func (e *Encoder) literalHeader(size int64, binary bool) {
 	e.buf = strconv.AppendInt(e.buf, size, 10)
 	e.buf = append(e.buf, "}\r\n"...)
 	e.RawBytes(e.buf)
-}
-
-// Literal starts a literal, or a literal8 if binary, of exactly size bytes. The
-// caller writes them and closes the writer, which is valid until the next
-// Literal; before Close no other token may be written. A literal that was not
-// filled exactly leaves the connection out of step: Close, and from then on Err,
-// report ErrLiteralSize. The writer is an io.ReaderFrom as well, so that io.Copy
-// needs no buffer of its own.
-func (e *Encoder) Literal(size int64, binary bool) io.WriteCloser {
-	if size < 0 {
-		e.fail(fmt.Errorf("literal of %d bytes: %w", size, ErrToken))
-	}
-	e.literalHeader(size, binary)
-	e.open = e.err == nil
-	e.lit = literalWriter{e: e, left: size}
-	return &e.lit
-}
-
-type literalWriter struct {
-	e      *Encoder
-	left   int64
-	closed bool
-	src    io.LimitedReader
-}
-
-func (l *literalWriter) Write(p []byte) (int, error) {
-	e := l.e
-	if e.err != nil {
-		return 0, e.err
-	}
-	if l.closed || int64(len(p)) > l.left {
-		e.fail(ErrLiteralSize)
-		return 0, e.err
-	}
-	n, err := e.w.Write(p)
-	l.left -= int64(n)
-	e.fail(err)
-	return n, err
-}
-
-// ReadFrom fills the literal from r, which must end just when it is full.
-func (l *literalWriter) ReadFrom(r io.Reader) (int64, error) {
-	e := l.e
-	if e.err != nil {
-		return 0, e.err
-	}
-	l.src = io.LimitedReader{R: r, N: l.left}
-	n, err := e.w.ReadFrom(&l.src)
-	l.src.R = nil
-	l.left -= n
-	if err != nil {
-		e.fail(err)
-		return n, err
-	}
-	if l.left == 0 {
-		// Bytes that do not fit are a fault here as in Write.
-		if m, _ := io.ReadFull(r, e.buf[:1]); m > 0 {
-			e.fail(ErrLiteralSize)
-			return n, e.err
-		}
-	}
-	return n, nil
-}
-
-// Close ends the literal. Closing it twice is the same as once.
-func (l *literalWriter) Close() error {
-	e := l.e
-	if l.closed {
-		return e.err
-	}
-	l.closed, e.open = true, false
-	if l.left != 0 {
-		e.fail(ErrLiteralSize)
-	}
-	return e.err
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -139,3 +140,45 @@ func FuzzEncoderString(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMailboxName: every name comes back as it went out, in both modes, as an astring and as a string; so does
+// every name that the decoder takes, whatever its bytes. In UTF-8 "&" is a character like any other.
+func FuzzMailboxName(f *testing.F) {
+	for _, s := range []string{"INBOX", "R&D", "&APw-", "Entw\u00fcrfe", "e\u0301", "\U0001f600", "a\nb", "\xff", `a"b\`, "NIL", "%*", "\u2028"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) > 8<<10 || strings.IndexByte(s, 0) >= 0 {
+			return
+		}
+		for _, utf8 := range []bool{false, true} {
+			read := func(text string) (string, error) {
+				d := NewDecoder(PostLogin)
+				d.SetUTF8(utf8)
+				d.SetContinue(func() error { return nil })
+				d.Reset(bufio.NewReaderSize(strings.NewReader(text), 16))
+				name := d.Mailbox()
+				d.CRLF()
+				return name, d.Err()
+			}
+			name, err := read(literalOf(s))
+			if err != nil {
+				continue // no name in this mode
+			}
+			if utf8 && name != s && name != "INBOX" {
+				t.Errorf("%q is read as %q", s, name)
+			}
+			for _, write := range []func(*Encoder, string) *Encoder{(*Encoder).Mailbox, (*Encoder).MailboxString} {
+				text, err := encode(utf8, func(e *Encoder) { write(e, name).CRLF() })
+				if err != nil {
+					t.Fatal(err)
+				}
+				if again, err := read(text); again != name || err != nil {
+					t.Errorf("UTF-8 %v: %q goes out as %q and comes back as %q, %v", utf8, name, text, again, err)
+				}
+			}
+		}
+	})
+}
+
+func literalOf(s string) string { return fmt.Sprintf("{%d}\r\n%s\r\n", len(s), s) }
