@@ -2,9 +2,7 @@ package message
 
 import (
 	"bytes"
-	"io"
 	"testing"
-	"testing/iotest"
 )
 
 var seeds = []string{
@@ -56,49 +54,5 @@ func FuzzRecord(f *testing.F) {
 		}
 		var e Envelope
 		_ = e.UnmarshalCached(b)
-	})
-}
-
-func FuzzDecodeTransfer(f *testing.F) {
-	f.Add([]byte("SGVsbG8=\nIHdvcmxk"))
-	f.Add([]byte("a=20b =\r\n c \t\n=4\n==41=\n"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, encoding := range []string{"7bit", "base64", "quoted-printable"} {
-			whole, err := DecodeTransfer(bytes.NewReader(in), encoding)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pieces, err := DecodeTransfer(iotest.OneByteReader(bytes.NewReader(in)), encoding)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := io.ReadAll(whole)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := io.ReadAll(iotest.OneByteReader(pieces))
-			if err != nil || !bytes.Equal(a, b) {
-				t.Fatalf("%s: %q at once, %q in pieces, %v", encoding, a, b, err)
-			}
-		}
-	})
-}
-
-func FuzzHeaderFields(f *testing.F) {
-	f.Add([]byte("A: b\r\n c\nB: d\n\n"))
-	f.Add([]byte("a : b\n\tc"))
-	f.Fuzz(func(t *testing.T, header []byte) {
-		names := []string{"A", "Subject"}
-		in := HeaderFields(nil, header, names, false)
-		out := HeaderFields(nil, header, names, true)
-		for _, b := range [][]byte{in, out} {
-			if !bytes.HasSuffix(b, crlf) || !bytes.Equal(b, sent(t, b)) {
-				t.Fatalf("%q is not what is sent", b)
-			}
-		}
-		// Both together are the header: nothing is lost, nothing twice.
-		if n := len(in) + len(out); len(header) > 0 && n > 2*len(header)+8 {
-			t.Fatalf("%d bytes out of %d", n, len(header))
-		}
 	})
 }

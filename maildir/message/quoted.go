@@ -6,7 +6,7 @@ const maxHeld = 1024
 // quotedPrintable decodes by RFC 2045 §6.7. White space at the end of a line was
 // added on the way (rule 3) and goes; = at the end of a line, with or without
 // such white space, joins it to the next (rule 5).
-func (d *decoder) quotedPrintable(in []byte) {
+func (d *Decoder) quotedPrintable(in []byte) {
 	for len(in) > 0 {
 		n := 0
 		if len(d.held) == 0 {
@@ -27,7 +27,7 @@ func (d *decoder) quotedPrintable(in []byte) {
 }
 
 // hold adds one byte to those that are not decided and decides them if it can.
-func (d *decoder) hold(c byte) {
+func (d *Decoder) hold(c byte) {
 	h := append(d.held, c)
 	d.held = h
 	first := h[0]
@@ -59,7 +59,7 @@ var quotedSpecial = stopAt("= \t\r\n")
 
 // flushHeld gives out what was held as it is. At the end of a line the white space
 // goes, and so does a soft line break with its line end.
-func (d *decoder) flushHeld(end bool) {
+func (d *Decoder) flushHeld(end bool) {
 	h := d.held
 	d.held = d.held[:0]
 	if !end {

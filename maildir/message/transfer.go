@@ -14,39 +14,95 @@ var ErrUnknownEncoding = errors.New("unknown content transfer encoding")
 // skipped (RFC 2045 §6.8) and what is no quoted-printable stays as it is
 // (§6.7). Text lines come out with CRLF, decoded base64 as it was encoded.
 func DecodeTransfer(r io.Reader, encoding string) (io.Reader, error) {
-	switch {
-	case encoding == "", equalFoldString(encoding, "7bit"), equalFoldString(encoding, "8bit"),
-		equalFoldString(encoding, "binary"):
-		return &decoder{src: r, step: (*decoder).plain}, nil
-	case equalFoldString(encoding, "base64"):
-		return &decoder{src: r, step: (*decoder).base64}, nil
-	case equalFoldString(encoding, "quoted-printable"):
-		return &decoder{src: r, step: (*decoder).quotedPrintable}, nil
+	d := new(Decoder)
+	if err := d.Reset(r, encoding); err != nil {
+		return nil, err
 	}
-	return nil, ErrUnknownEncoding
+	return d, nil
 }
 
 const decodeSize = 8 << 10
 
-// decoder decodes a buffer at a time: step turns in[:n] into out, keeping what it
-// cannot decide yet in its state.
-type decoder struct {
+// Decoder is the reader that [DecodeTransfer] gives, for those who use its memory
+// again or go on in the middle. Reset comes first. It belongs to one goroutine.
+type Decoder struct {
 	src  io.Reader
-	step func(d *decoder, in []byte)
+	step func(d *Decoder, in []byte)
 	in   [decodeSize]byte
 	out  []byte // decoded; out[pos:] not handed out yet
 	pos  int
 	err  error
 
+	read    int64 // bytes of the body that were taken from src
+	decoded int64 // bytes that went through out before what is in it now
+	from    Mark  // where out begins
+
 	cr     bool   // plain: the last byte was a CR
 	bits   uint32 // base64: bits gathered
 	nbits  uint
-	held   []byte // quoted-printable: bytes not decided yet
+	held   []byte // quoted-printable: bytes not decided yet, the newest ones read
 	ending bool   // no more input
 }
 
+// Mark is a place in an encoded body from which decoding can go on, with what
+// the decoder knew there. The zero Mark is the beginning. It holds for the
+// bytes and the encoding that it was made with.
+type Mark struct {
+	Encoded int64 // bytes of the body before it, as they lie on disk
+	Decoded int64 // bytes decoded from them
+	bits    uint8 // base64: the bits of the group at hand
+	nbits   uint8
+	cr      bool // others: the byte before was a CR
+}
+
+// Reset makes d decode r from the beginning of a body.
+func (d *Decoder) Reset(r io.Reader, encoding string) error {
+	return d.Resume(r, encoding, Mark{})
+}
+
+// Resume makes d go on at a mark: r begins at.Encoded bytes into the body, and the
+// first byte that Read gives is number at.Decoded of the decoded body.
+func (d *Decoder) Resume(r io.Reader, encoding string, at Mark) error {
+	step := (*Decoder).plain
+	switch {
+	case encoding == "", equalFoldString(encoding, "7bit"), equalFoldString(encoding, "8bit"),
+		equalFoldString(encoding, "binary"):
+	case equalFoldString(encoding, "base64"):
+		step = (*Decoder).base64
+	case equalFoldString(encoding, "quoted-printable"):
+		step = (*Decoder).quotedPrintable
+	default:
+		return ErrUnknownEncoding
+	}
+	d.src, d.step, d.err, d.ending = r, step, nil, false
+	d.out, d.pos, d.held = d.out[:0], 0, d.held[:0]
+	d.read, d.decoded, d.from = at.Encoded, at.Decoded, at
+	d.bits, d.nbits, d.cr = uint32(at.bits), uint(at.nbits), at.cr
+	return nil
+}
+
+// Mark is the newest place not behind what Read gave: at most a buffer before it.
+func (d *Decoder) Mark() Mark {
+	if d.pos < len(d.out) {
+		return d.from
+	}
+	return d.here()
+}
+
+// here is the place between two steps. What is held is read again: it is
+// what the decoder would hold after these bytes, whatever came before them.
+func (d *Decoder) here() Mark {
+	return Mark{
+		Encoded: d.read - int64(len(d.held)),
+		Decoded: d.decoded + int64(len(d.out)),
+		bits:    uint8(d.bits & (1<<d.nbits - 1)),
+		nbits:   uint8(d.nbits),
+		cr:      d.cr,
+	}
+}
+
 // Read gives decoded bytes.
-func (d *decoder) Read(p []byte) (int, error) {
+func (d *Decoder) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -54,8 +110,11 @@ func (d *decoder) Read(p []byte) (int, error) {
 		if d.err != nil {
 			return 0, d.err
 		}
+		d.from = d.here()
+		d.decoded += int64(len(d.out))
 		d.out, d.pos = d.out[:0], 0
 		n, err := d.src.Read(d.in[:])
+		d.read += int64(n)
 		if n > 0 {
 			d.step(d, d.in[:n])
 		}
@@ -70,7 +129,7 @@ func (d *decoder) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (d *decoder) plain(in []byte) {
+func (d *Decoder) plain(in []byte) {
 	for _, c := range in {
 		if c == '\n' && !d.cr {
 			d.out = append(d.out, '\r')
@@ -94,7 +153,7 @@ var base64Values = func() (t [256]byte) {
 
 // base64 skips what is not in the alphabet. Padding ends a group; encodings that
 // were strung together go on after it.
-func (d *decoder) base64(in []byte) {
+func (d *Decoder) base64(in []byte) {
 	bits, nbits := d.bits, d.nbits
 	for _, c := range in {
 		v := base64Values[c]

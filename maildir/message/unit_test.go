@@ -133,49 +133,6 @@ func TestBoundaries(t *testing.T) {
 	}
 }
 
-func TestDecodeTransfer(t *testing.T) {
-	for i, c := range []struct{ encoding, in, want string }{
-		{"7bit", "a\nb\r\nc", "a\r\nb\r\nc"},
-		{"", "a\x00", "a\x00"},
-		{"Base64", "SGVs\r\nbG8=\n", "Hello"},
-		{"base64", "S!G-V s bG8", "Hello"},
-		{"base64", "SGk=SGk=", "HiHi"},
-		{"quoted-printable", "a=3Db=\n c \t\nd=\r\n", "a=b c\r\nd"},
-		{"quoted-printable", "=zz =4\n= \t\nx=", "=zz =4\r\nx"},
-		{"quoted-printable", "=c3=A9  end", "\xc3\xa9  end"},
-	} {
-		r, err := DecodeTransfer(iotest.OneByteReader(strings.NewReader(c.in)), c.encoding)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(r)
-		if err != nil || string(got) != c.want {
-			t.Errorf("%d: %s %q: %q %v, want %q", i, c.encoding, c.in, got, err, c.want)
-		}
-	}
-	if _, err := DecodeTransfer(nil, "x-uuencode"); !errors.Is(err, ErrUnknownEncoding) {
-		t.Errorf("unknown encoding: %v", err)
-	}
-}
-
-func TestHeaderFields(t *testing.T) {
-	const header = "A: 1\n folded\r\nB : 2\r\nno colon\na: 3\n\nbody: x\n"
-	for i, c := range []struct {
-		not  bool
-		want string
-	}{
-		{false, "A: 1\r\n folded\r\na: 3\r\n\r\n"},
-		{true, "B : 2\r\nno colon\r\n\r\n"},
-	} {
-		if got := HeaderFields(nil, []byte(header), []string{"a", "X"}, c.not); string(got) != c.want {
-			t.Errorf("%d: %q, want %q", i, got, c.want)
-		}
-	}
-	if got := HeaderFields(nil, []byte("b: 2"), []string{"B"}, false); string(got) != "b: 2\r\n\r\n" {
-		t.Errorf("without a line end: %q", got)
-	}
-}
-
 func TestReadError(t *testing.T) {
 	var p Parser
 	broken := errors.New("broken disk")
