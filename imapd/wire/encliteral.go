@@ -14,15 +14,29 @@ import (
 // UTF-8 by itself, hence nobody reads it as text.
 const nulStandIn = 0x80
 
-// putText is put for the text of a literal: no NUL passes.
-func putText[T string | []byte](e *Encoder, s T) *Encoder {
+// nulInText stands for a NUL in a string that the server has made of a message,
+// such as a subject or a file name: U+FFFD as from Dovecot, so that the text stays
+// UTF-8. Nobody counts on the length of these.
+const nulInText = "\uFFFD"
+
+// textLiteral writes a string as a literal.
+func textLiteral[T string | []byte](e *Encoder, s T) *Encoder {
+	size := len(s)
+	for rest := s; ; size += len(nulInText) - 1 {
+		i := indexNUL(rest)
+		if i < 0 {
+			break
+		}
+		rest = rest[i+1:]
+	}
+	e.literalHeader(int64(size), false)
 	for {
 		i := indexNUL(s)
 		if i < 0 {
 			return put(e, s)
 		}
 		put(e, s[:i])
-		e.Special(nulStandIn)
+		e.Raw(nulInText)
 		s = s[i+1:]
 	}
 }

@@ -42,7 +42,7 @@ func TestEncoder(t *testing.T) {
 		}},
 		{name: "quoted", want: `"" "a b" "\"\\x\""`, f: func(e *Encoder) { e.String("").SP().String("a b").SP().StringBytes([]byte(`"\x"`)) }},
 		{name: "controls", want: "\"a\tb\x01\"", f: func(e *Encoder) { e.String("a\tb\x01") }},
-		{name: "line ends", want: "{1}\r\n\r{1}\r\n\n{2}\r\na\x80", f: func(e *Encoder) { e.String("\r").StringBytes([]byte("\n")).String("a\x00") }},
+		{name: "line ends", want: "{1}\r\n\r{1}\r\n\n{8}\r\na\uFFFD\uFFFDb", f: func(e *Encoder) { e.String("\r").StringBytes([]byte("\n")).String("a\x00\x00b") }},
 		{name: "8-bit", want: "{2}\r\n\u00fc", utf8: "\"\u00fc\"", f: func(e *Encoder) { e.String("\u00fc") }},
 		{name: "8-bit, not UTF-8", want: "{1}\r\n\xff", f: func(e *Encoder) { e.String("\xff") }},
 		{name: "long", want: `"` + long + `"{4097}` + "\r\n" + long + "x", f: func(e *Encoder) { e.String(long).String(long + "x") }},

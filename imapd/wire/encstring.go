@@ -33,9 +33,8 @@ func quotable[T string | []byte](s T, eightBit bool) bool {
 	return false
 }
 
-// String writes a string: quoted where that is allowed, else as a literal. A
-// string with NUL goes as a literal with nulStandIn for each: literal8 would say
-// it better, but has no place outside BINARY.
+// String writes a string: quoted where that is allowed, else as a literal. For
+// NUL, which has no place outside BINARY's literal8, goes U+FFFD.
 func (e *Encoder) String(s string) *Encoder { return encodeString(e, s) }
 
 // StringBytes is String for bytes.
@@ -81,8 +80,7 @@ func encodeAString[T string | []byte](e *Encoder, s T) *Encoder {
 
 func encodeString[T string | []byte](e *Encoder, s T) *Encoder {
 	if !quotable(s, e.utf8) {
-		e.literalHeader(int64(len(s)), false)
-		return putText(e, s)
+		return textLiteral(e, s)
 	}
 	e.Special('"')
 	start := 0
