@@ -18,10 +18,18 @@ type appendAction struct {
 	mailbox string
 	flags   []imap.Flag
 	date    time.Time
+	data    *appendData // nil: a plain literal
 	literal wire.Literal
 }
 
-func parseAppend(d *wire.Decoder, _ *session) (action[*session], error) {
+// appendData is a message in another form than a literal (RFC 4466 §2.4, append-data-ext): a name, and in
+// parentheses a literal8.
+type appendData struct {
+	name  string
+	check func(s *session) error // refuses it before the client sends the message
+}
+
+func parseAppend(d *wire.Decoder, s *session) (action[*session], error) {
 	a := &appendAction{}
 	d.SP()
 	a.mailbox = d.Mailbox()
@@ -34,8 +42,27 @@ func parseAppend(d *wire.Decoder, _ *session) (action[*session], error) {
 		a.date = d.DateTime()
 		d.SP()
 	}
+	if c := d.Peek(); c != '{' && c != '~' && d.Err() == nil {
+		name := d.Keyword()
+		if a.data = s.srv.index.appendData[name]; a.data == nil {
+			d.Fail("expected a literal")
+		}
+		d.SP()
+		d.Special('(')
+	}
 	a.literal = d.LiteralHeader()
+	if a.data != nil && !a.literal.Binary {
+		d.Fail("%s needs a literal8, ~{n}", a.data.name)
+	}
 	return a, nil
+}
+
+// end reads what follows the message.
+func (a *appendAction) end(d *wire.Decoder) {
+	if a.data != nil {
+		d.Special(')')
+	}
+	d.CRLF()
 }
 
 func (a *appendAction) run(ctx context.Context, s *session, w *responder) error {
@@ -68,6 +95,11 @@ func (a *appendAction) begin(ctx context.Context, s *session) (*maildir.Delivery
 	if err := checkFlags(a.flags); err != nil {
 		return nil, nil, err
 	}
+	if a.data != nil {
+		if err := a.data.check(s); err != nil {
+			return nil, nil, err
+		}
+	}
 	if limit := s.srv.opts().Limits.Append; limit > 0 && a.literal.Size > limit {
 		return nil, nil, no(imap.ResponseCodeTooBig, "Message is larger than [limits] append_limit = %d", limit)
 	}
@@ -99,7 +131,7 @@ func (a *appendAction) receive(s *session, delivery *maildir.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("reading the message: %w", errors.Join(err, errBrokenAnswer))
 	}
-	s.dec.CRLF()
+	a.end(s.dec)
 	if err := s.dec.Err(); err != nil {
 		return s.skipLine(err)
 	}
@@ -127,7 +159,7 @@ func (a *appendAction) refuse(s *session, err error) error {
 		if e := s.dec.DiscardLiteral(a.literal); e != nil {
 			return s.skipLine(e)
 		}
-		s.dec.CRLF()
+		a.end(s.dec)
 		if e := s.dec.Err(); e != nil {
 			return s.skipLine(e)
 		}

@@ -29,13 +29,18 @@ func parseEnable(d *wire.Decoder, s *session) (action[*session], error) {
 	return actionFunc[*session](func(_ context.Context, s *session, w *responder) error {
 		w.untagged().Raw("ENABLED")
 		for _, n := range names {
-			if s.srv.index.enables[n] && !s.enabled[n] { // unknown ones are ignored, RFC 5161 §3.1
-				if s.enabled == nil {
-					s.enabled = map[string]bool{}
-				}
-				s.enabled[n] = true
-				w.SP().Raw(n)
+			e := s.srv.index.enables[n]
+			if e == nil || s.enabled[n] { // unknown ones are ignored, RFC 5161 §3.1
+				continue
 			}
+			if s.enabled == nil {
+				s.enabled = map[string]bool{}
+			}
+			s.enabled[n] = true
+			if e.on != nil {
+				e.on(s)
+			}
+			w.SP().Raw(n)
 		}
 		w.CRLF()
 		return nil

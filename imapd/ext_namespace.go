@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/emersion/go-imap/v2"
-
-	"maildir-imapd/imapd/wire"
 )
 
 // extNamespace is RFC 2342.
@@ -27,7 +25,7 @@ func runNamespace(_ context.Context, s *session, w *responder) error {
 				w.Special('(')
 			}
 			found = true
-			w.Special('(').String(wire.EncodeMUTF7(ns.Prefix)).SP() // a string, never an atom: RFC 9051 §9, namespace-descr
+			w.Special('(').MailboxString(ns.Prefix).SP()
 			w.separator(ns.Separator)
 			w.Special(')')
 		}

@@ -11,7 +11,7 @@ import (
 var extensions = []*extension{
 	&extCore, &extID, &extEnable, &extIdle, &extNamespace, &extUIDPlus, &extMove, &extUnselect,
 	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extStatusSize,
-	&extAppendLimit, &extWithin, &extBinary, &extCompress,
+	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8,
 }
 
 // extension declares commands, capabilities and hooks of one RFC together. The list of seams is closed: a
@@ -32,7 +32,8 @@ type extension struct {
 	listSelects   []listOption
 	listReturns   []listOption
 	createParams  []createParam
-	enables       []string
+	enables       []enable
+	appendData    []appendData
 }
 
 // index is the table turned round for look-ups: parse functions and hooks read it through the server.
@@ -46,7 +47,8 @@ type index struct {
 	listSelects   map[string]*listOption
 	listReturns   map[string]*listOption
 	createParams  map[string]*createParam
-	enables       map[string]bool
+	enables       map[string]*enable
+	appendData    map[string]*appendData
 	table         []*extension
 }
 
@@ -55,8 +57,9 @@ func newIndex(table []*extension) *index {
 		front: map[string]*command[*front]{}, session: map[string]*command[*session]{},
 		fetchItems: map[string]*fetchItem{}, searchKeys: map[string]*searchKey{}, searchReturns: map[string]*searchReturn{},
 		statusItems: map[string]*statusItem{}, listSelects: map[string]*listOption{},
-		listReturns: map[string]*listOption{}, createParams: map[string]*createParam{}, enables: map[string]bool{},
-		table: table,
+		listReturns: map[string]*listOption{}, createParams: map[string]*createParam{}, enables: map[string]*enable{},
+		appendData: map[string]*appendData{},
+		table:      table,
 	}
 	for _, e := range table {
 		declare(x.front, e.front, func(c *command[*front]) string { return c.name })
@@ -68,9 +71,8 @@ func newIndex(table []*extension) *index {
 		declare(x.listReturns, e.listReturns, func(o *listOption) string { return o.name })
 		declare(x.createParams, e.createParams, func(p *createParam) string { return p.name })
 		declare(x.searchReturns, e.searchReturns, func(r *searchReturn) string { return r.name })
-		for _, name := range e.enables {
-			x.enables[name] = true
-		}
+		declare(x.enables, e.enables, func(e *enable) string { return e.name })
+		declare(x.appendData, e.appendData, func(a *appendData) string { return a.name })
 	}
 	return x
 }

@@ -25,7 +25,7 @@ type peer struct {
 	w   *responder    // nil while idle
 
 	limits   wire.Limits
-	utf8     bool // RFC 6855, RFC 9051: names and strings may be UTF-8
+	utf8     bool // names and strings may be UTF-8 in both directions (RFC 6855, RFC 9755)
 	bad      int  // commands answered BAD since the last OK
 	badLimit int
 	clientID map[string]string
@@ -56,6 +56,13 @@ func (p *peer) wake() {
 	p.dec.SetContinue(func() error { return p.w.continuation("Ready for literal data") })
 	p.w.SetUTF8(p.utf8)
 	p.w.Reset(p.c.writer())
+}
+
+// speakUTF8 makes names and strings plain UTF-8 from the present command's answer on.
+func (p *peer) speakUTF8() {
+	p.utf8 = true
+	p.dec.SetUTF8(true)
+	p.w.SetUTF8(true)
 }
 
 // sleep gives the codec back.

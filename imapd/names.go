@@ -38,6 +38,9 @@ func (s *session) resolve(name string) (*Namespace, string, error) {
 // resolveNew is resolve for a mailbox that is to be made. It cannot have the name of a namespace's root: the
 // two would be one line of LIST, and what is below it is in the other tree.
 func (s *session) resolveNew(name string) (*Namespace, string, error) {
+	if !netUnicode(name) {
+		return nil, "", no(imap.ResponseCodeCannot, "A mailbox name cannot hold control characters or line separators")
+	}
 	for i := range s.mail.Namespaces {
 		ns := &s.mail.Namespaces[i]
 		if ns.Kind != Personal && ns.Prefix == name+string(ns.Separator) {
@@ -49,6 +52,16 @@ func (s *session) resolveNew(name string) (*Namespace, string, error) {
 		return nil, "", no(imap.ResponseCodeCannot, "%s", mapError(err).text)
 	}
 	return ns, inner, nil
+}
+
+// netUnicode tells whether a name is one that a new mailbox may have: RFC 6855 §3 and RFC 9051 §5.1 have
+// Net-Unicode without controls, DEL and the separators of lines and paragraphs. Mailboxes that other programs
+// made stay reachable whatever their names. A name is not normalised: one in NFD is another mailbox than the
+// same in NFC, as it is to Dovecot and on disk, and comes back to the client in the bytes it was given in.
+func netUnicode(name string) bool {
+	return strings.IndexFunc(name, func(r rune) bool {
+		return r < ' ' || 0x7f <= r && r <= 0x9f || r == '\u2028' || r == '\u2029'
+	}) < 0
 }
 
 // outer is the name a client knows a tree's mailbox by.

@@ -36,7 +36,7 @@ const maxHeader = 1 << 20
 
 func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	a.writeName(w)
-	e, ok, err := a.extent(m)
+	e, ok, err := a.extent(m, s.utf8)
 	switch {
 	case err != nil:
 		return err
@@ -96,7 +96,7 @@ func writeSection(w *responder, name string, sec *wire.Section, p *wire.Partial)
 }
 
 // extent finds the range that a section names; false for a part that is not there.
-func (a *sectionAtt) extent(m *msgData) (message.Extent, bool, error) {
+func (a *sectionAtt) extent(m *msgData, utf8 bool) (message.Extent, bool, error) {
 	if len(a.section.Part) == 0 && a.section.Specifier == "" {
 		e, err := m.whole()
 		return e, true, err
@@ -113,7 +113,7 @@ func (a *sectionAtt) extent(m *msgData) (message.Extent, bool, error) {
 		return part.Header, true, nil
 	}
 	if len(a.section.Part) > 0 { // HEADER and TEXT of a part are those of the message in it
-		if !isMessage(part) {
+		if !isMessage(part, utf8) {
 			return message.Extent{}, false, nil
 		}
 		part = &m.structure.Parts[i+1]

@@ -164,6 +164,12 @@ func (s *session) writable() error {
 	return nil
 }
 
+// enable is one word of ENABLE (RFC 5161): its name in upper case, and what changes in the session.
+type enable struct {
+	name string
+	on   func(s *session) // nil: asking enabled is all
+}
+
 // stateKey is an extension's handle on its own per-session state. It is a variable of its own, never
 // reached through the extension, so that the table has no initialization cycle.
 type stateKey[T any] struct{ _ byte }

@@ -61,7 +61,7 @@ func writeSinglePart(w *responder, m *message.Message, i int, extension bool) {
 	writeParams(w, p.Params)
 	w.SP().NString(p.ID).SP().NString(p.Description).SP().String(p.Encoding).SP().Number64(p.Body.Size)
 	switch {
-	case isMessage(p):
+	case isMessage(p, w.UTF8()):
 		w.SP()
 		writeEnvelope(w, p.Envelope)
 		w.SP()
@@ -76,9 +76,12 @@ func writeSinglePart(w *responder, m *message.Message, i int, extension bool) {
 	}
 }
 
-// isMessage tells whether a part is shown with the message in it. IMAP4rev1 knows message/rfc822 only; a
-// message/global (RFC 6532) is opaque to its clients (RFC 3501 §9, body-type-msg).
-func isMessage(p *message.Part) bool { return p.IsMessage() && !p.IsGlobal() && p.Children == 1 }
+// isMessage tells whether a part is shown with the message in it. To a session that has enabled UTF-8 that is a
+// message/global (RFC 6532) too (RFC 9051 §9, media-message); IMAP4rev1 knows message/rfc822 only, others are
+// opaque to its clients (RFC 3501 §9, body-type-msg).
+func isMessage(p *message.Part, utf8 bool) bool {
+	return p.IsMessage() && (utf8 || !p.IsGlobal()) && p.Children == 1
+}
 
 // writeExtension is what single and multiple parts have in common: disposition, language, location.
 func writeExtension(w *responder, p *message.Part) {

@@ -36,6 +36,9 @@ func (e *Encoder) Reset(w *bufio.Writer) { e.w, e.err, e.open = w, nil, false }
 // RFC 9051 §5.1).
 func (e *Encoder) SetUTF8(on bool) { e.utf8 = on }
 
+// UTF8 tells what SetUTF8 was told.
+func (e *Encoder) UTF8() bool { return e.utf8 }
+
 // Err returns the first error.
 func (e *Encoder) Err() error { return e.err }
 
