@@ -81,10 +81,13 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		}
 	}
 	defer s.sel.FlushCache()
-	m := &msgData{handle: s.sel.Handle}
+	m := &msgData{reader: &s.sel.Reader}
 	defer m.close()
 	var failed error // the first message that could not be had; the others are answered all the same
 	err = s.walk(uids, func(batch []maildir.Message) error {
+		if err := a.learn(ctx, s, batch); err != nil {
+			return err
+		}
 		if a.need&needAttrs != 0 {
 			if err := s.sel.Load(ctx, batch); err != nil {
 				return err
@@ -106,6 +109,17 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		return ctx.Err()
 	})
 	return cmp.Or(err, failed)
+}
+
+// learn has the messages of a batch read side by side where the cache lacks what is needed of them.
+func (a *fetchAction) learn(ctx context.Context, s *session, batch []maildir.Message) error {
+	switch {
+	case a.need&needStructure != 0 && a.need&needFile == 0:
+		return s.sel.Learn(ctx, batch, maildir.KindStructure)
+	case a.need&needEnvelope != 0:
+		return s.sel.Learn(ctx, batch, maildir.KindEnvelope)
+	}
+	return nil
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

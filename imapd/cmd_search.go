@@ -90,7 +90,7 @@ func (s *session) search(ctx context.Context, prog program, uid bool) ([]uint32,
 		return nil, nil
 	}
 	defer s.sel.FlushCache()
-	run := &searchRun{s: s, m: msgData{handle: s.sel.Handle}}
+	run := &searchRun{s: s, m: msgData{reader: &s.sel.Reader}}
 	defer run.m.close()
 	if err := prog.bind(s); err != nil {
 		return nil, err

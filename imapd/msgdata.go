@@ -17,9 +17,9 @@ import (
 // most however many items read it. It is reused from message to message.
 type msgData struct {
 	maildir.Message
-	handle    *maildir.Handle
-	envelope  *message.Envelope
-	cached    message.Envelope // what envelope points to when it came from the cache
+	reader    *maildir.Reader
+	envelope  *message.Envelope // loaded
+	cached    message.Envelope  // what envelope points to
 	structure *message.Message
 	decoded   message.Message // what structure points to when it came from the cache
 	file      *maildir.File
@@ -44,9 +44,10 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 		return maildir.ErrExpunged
 	}
 	if need&needEnvelope != 0 {
-		if err := m.loadEnvelope(ctx); err != nil {
+		if err := m.reader.Envelope(ctx, &m.Message, &m.cached); err != nil {
 			return err
 		}
+		m.envelope = &m.cached
 	}
 	if need&needStructure != 0 {
 		if _, err := m.parts(ctx); err != nil {
@@ -59,26 +60,9 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 	return nil
 }
 
-// loadEnvelope takes the envelope from the cache, else from the parsed file.
-func (m *msgData) loadEnvelope(ctx context.Context) error {
-	ok, err := m.handle.CachedEnvelope(m.UID, &m.cached)
-	if err != nil {
-		return err
-	}
-	if ok {
-		m.envelope = &m.cached
-		return nil
-	}
-	st, err := m.parts(ctx)
-	if err == nil {
-		m.envelope = &st.Envelope
-	}
-	return err
-}
-
 func (m *msgData) parts(ctx context.Context) (*message.Message, error) {
 	if m.structure == nil {
-		st, err := m.handle.Structure(ctx, m.UID, &m.decoded)
+		st, err := m.reader.Structure(ctx, &m.Message, &m.decoded)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +73,7 @@ func (m *msgData) parts(ctx context.Context) (*message.Message, error) {
 
 func (m *msgData) open(ctx context.Context) (err error) {
 	if m.file == nil {
-		m.file, err = m.handle.OpenMessage(ctx, m.UID)
+		m.file, err = m.reader.OpenMessage(ctx, m.UID)
 	}
 	return err
 }

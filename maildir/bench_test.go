@@ -55,21 +55,34 @@ func TestCosts(t *testing.T) {
 		}
 	})
 	step("FETCH FAST, first", func() { h.Load(ctx, h.Messages(nil, 0, maxUID, n)); h.FlushCache() })
-	step("FETCH ENVELOPE, first", func() {
-		for uid := imap.UID(1); int(uid) <= n; uid++ {
-			h.Structure(ctx, uid, nil)
-		}
-		h.FlushCache()
-	})
-	var e message.Envelope
-	step("FETCH ENVELOPE, cached", func() {
-		for uid := imap.UID(1); int(uid) <= n; uid++ {
-			if ok, _ := h.CachedEnvelope(uid, &e); !ok {
-				t.Fatal("not cached")
+	walk := func(kind Kind, each func(m *Message)) {
+		for after := imap.UID(0); ; after = buf[len(buf)-1].UID {
+			if buf = h.Messages(buf[:0], after, maxUID, 512); len(buf) == 0 {
+				h.FlushCache()
+				return
+			}
+			h.Learn(ctx, buf, kind)
+			for i := range buf {
+				each(&buf[i])
 			}
 		}
-		h.FlushCache()
-	})
+	}
+	var e message.Envelope
+	envelope := func(m *Message) {
+		if b := h.Cached(m, KindEnvelope); b == nil || e.UnmarshalBinary(b) != nil {
+			t.Fatal("not cached")
+		}
+	}
+	var p message.Message
+	structure := func(m *Message) {
+		if b := h.Cached(m, KindStructure); b == nil || p.UnmarshalBinary(b) != nil {
+			t.Fatal("not cached")
+		}
+	}
+	step("FETCH ENVELOPE, first", func() { walk(KindEnvelope, envelope) })
+	step("FETCH ENVELOPE, cached", func() { walk(KindEnvelope, envelope) })
+	step("FETCH BODYSTRUCTURE, first", func() { walk(KindStructure, structure) })
+	step("FETCH BODYSTRUCTURE, cached", func() { walk(KindStructure, structure) })
 	step("STORE all", func() { h.Store(ctx, all(), Add, []imap.Flag{imap.FlagSeen}, 0, func(Message) {}) })
 	step("STORE one x500", func() {
 		for i := range 500 {

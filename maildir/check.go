@@ -3,7 +3,6 @@ package maildir
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -186,8 +185,8 @@ func (c *checker) size(where string, e *entry) {
 	}
 }
 
-// cache follows the index's offsets: each must lead to the record of that UID
-// or to nothing that could be taken for one.
+// cache follows the index's places: each must lead to the record of that UID with
+// sections that can be read, or to nothing that could be taken for one.
 func (c *checker) cache(dir *fsx.Dir, s *state) {
 	b, _, err := dir.ReadFile(cacheName, 1<<30)
 	if err != nil || len(b) < cacheHead || string(b[:8]) != cacheMagic || le.Uint32(b[8:]) != s.validity {
@@ -195,18 +194,34 @@ func (c *checker) cache(dir *fsx.Dir, s *state) {
 	}
 	for i := range s.list {
 		e := &s.list[i]
-		if e.cacheOff < cacheHead || e.cacheLen <= cacheRecord || e.cacheOff+int64(e.cacheLen) > int64(len(b)) {
+		p := e.place()
+		if p.kinds == 0 || p.off+int64(p.size) > int64(len(b)) {
 			continue
 		}
-		r := b[e.cacheOff : e.cacheOff+int64(e.cacheLen)]
-		if le.Uint32(r[8:]) != uint32(e.uid) || crc32.Checksum(r[8:], castagnoli) != le.Uint32(r[4:]) {
+		r := b[p.off : p.off+int64(p.size)]
+		kinds, ok := cacheTable(r, e.uid)
+		if !ok {
 			continue
 		}
+		if kinds != p.kinds {
+			c.fail(8, cacheName, "record of UID %d has sections %b, the index says %b", e.uid, kinds, p.kinds)
+		}
+		c.cached(r, e)
+	}
+}
+
+func (c *checker) cached(r []byte, e *entry) {
+	if b := cacheSection(r, e.uid, KindEnvelope); b != nil {
+		if err := new(message.Envelope).UnmarshalBinary(b); err != nil {
+			c.fail(8, cacheName, "envelope of UID %d: %v", e.uid, err)
+		}
+	}
+	if b := cacheSection(r, e.uid, KindStructure); b != nil {
 		var p message.Message
-		if err := p.UnmarshalBinary(r[cacheRecord:]); err != nil {
-			c.fail(8, cacheName, "record of UID %d: %v", e.uid, err)
+		if err := p.UnmarshalBinary(b); err != nil {
+			c.fail(8, cacheName, "structure of UID %d: %v", e.uid, err)
 		} else if e.bits&verified != 0 && p.Size != e.size {
-			c.fail(8, cacheName, "record of UID %d says %d bytes, the index %d", e.uid, p.Size, e.size)
+			c.fail(8, cacheName, "structure of UID %d says %d bytes, the index %d", e.uid, p.Size, e.size)
 		}
 	}
 }

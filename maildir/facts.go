@@ -9,58 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"maildir-imapd/maildir/fsx"
-	"maildir-imapd/maildir/message"
 )
-
-var parsers = sync.Pool{New: func() any { return new(message.Parser) }}
-
-// CachedEnvelope fills e from the cache; false: parse the message (Structure).
-// What e points to is valid until the next call.
-func (h *Handle) CachedEnvelope(uid imap.UID, e *message.Envelope) (bool, error) {
-	b := h.cached(uid)
-	if b == nil {
-		return false, nil
-	}
-	return e.UnmarshalCached(b) == nil, nil
-}
-
-// Structure is what parsing the message yields: out of the cache, or by one
-// pass over the file, whose result is then remembered. into, if not nil, is
-// reused for what the cache has, so that a walk over many messages allocates
-// for none.
-func (h *Handle) Structure(ctx context.Context, uid imap.UID, into *message.Message) (*message.Message, error) {
-	if b := h.cached(uid); b != nil {
-		if into == nil {
-			into = new(message.Message)
-		}
-		if into.UnmarshalBinary(b) == nil {
-			return into, nil
-		}
-	}
-	p, err := h.m.parse(ctx, uid)
-	return p, opError("read", h.loc.name, err)
-}
-
-// parse reads the message in one pass.
-func (m *Mailbox) parse(ctx context.Context, uid imap.UID) (*message.Message, error) {
-	f, err := m.openMessage(ctx, uid)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	parser := parsers.Get().(*message.Parser)
-	defer parsers.Put(parser)
-	p, err := parser.Parse(f.f)
-	if err != nil {
-		return nil, err
-	}
-	m.cache.remember(uid, p)
-	m.know(uid, -1, f.st.Mtime/second)
-	return p, nil
-}
 
 // Load fills in the sizes and dates of messages. What is not known yet is read
 // once, remembered, and written down by FlushCache. A message whose file has
@@ -99,12 +49,12 @@ func (m *Mailbox) load1(ctx context.Context, msg *Message) error {
 	}
 	m.mu.RUnlock()
 	if msg.Size < 0 {
-		f, err := m.openMessage(ctx, msg.UID)
-		if err != nil {
+		var f fsx.File
+		if err := m.openMessage(ctx, msg.UID, &f); err != nil {
 			return err
 		}
-		size, err := crlfSize(f.f)
-		date := f.st.Mtime / second
+		size, err := crlfSize(&f)
+		date := f.Stat().Mtime / second
 		f.Close()
 		if err != nil {
 			return err

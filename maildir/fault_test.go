@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 		"self":    func(h, _ *Handle) error { _, err := h.Copy(ctx, all(), h); return err },
 		"refresh": func(h, _ *Handle) error { return h.Refresh(ctx) },
 		"fetch": func(h, _ *Handle) error {
-			_, err := h.Structure(ctx, 1, nil)
+			_, err := h.Structure(ctx, &Message{UID: 1}, nil)
 			h.m.flushCache(true)
 			return err
 		},

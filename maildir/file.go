@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -14,17 +13,14 @@ import (
 )
 
 // File is an open message as it lies on disk, with whatever line ends it has.
-type File struct {
-	f  *os.File
-	st fsx.Stat
-}
+type File struct{ f fsx.File }
 
 var (
 	_ io.ReaderAt   = (*File)(nil)
 	_ io.ReadCloser = (*File)(nil)
 )
 
-// Read, ReadAt and Close are os.File's.
+// Read reads on.
 func (f *File) Read(b []byte) (int, error) { return f.f.Read(b) }
 
 // ReadAt reads at an offset.
@@ -33,32 +29,17 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.f.ReadAt(b, o
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }
 
-// File is the file itself, for sendfile.
-func (f *File) File() *os.File { return f.f }
-
 // FileSize is the file's length on disk, which is not RFC822.SIZE.
-func (f *File) FileSize() int64 { return f.st.Size }
+func (f *File) FileSize() int64 { return f.f.Stat().Size }
 
 // ModTime is the INTERNALDATE.
-func (f *File) ModTime() time.Time { return time.Unix(0, f.st.Mtime) }
+func (f *File) ModTime() time.Time { return time.Unix(0, f.f.Stat().Mtime) }
 
-// OpenMessage opens a message, following it where other programs have renamed
-// it. ErrExpunged: it is really gone.
-func (h *Handle) OpenMessage(ctx context.Context, uid imap.UID) (*File, error) {
-	f, err := h.m.openMessage(ctx, uid)
-	return f, opError("open message", h.loc.name, err)
-}
-
-func (m *Mailbox) openMessage(ctx context.Context, uid imap.UID) (*File, error) {
-	var out *File
-	err := m.follow(ctx, uid, func(d *fsx.Dir, name string) error {
-		f, st, err := d.OpenStat(name)
-		if err == nil {
-			out = &File{f, st}
-		}
+func (m *Mailbox) openMessage(ctx context.Context, uid imap.UID, f *fsx.File) error {
+	return m.follow(ctx, uid, func(d *fsx.Dir, name string) (err error) {
+		*f, err = d.OpenRead(name)
 		return err
 	})
-	return out, err
 }
 
 // follow calls f with the place of a message's file until it is not told that

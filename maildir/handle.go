@@ -11,15 +11,13 @@ import (
 // Handle is one selection of a mailbox: the shared Mailbox and one session's
 // view of it. One goroutine at a time may use it.
 type Handle struct {
+	Reader
 	store *Store
-	m     *Mailbox
 	mode  Mode
 	loc   location
 	view  view
 
 	changed chan struct{} // made by Changed
-	window  []byte        // of the cache file, while a FETCH lasts
-	winAt   int64
 	closed  bool
 }
 

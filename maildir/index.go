@@ -85,7 +85,7 @@ func appendMessage(b []byte, s *state, e *entry) []byte {
 	b = le.AppendUint64(b, e.modseq)
 	b = le.AppendUint64(b, uint64(e.size))
 	b = le.AppendUint64(b, uint64(e.date))
-	b = le.AppendUint64(b, uint64(e.cacheOff))
+	b = le.AppendUint64(b, e.place().packed())
 	b = le.AppendUint32(b, e.cacheLen)
 	b = append(b, s.base(e)...)
 	return append(b, info...)
@@ -112,7 +112,7 @@ func appendFacts(b []byte, e *entry) []byte {
 	b = append(b, byte(e.bits), 0, 0, 0)
 	b = le.AppendUint64(b, uint64(e.size))
 	b = le.AppendUint64(b, uint64(e.date))
-	b = le.AppendUint64(b, uint64(e.cacheOff))
+	b = le.AppendUint64(b, e.place().packed())
 	return le.AppendUint32(b, e.cacheLen)
 }
 

@@ -137,7 +137,9 @@ func (a *applier) messages(b []byte) bool {
 		}
 		e := entry{uid: imap.UID(le.Uint32(b)), flags: SystemFlags(b[4]) & systemAll, bits: entryBits(b[5]) & (inNew | verified),
 			saved: le.Uint32(b[8:]), keywords: le.Uint64(b[12:]), modseq: le.Uint64(b[20:]), size: max(int64(le.Uint64(b[28:])), -1),
-			date: int64(le.Uint64(b[36:])), cacheOff: int64(le.Uint64(b[44:])), cacheLen: le.Uint32(b[52:])}
+			date: int64(le.Uint64(b[36:]))}
+		c := unpackPlace(le.Uint64(b[44:]), le.Uint32(b[52:]))
+		e.cacheOff, e.cacheLen, e.kinds = c.off, c.size, c.kinds
 		base := b[fixedMessage : fixedMessage+nameLen]
 		info, odd := string(b[fixedMessage+nameLen:fixedMessage+nameLen+infoLen]), entryBits(b[5])&oddInfo != 0
 		b = b[fixedMessage+nameLen+infoLen:]
@@ -173,7 +175,8 @@ func (a *applier) again(r *entry, base string, odd bool, info string) {
 	if r.date != noDate {
 		e.date = r.date
 	}
-	e.saved, e.cacheOff, e.cacheLen = r.saved, r.cacheOff, r.cacheLen
+	e.saved = r.saved
+	a.s.setPlace(e, r.place())
 }
 
 // change gives a message the flags and the place that a record tells.
@@ -226,8 +229,8 @@ func (a *applier) facts(b []byte) bool {
 			if date := int64(le.Uint64(b[16:])); date != noDate {
 				e.date = date
 			}
-			e.cacheOff, e.cacheLen = int64(le.Uint64(b[24:])), le.Uint32(b[32:])
 		})
+		a.s.setPlace(e, unpackPlace(le.Uint64(b[24:]), le.Uint32(b[32:])))
 	}
 	return true
 }

@@ -29,7 +29,7 @@ func indexBytes(t testing.TB) (dir string, index []byte) {
 	h.Store(context.Background(), uidSet(3, 4), Add, []imap.Flag{imap.FlagDeleted}, 0, nil)
 	h.Expunge(context.Background(), nil)
 	refresh(t, h)
-	h.Structure(context.Background(), 1, nil)
+	h.Structure(context.Background(), &Message{UID: 1}, nil)
 	h.Close()
 	index, err := os.ReadFile(filepath.Join(b.dir, indexName))
 	if err != nil {
@@ -120,7 +120,7 @@ func FuzzCache(f *testing.F) {
 	h := b.open(Select)
 	appendText(f, h, mail)
 	refresh(f, h)
-	h.Structure(context.Background(), 1, nil)
+	h.Structure(context.Background(), &Message{UID: 1}, nil)
 	h.m.flushCache(true)
 	good, err := os.ReadFile(filepath.Join(b.dir, cacheName))
 	if err != nil {
@@ -133,7 +133,7 @@ func FuzzCache(f *testing.F) {
 		os.Rename(filepath.Join(b.dir, cacheName+".x"), filepath.Join(b.dir, cacheName))
 		s := openSpot(t, b.dir, fsx.FS{})
 		h := s.open(Examine)
-		p, err := h.Structure(context.Background(), 1, nil)
+		p, err := h.Structure(context.Background(), &Message{UID: 1}, nil)
 		if err != nil || p.Size != int64(len(mail)+4) {
 			t.Fatal(p, err)
 		}

@@ -37,7 +37,8 @@ type Mailbox struct {
 	log   changeLog
 	seen  seen
 
-	cache cacheFile
+	cache    cacheFile
+	attached attached
 
 	ready   atomic.Bool // memory has agreed with the disk once
 	agreed  atomic.Bool // and sessions may have seen it

@@ -437,15 +437,15 @@ func TestEnvelopeAndSizes(t *testing.T) {
 	}
 	var e message.Envelope
 	for uid := imap.UID(1); uid <= 2; uid++ {
-		if ok, _ := h.CachedEnvelope(uid, &e); ok {
+		if h.Cached(&Message{UID: uid}, KindEnvelope) != nil {
 			t.Error("cached before it was read")
 		}
-		p, err := h.Structure(context.Background(), uid, nil)
+		p, err := h.Structure(context.Background(), &Message{UID: uid}, nil)
 		if err != nil || string(p.Envelope.Subject) != "one" {
 			t.Fatal(p, err)
 		}
-		if ok, err := h.CachedEnvelope(uid, &e); !ok || err != nil || string(e.Subject) != "one" {
-			t.Error(ok, err)
+		if err := e.UnmarshalBinary(h.Cached(&Message{UID: uid}, KindEnvelope)); err != nil || string(e.Subject) != "one" {
+			t.Error(err)
 		}
 	}
 	for _, m := range h.Messages(nil, 0, maxUID, 10) {
@@ -460,8 +460,8 @@ func TestEnvelopeAndSizes(t *testing.T) {
 	h.Close() // writes everything down
 	again := openSpot(t, b.dir, fsx.FS{}).open(Select)
 	for uid := imap.UID(1); uid <= 2; uid++ {
-		if ok, err := again.CachedEnvelope(uid, &e); !ok || err != nil || string(e.Subject) != "one" {
-			t.Error(uid, ok, err)
+		if err := e.UnmarshalBinary(again.Cached(&Message{UID: uid}, KindEnvelope)); err != nil || string(e.Subject) != "one" {
+			t.Error(uid, err)
 		}
 	}
 	for _, m := range again.Messages(nil, 0, maxUID, 10) {

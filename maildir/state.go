@@ -17,7 +17,8 @@ type entry struct {
 	nameLen  uint8  // file names have at most 255 bytes
 	flags    SystemFlags
 	bits     entryBits
-	saved    uint32 // seconds: when the message came into this mailbox, 0 = not known
+	kinds    kindSet // sections of its cache record
+	saved    uint32  // seconds: when the message came into this mailbox, 0 = not known
 	cacheLen uint32
 	keywords uint64
 	modseq   uint64
@@ -68,6 +69,7 @@ type state struct {
 	placed                 int   // messages that have the bit
 	size, deletedSize      int64 // of those whose size is known
 	sizeless               int   // messages whose size is not known
+	cached                 int64 // bytes of the cache file that belong to somebody
 
 	seenBelow imap.UID // all messages below this UID have \Seen
 
@@ -151,6 +153,7 @@ func (s *state) count(e *entry, by int) {
 	} else {
 		s.size += int64(by) * e.size
 	}
+	s.cached += int64(by) * int64(e.cacheLen)
 	if e.flags&Deleted != 0 {
 		s.deleted += by
 		if e.size >= 0 {
@@ -167,6 +170,14 @@ func (s *state) change(e *entry, f func(*entry)) {
 	if e.flags&Seen == 0 {
 		s.seenBelow = min(s.seenBelow, e.uid)
 	}
+}
+
+func (e *entry) place() cachePlace { return cachePlace{e.cacheOff, e.cacheLen, e.kinds} }
+
+// setPlace tells where a message's cache record lies.
+func (s *state) setPlace(e *entry, p cachePlace) {
+	s.cached += int64(p.size) - int64(e.cacheLen)
+	e.cacheOff, e.cacheLen, e.kinds = p.off, p.size, p.kinds
 }
 
 // appendEntry adds a message whose UID is above all others.
@@ -285,7 +296,7 @@ const maxHistory = 16 << 10
 
 // message is the copy of a message that goes to the engine.
 func (e *entry) message() Message {
-	m := Message{UID: e.uid, Flags: Flags{System: e.flags, Keywords: e.keywords}, ModSeq: e.modseq, Size: e.size, SaveDate: int64(e.saved)}
+	m := Message{UID: e.uid, Flags: Flags{System: e.flags, Keywords: e.keywords}, ModSeq: e.modseq, Size: e.size, SaveDate: int64(e.saved), place: e.place()}
 	if e.date != noDate {
 		m.InternalDate = time.Unix(e.date, 0)
 	}

@@ -24,7 +24,9 @@ type Store struct {
 	idle   *list.List          // of *Mailbox nobody has open, the longest idle first
 	closed bool
 
-	watch watcher
+	watch   watcher
+	readers *Readers
+	tools   sync.Pool // of *readTool
 }
 
 // NewStore makes a store. Nothing is read before a mailbox is opened.
@@ -44,6 +46,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 	s := &Store{o: o, log: o.Log, now: o.Now, boxes: make(map[string]*Mailbox), idle: list.New()}
 	s.fs = &s.o.FS
 	s.watch.init(s)
+	s.readers = newReaders()
 	return s, nil
 }
 
@@ -76,7 +79,7 @@ func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handl
 	if err != nil {
 		return nil, err
 	}
-	h := &Handle{store: s, m: m, mode: mode, loc: loc}
+	h := &Handle{Reader: Reader{m: m, name: loc.name}, store: s, mode: mode, loc: loc}
 	if err := m.load(ctx); err != nil {
 		s.release(m)
 		return nil, err

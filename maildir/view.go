@@ -18,6 +18,8 @@ type Message struct {
 	SaveDate     int64     // seconds since 1970, 0 = not known
 	Recent       bool
 	Gone         bool // expunged meanwhile, though still in the view
+
+	place cachePlace // of its cache record
 }
 
 // Delta is what a view must be told: expunges first, in this order, then the

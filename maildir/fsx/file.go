@@ -27,15 +27,11 @@ func (d *Dir) OpenStat(name string) (*os.File, Stat, error) {
 	if err != nil {
 		return nil, Stat{}, pathError("open", d.path, name, err)
 	}
-	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = ErrNotRegular
-	}
+	st, err := regular(fd)
 	if err != nil {
-		unix.Close(fd)
 		return nil, Stat{}, pathError("open", d.path, name, err)
 	}
-	return os.NewFile(uintptr(fd), join(d.path, name)), newStat(&st), nil
+	return os.NewFile(uintptr(fd), join(d.path, name)), st, nil
 }
 
 // OpenFile opens with the flags of package os. With perm 0 a new file gets its

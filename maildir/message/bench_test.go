@@ -64,13 +64,30 @@ func BenchmarkParseLarge(b *testing.B) {
 	}
 }
 
-func BenchmarkUnmarshalCached(b *testing.B) {
-	records := corpusRecords(b)
+func BenchmarkParseHeader(b *testing.B) {
+	files := corpusFiles(b)
+	var p Parser
+	var r bytes.Reader
+	var e Envelope
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, f := range files {
+			r.Reset(f)
+			if _, err := p.ParseHeader(&r, &e); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(files)), "ns/message")
+}
+
+func BenchmarkUnmarshalEnvelope(b *testing.B) {
+	records, _ := corpusRecords(b)
 	var e Envelope
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, r := range records {
-			if err := e.UnmarshalCached(r); err != nil {
+			if err := e.UnmarshalBinary(r); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -79,7 +96,7 @@ func BenchmarkUnmarshalCached(b *testing.B) {
 }
 
 func BenchmarkUnmarshalBinary(b *testing.B) {
-	records := corpusRecords(b)
+	_, records := corpusRecords(b)
 	var m Message
 	b.ReportAllocs()
 	for b.Loop() {
@@ -103,15 +120,15 @@ func BenchmarkCopyCRLF(b *testing.B) {
 	}
 }
 
-func corpusRecords(t testing.TB) [][]byte {
+func corpusRecords(t testing.TB) (envelopes, records [][]byte) {
 	var p Parser
-	var records [][]byte
 	for _, f := range corpusFiles(t) {
 		m, err := p.Parse(bytes.NewReader(f))
 		if err != nil {
 			t.Fatal(err)
 		}
+		envelopes = append(envelopes, m.Envelope.AppendBinary(nil))
 		records = append(records, m.AppendBinary(nil))
 	}
-	return records
+	return envelopes, records
 }

@@ -99,29 +99,25 @@ func (r *record) envelope(e *Envelope) {
 	e.Bcc = r.addresses(e.Bcc[:0], nil)
 }
 
-// UnmarshalCached reads the envelope alone out of a record. It keeps a copy of
-// its text and reuses e's memory, so that a warm e costs no allocation; what e
-// held before is overwritten. b may be reused at once.
-func (e *Envelope) UnmarshalCached(b []byte) error {
-	if len(b) == 0 || b[0] != recordVersion {
+// UnmarshalBinary reads an envelope's record. It keeps a copy of b and reuses
+// e's memory, so that a warm e costs no allocation; what e held before is
+// overwritten. b may be reused at once.
+func (e *Envelope) UnmarshalBinary(b []byte) error {
+	if len(b) == 0 || b[0] != envelopeVersion {
 		return ErrRecord
 	}
-	r := record{b: b[1:]}
-	n := r.count()
-	if r.bad {
-		return ErrRecord
-	}
-	e.text = append(e.text[:0], r.b[:n]...)
-	r.b = e.text
+	e.text = append(e.text[:0], b[1:]...)
+	r := record{b: e.text}
 	r.envelope(e)
+	e.References = r.text()
 	if r.bad || len(r.b) > 0 {
 		return ErrRecord
 	}
 	return nil
 }
 
-// UnmarshalBinary reads a record. It keeps a copy of b and reuses m's memory:
-// what an earlier call gave is overwritten.
+// UnmarshalBinary reads a record of parts; m's own envelope is emptied. It keeps
+// a copy of b and reuses m's memory: what an earlier call gave is overwritten.
 func (m *Message) UnmarshalBinary(b []byte) error {
 	if len(b) == 0 || b[0] != recordVersion {
 		return ErrRecord
@@ -129,13 +125,12 @@ func (m *Message) UnmarshalBinary(b []byte) error {
 	m.text = append(m.text[:0], b[1:]...)
 	m.params, m.langs, m.envs = m.params[:0], m.langs[:0], m.envs[:0]
 	m.Parts = m.Parts[:0]
+	m.Envelope.reset()
 	r := record{b: m.text}
-	env := record{b: r.bytes(r.count())}
-	env.envelope(&m.Envelope)
 	m.FileSize = r.size(1 << 62)
 	m.Size = r.size(1 << 62)
 	n := r.count()
-	if env.bad || len(env.b) > 0 || r.bad || n == 0 || n > MaxParts {
+	if r.bad || n == 0 || n > MaxParts {
 		return ErrRecord
 	}
 	for i := range int32(n) {

@@ -37,10 +37,12 @@
 // A [Parser] is used by one goroutine at a time. A [Message] is not changed
 // after Parse and can be shared.
 //
-// # Cache record
+// # Cache records
 //
-// AppendBinary writes a version byte, the length of the envelope, the envelope,
-// and then the parts, numbers as varints, texts with their length. A
-// record from another version is an error, and so is any other bytes: the
-// caller parses the file again.
+// A message has two: Envelope.AppendBinary writes its envelope with References,
+// Message.AppendBinary all the rest, the envelopes of attached messages
+// included. Each begins with a version byte; numbers are varints, texts follow
+// their length. A record from another version is an error, and so is any other
+// bytes: the caller parses the file again. [Parser.ParseHeader] finds the first
+// of them without reading further than the header.
 package message

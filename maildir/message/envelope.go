@@ -15,6 +15,8 @@ func (p *Parser) takeEnvelope(e *Envelope, now field) {
 		e.InReplyTo = p.unstructured(raw)
 	case fieldMessageID:
 		e.MessageID = p.unstructured(raw)
+	case fieldReferences:
+		e.References = p.unstructured(raw)
 	case fieldFrom:
 		e.From = p.addresses(e.From, raw)
 	case fieldSender:

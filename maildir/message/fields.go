@@ -25,6 +25,7 @@ const (
 	fieldBcc
 	fieldInReplyTo
 	fieldMessageID
+	fieldReferences
 )
 
 // fieldOf knows the field by its name, in any case.
@@ -76,6 +77,8 @@ func fieldOf(name []byte) field {
 		return fieldInReplyTo
 	case "message-id":
 		return fieldMessageID
+	case "references":
+		return fieldReferences
 	}
 	return fieldOther
 }
@@ -86,6 +89,8 @@ type fields struct {
 	raw  []byte // its value so far, with line ends
 	seen uint32 // bit of each field that was taken
 	lex  lexer
+
+	envelopeOnly bool // ParseHeader: content fields are of no interest
 }
 
 // release gives back what one message with huge fields made big.
@@ -166,7 +171,7 @@ func (f *fields) start(line []byte, envelope bool) []byte {
 		name = name[:len(name)-1] // obsolete: RFC 5322 §4.5.3
 	}
 	f.now = fieldOf(name)
-	if f.now >= fieldDate && !envelope {
+	if f.now >= fieldDate && !envelope || f.now < fieldDate && f.envelopeOnly {
 		f.now = fieldOther
 	}
 	return line[colon+1:]
@@ -177,7 +182,7 @@ func (p *Parser) take(i int32, env *Envelope) {
 	f := &p.fields
 	now := f.now
 	f.now = fieldOther
-	if now == fieldOther {
+	if now == fieldOther || now == fieldReferences && i > 0 {
 		return
 	}
 	first := f.seen&(1<<now) == 0

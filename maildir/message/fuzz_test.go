@@ -3,6 +3,8 @@ package message
 import (
 	"bytes"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var seeds = []string{
@@ -10,6 +12,7 @@ var seeds = []string{
 	"\n",
 	"\r\n\r\n",
 	"Subject: x",
+	"References: <a@b>\n <c@d>\nContent-Type: message/rfc822\n\nReferences: <e@f>\n\n",
 	"From: a@b\r\nSubject: c\r\n d\r\n\r\nbody\r\n",
 	"Content-Type: multipart/mixed; boundary=b\n\npre\n--b\n\none\n--b\nContent-Type: text/html\n\ntwo\n--b--\nepi\n",
 	"Content-Type: multipart/mixed; boundary=b\n\n--b\n--b\n\n--b\nA: b\n--b--",
@@ -37,6 +40,7 @@ func FuzzRecord(f *testing.F) {
 	for _, s := range seeds {
 		m, _ := p.Parse(bytes.NewReader([]byte(s)))
 		f.Add(m.AppendBinary(nil))
+		f.Add(m.Envelope.AppendBinary(nil))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m Message
@@ -53,6 +57,14 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		var e Envelope
-		_ = e.UnmarshalCached(b)
+		if err := e.UnmarshalBinary(b); err == nil {
+			var back Envelope
+			if err := back.UnmarshalBinary(e.AppendBinary(nil)); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(e, back, ignoreSlabs); d != "" {
+				t.Fatal(d)
+			}
+		}
 	})
 }

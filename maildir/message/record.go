@@ -7,17 +7,25 @@ import (
 	"slices"
 )
 
-// recordVersion changes with the format and whenever Parse finds something else
+// The versions change with the formats and whenever Parse finds something else
 // in the same bytes, so that old cache records are not believed.
-const recordVersion = 1
+const (
+	recordVersion   = 2
+	envelopeVersion = 1
+)
 
 // ErrRecord: the bytes are no record of this version.
 var ErrRecord = errors.New("not a message structure record")
 
-// AppendBinary appends the record of m to b.
+// AppendBinary appends the envelope's record to b.
+func (e *Envelope) AppendBinary(b []byte) []byte {
+	return appendText(e.append(append(b, envelopeVersion)), e.References)
+}
+
+// AppendBinary appends the record of m's parts to b: all of m but its own
+// envelope, which has a record of its own.
 func (m *Message) AppendBinary(b []byte) []byte {
 	b = append(b, recordVersion)
-	b = appendSized(b, func(b []byte) []byte { return m.Envelope.append(b) })
 	b = binary.AppendUvarint(b, uint64(m.FileSize))
 	b = binary.AppendUvarint(b, uint64(m.Size))
 	b = binary.AppendUvarint(b, uint64(len(m.Parts)))
@@ -25,24 +33,6 @@ func (m *Message) AppendBinary(b []byte) []byte {
 		b = m.Parts[i].append(b, int32(i))
 	}
 	return b
-}
-
-// appendSized appends what f appends, behind its length.
-func appendSized(b []byte, f func([]byte) []byte) []byte {
-	const room = 3 // enough for 2 MiB; more is moved
-	start := len(b)
-	b = append(b, 0, 0, 0)
-	b = f(b)
-	n := len(b) - start - room
-	if n < 1<<21 {
-		b[start] = byte(n) | 0x80
-		b[start+1] = byte(n>>7) | 0x80
-		b[start+2] = byte(n >> 14)
-		return b
-	}
-	body := append([]byte(nil), b[start+room:]...)
-	b = binary.AppendUvarint(b[:start], uint64(n))
-	return append(b, body...)
 }
 
 func (p *Part) append(b []byte, i int32) []byte {

@@ -97,13 +97,20 @@ func findParam(list []Param, name string) ([]byte, bool) {
 
 // Envelope is RFC 9051 §7.5.2's, from the header fields of one message. Fields
 // are raw, unfolded, not decoded; nil means NIL. Sender and ReplyTo are From
-// where the message has none.
+// where the message has none. References is no part of what RFC 9051 calls the
+// envelope: threads are made of it (RFC 5256 §3); only a message's own has it,
+// not those of attached messages.
 type Envelope struct {
 	Date, Subject, InReplyTo, MessageID []byte
+	References                          []byte
 	From, Sender, ReplyTo, To, Cc, Bcc  []Address
 
-	text []byte // UnmarshalCached: what the fields point into
+	text  []byte    // UnmarshalBinary, ParseHeader: what the fields point into
+	addrs []Address // ParseHeader: what the lists are made of
 }
+
+// reset empties e and keeps its memory.
+func (e *Envelope) reset() { *e = Envelope{text: e.text, addrs: e.addrs} }
 
 // Address is one address of an envelope; nil means NIL. A group is an address
 // with Mailbox the group's name and Host nil, then its members, then an

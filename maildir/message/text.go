@@ -13,7 +13,7 @@ func (a *arena) copy(b []byte) []byte {
 		return []byte{}
 	}
 	if cap(a.text)-len(a.text) < len(b) {
-		a.text = make([]byte, 0, max(512, len(b)))
+		a.text = make([]byte, 0, max(512, len(b), 2*cap(a.text)))
 	}
 	n := len(a.text)
 	a.text = append(a.text, b...)
@@ -39,7 +39,7 @@ func (a *arena) copyAddrs(list []Address) []Address {
 		return nil
 	}
 	if cap(a.addrs)-len(a.addrs) < len(list) {
-		a.addrs = make([]Address, 0, max(4, len(list)))
+		a.addrs = make([]Address, 0, max(4, len(list), 2*cap(a.addrs)))
 	}
 	n := len(a.addrs)
 	a.addrs = append(a.addrs, list...)

@@ -148,21 +148,35 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-func TestCachedEnvelopeAllocations(t *testing.T) {
-	record := parse(t, "From: a b <c@d>\nTo: e@f, g@h\nSubject: s\n\n").AppendBinary(nil)
+func TestEnvelopeAllocations(t *testing.T) {
+	file := []byte("From: a b <c@d>\nTo: e@f, g@h\nSubject: s\nReferences: <a@b> <c@d>\n\n")
+	record := parse(t, string(file)).Envelope.AppendBinary(nil)
 	var e Envelope
 	if n := testing.AllocsPerRun(100, func() {
-		if err := e.UnmarshalCached(record); err != nil {
+		if err := e.UnmarshalBinary(record); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations to read a record", n)
 	}
-	if err := e.UnmarshalCached(record[:len(record)/4]); !errors.Is(err, ErrRecord) {
+	if err := e.UnmarshalBinary(record[:len(record)/4]); !errors.Is(err, ErrRecord) {
 		t.Errorf("cut record: %v", err)
 	}
 	record[0]++
-	if err := e.UnmarshalCached(record); !errors.Is(err, ErrRecord) {
+	if err := e.UnmarshalBinary(record); !errors.Is(err, ErrRecord) {
 		t.Errorf("other version: %v", err)
+	}
+	var p Parser
+	var r bytes.Reader
+	if n := testing.AllocsPerRun(100, func() {
+		r.Reset(file)
+		if _, err := p.ParseHeader(&r, &e); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations to parse a header", n)
+	}
+	if string(e.References) != "<a@b> <c@d>" || len(e.To) != 2 {
+		t.Errorf("%+v", e)
 	}
 }

@@ -1,0 +1,225 @@
+package maildir
+
+import (
+	"context"
+	"os"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/maildir/message"
+)
+
+// Reader reads the messages of one mailbox: what the cache has of them, and their
+// files. One goroutine at a time may use it. A Handle is one; NewReader makes more
+// for work that goes on side by side.
+type Reader struct {
+	m    *Mailbox
+	name string // of the mailbox, for errors
+
+	window []byte // of the cache file
+	winAt  int64
+	f      *os.File // the window's file
+	tool   *readTool
+}
+
+// readTool is what reading files takes, lent to a Reader while it has use for it.
+type readTool struct {
+	parser message.Parser
+	header message.Envelope
+	file   fsx.File
+	text   []byte // of a header
+	record []byte
+}
+
+const windowMost = 64 << 10
+
+// NewReader makes a Reader of the handle's mailbox. It must not be used once the
+// handle is closed.
+func (h *Handle) NewReader() *Reader { return &Reader{m: h.m, name: h.loc.name} }
+
+// release gives back what a walk over many messages has gathered.
+func (r *Reader) release() {
+	r.window, r.f = nil, nil
+	if r.tool != nil {
+		r.m.store.tools.Put(r.tool)
+		r.tool = nil
+	}
+}
+
+func (r *Reader) tools() *readTool {
+	if r.tool == nil {
+		r.tool, _ = r.m.store.tools.Get().(*readTool)
+		if r.tool == nil {
+			r.tool = new(readTool)
+		}
+	}
+	return r.tool
+}
+
+// Cached is a section of a message's cache record, nil when it is not there. The
+// bytes are valid until the Reader's next call.
+func (r *Reader) Cached(msg *Message, k Kind) []byte {
+	m := r.m
+	if m.cache.pending.Load() > 0 {
+		if b := m.cache.waits(msg.UID, k); b != nil {
+			return b
+		}
+	}
+	if msg.place.kinds.has(k) {
+		if b := cacheSection(r.record(msg.place), msg.UID, k); b != nil {
+			return b
+		}
+	}
+	// It may have moved since msg was copied.
+	p := m.place(msg.UID)
+	if !p.kinds.has(k) {
+		return nil
+	}
+	for range 2 {
+		r.window = r.window[:0]
+		if b := cacheSection(r.record(p), msg.UID, k); b != nil {
+			return b
+		}
+		if !m.cache.replaced() {
+			break
+		}
+	}
+	m.unplace(msg.UID, p)
+	return nil
+}
+
+// sections adds those of a record that are wanted, copied, to s.
+func (r *Reader) sections(uid imap.UID, p cachePlace, want kindSet, s *sections) {
+	b := r.record(p)
+	for k := range kindCount {
+		if !want.has(k) {
+			continue
+		}
+		if x := cacheSection(b, uid, k); x != nil {
+			s.set(k, append([]byte{}, x...))
+		}
+	}
+}
+
+// record returns the bytes at a place. Records read in order come out of one window
+// that grows as they keep coming: a FETCH of all envelopes is a read every 64 KiB.
+func (r *Reader) record(p cachePlace) []byte {
+	size := int(p.size)
+	if i := p.off - r.winAt; i >= 0 && i+int64(size) <= int64(len(r.window)) {
+		return r.window[i : i+int64(size)]
+	}
+	if size > recordMost {
+		return nil
+	}
+	want := size
+	if end := r.winAt + int64(len(r.window)); len(r.window) > 0 && p.off >= r.winAt && p.off <= end+windowMost {
+		want = max(size, min(windowMost, 4*cap(r.window)))
+	}
+	if cap(r.window) < want {
+		r.window = make([]byte, 0, want)
+	}
+	b := r.window[:want]
+	n := 0
+	if f := r.m.cache.reading(r.m.validity()); f != nil {
+		n, _ = f.ReadAt(b, p.off) // n tells all
+	}
+	r.window, r.winAt = b[:n], p.off
+	return b[:min(n, size)]
+}
+
+// validity is UIDVALIDITY, which a Mailbox has one of.
+func (m *Mailbox) validity() uint32 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.state.validity
+}
+
+// Remember keeps a copy of b as a section of the message's cache record. FlushCache
+// puts it on disk.
+func (r *Reader) Remember(uid imap.UID, k Kind, b []byte) {
+	if k >= kindCount {
+		return
+	}
+	s := new(sections)
+	s.set(k, append(make([]byte, 0, len(b)), b...))
+	r.m.cache.remember(uid, s)
+}
+
+// Envelope fills e from the cache, else from the message's header, which is then
+// remembered. What e points to is valid until its next use.
+func (r *Reader) Envelope(ctx context.Context, msg *Message, e *message.Envelope) error {
+	if b := r.Cached(msg, KindEnvelope); b != nil && e.UnmarshalBinary(b) == nil {
+		return nil
+	}
+	return opError("read", r.name, r.readHeader(ctx, msg.UID, setOf(KindEnvelope), e))
+}
+
+// Structure is what parsing the message yields: out of the cache, or by one pass
+// over the file, whose result is then remembered. into, if not nil, is reused for
+// what the cache has, so that a walk over many messages allocates for none. The
+// message's own envelope is in it only when the file was read: see Envelope.
+func (r *Reader) Structure(ctx context.Context, msg *Message, into *message.Message) (*message.Message, error) {
+	if b := r.Cached(msg, KindStructure); b != nil {
+		if into == nil {
+			into = new(message.Message)
+		}
+		if into.UnmarshalBinary(b) == nil {
+			return into, nil
+		}
+	}
+	p, err := r.parse(ctx, msg.UID)
+	return p, opError("read", r.name, err)
+}
+
+// OpenMessage opens a message, following it where other programs have renamed
+// it. ErrExpunged: it is really gone.
+func (r *Reader) OpenMessage(ctx context.Context, uid imap.UID) (*File, error) {
+	f := new(File)
+	if err := r.m.openMessage(ctx, uid, &f.f); err != nil {
+		return nil, opError("open message", r.name, err)
+	}
+	return f, nil
+}
+
+// parse reads the message in one pass and remembers what it finds.
+func (r *Reader) parse(ctx context.Context, uid imap.UID) (*message.Message, error) {
+	t := r.tools()
+	if err := r.m.openMessage(ctx, uid, &t.file); err != nil {
+		return nil, err
+	}
+	defer t.file.Close()
+	p, err := t.parser.Parse(&t.file)
+	if err != nil {
+		return nil, err
+	}
+	s := new(sections)
+	t.record = p.AppendBinary(t.record[:0])
+	n := len(t.record)
+	t.record = p.Envelope.AppendBinary(t.record)
+	b := append(make([]byte, 0, len(t.record)), t.record...)
+	s.set(KindStructure, b[:n:n])
+	s.set(KindEnvelope, b[n:])
+	r.m.cache.remember(uid, s)
+	r.m.know(uid, p.Size, t.file.Stat().Mtime/second)
+	return p, nil
+}
+
+// readHeader reads no more than the message's header, and remembers what was
+// asked for.
+func (r *Reader) readHeader(ctx context.Context, uid imap.UID, _ kindSet, e *message.Envelope) error {
+	t := r.tools()
+	if err := r.m.openMessage(ctx, uid, &t.file); err != nil {
+		return err
+	}
+	defer t.file.Close()
+	if _, err := t.parser.ParseHeader(&t.file, e); err != nil {
+		return err
+	}
+	t.record = e.AppendBinary(t.record[:0])
+	s := new(sections)
+	s.set(KindEnvelope, append(make([]byte, 0, len(t.record)), t.record...))
+	r.m.cache.remember(uid, s)
+	r.m.know(uid, -1, t.file.Stat().Mtime/second)
+	return nil
+}
