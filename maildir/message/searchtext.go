@@ -1,0 +1,396 @@
+package message
+
+import (
+	"bytes"
+	"io"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/transform"
+)
+
+// Scope says which of a message's texts are wanted.
+type Scope uint8
+
+// What SEARCH looks at (RFC 9051 §6.4.4). TEXT is both, and with both come the
+// MIME headers of the parts, where the names of attachments are.
+const (
+	ScopeHeader Scope = 1 << iota // the message's own header
+	ScopeBody                     // text parts, and headers and texts of attached messages
+
+	ScopeText = ScopeHeader | ScopeBody
+)
+
+// SearchText hands out the text of messages as SEARCH compares it: decoded,
+// folded as by [Fold], in units with a NUL after each. A unit is one header
+// field as it is written, one header field decoded where that differs, one text
+// part, or one HTML part as a person sees it, after the unit of its source. A
+// part that is message/* but no message here, such as a delivery report, is
+// a text too. Attachments of other types are not.
+//
+// It is reused from message to message by one goroutine at a time. Its memory
+// does not grow with the parts.
+type SearchText struct {
+	f     io.ReaderAt
+	visit func(chunk []byte) bool
+	err   error
+	done  bool // visit has said so, or err
+
+	win      []byte // of the file
+	winAt    int64
+	fold     Folder
+	out      []byte // folded, for visit
+	raw      []byte // a piece of a part without its transfer encoding
+	utf      []byte // a piece as UTF-8
+	seen     []byte // a piece as a person sees it
+	field    []byte // a header field without its line ends
+	held     []byte // the beginning of a character that is not whole yet
+	decoders map[*coding]*encoding.Decoder
+	strip    stripper
+	flow     flowed
+}
+
+const (
+	searchChunk = 32 << 10 // folded bytes that are worth a visit
+	searchPiece = 16 << 10 // bytes that are worked on at once
+)
+
+// Walk hands out the texts in scope, m being the structure of f. A chunk is valid
+// until visit returns and may be cut anywhere; visit ends the walk by returning
+// false. The error is f's.
+func (t *SearchText) Walk(m *Message, f io.ReaderAt, scope Scope, visit func(chunk []byte) bool) error {
+	if t.win == nil {
+		t.win = make([]byte, 0, windowSize)
+		t.out = make([]byte, 0, 2*searchChunk)
+	}
+	t.f, t.visit, t.err, t.done = f, visit, nil, false
+	t.win, t.out = t.win[:0], t.out[:0]
+	t.fold.Reset()
+	for i := range m.Parts {
+		part := &m.Parts[i]
+		want := ScopeText // the MIME header of a part
+		switch {
+		case i == 0:
+			want = ScopeHeader
+		case m.Parts[part.Parent].IsMessage():
+			want = ScopeBody
+		}
+		if scope&want == want {
+			t.header(part)
+		}
+		if scope&ScopeBody != 0 && (part.IsText() || equalFoldString(part.Type, "message") && !part.IsMessage()) {
+			t.part(part)
+		}
+		if t.done {
+			break
+		}
+	}
+	if !t.done && len(t.out) > 0 {
+		visit(t.out)
+	}
+	t.f, t.visit = nil, nil
+	return t.err
+}
+
+// window is what lies at off, up to end; nothing at the end of the file or after
+// an error.
+func (t *SearchText) window(off, end int64) []byte {
+	if off >= end || t.done {
+		return nil
+	}
+	i := off - t.winAt
+	if i < 0 || i >= int64(len(t.win)) {
+		n, err := t.f.ReadAt(t.win[:cap(t.win)], off)
+		if err != nil && err != io.EOF {
+			t.err, t.done = err, true
+			return nil
+		}
+		t.win, t.winAt, i = t.win[:n], off, 0
+	}
+	b := t.win[i:]
+	return b[:min(int64(len(b)), end-off)]
+}
+
+// emit folds a piece of the unit at hand.
+func (t *SearchText) emit(b []byte) {
+	for len(b) > 0 && !t.done {
+		n := min(len(b), searchPiece)
+		t.out = t.fold.Append(t.out, b[:n])
+		b = b[n:]
+		if len(t.out) >= searchChunk {
+			t.done = !t.visit(t.out)
+			t.out = t.out[:0]
+		}
+	}
+}
+
+// endUnit ends the unit at hand.
+func (t *SearchText) endUnit() { t.out = append(t.fold.Finish(t.out), 0) }
+
+// header hands out the fields of one header.
+func (t *SearchText) header(part *Part) {
+	h := part.Header
+	words, stars := true, true
+	if b := t.window(h.Start, h.End); int64(len(b)) == h.Len() {
+		words, stars = bytes.Contains(b, wordStart), bytes.IndexByte(b, '*') >= 0
+	}
+	t.field = t.field[:0]
+	begun, start := false, true // within a field; at the start of a line
+	for off := h.Start; ; {
+		b := t.window(off, h.End)
+		if len(b) == 0 {
+			break
+		}
+		line := cutLine(b)
+		off += int64(len(line))
+		ends := line[len(line)-1] == '\n'
+		if start && !isWSP(line[0]) && begun {
+			t.endUnit()
+			t.decodedField()
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		start, begun = ends, begun || len(line) > 0
+		t.emit(line)
+		if words {
+			t.collect(line)
+		}
+	}
+	if begun {
+		t.endUnit()
+		t.decodedField()
+	}
+	if stars {
+		t.params(part.Params)
+		t.params(part.DispParams)
+	}
+}
+
+// collect adds to the field; one that is too long is decoded in pieces.
+func (t *SearchText) collect(line []byte) {
+	if len(t.field)+len(line) > windowSize {
+		if i := bytes.LastIndexByte(t.field, ' '); i > 0 {
+			rest := t.field[i:]
+			t.field = t.field[:i]
+			t.decodedField()
+			t.field = append(t.field, rest...)
+		} else {
+			t.decodedField()
+		}
+	}
+	t.field = append(t.field, line...)
+}
+
+// decodedField hands out the field that was collected if it has encoded words.
+func (t *SearchText) decodedField() {
+	if bytes.Contains(t.field, wordStart) {
+		t.utf = DecodeWords(t.utf[:0], t.field)
+		if !bytes.Equal(t.utf, t.field) {
+			t.emit(t.utf)
+			t.endUnit()
+		}
+	}
+	t.field = t.field[:0]
+}
+
+// params hands out parameters that were written in pieces or with another
+// charset (RFC 2231).
+func (t *SearchText) params(list []Param) {
+	for _, p := range list {
+		name, extended := bytes.CutSuffix(p.Name, []byte("*"))
+		if equalFold(name, "charset") {
+			continue
+		}
+		t.utf = append(append(t.utf[:0], name...), '=')
+		if extended {
+			t.utf = DecodeExtended(t.utf, p.Value)
+		} else {
+			t.utf = DecodeWords(t.utf, p.Value)
+		}
+		t.emit(t.utf)
+		t.endUnit()
+	}
+}
+
+// part hands out one text part.
+func (t *SearchText) part(p *Part) {
+	html := equalFoldString(p.Subtype, "html")
+	c := t.coding(p, html)
+	var sink func([]byte)
+	if format, ok := p.Param("format"); ok && equalFold(format, "flowed") && equalFoldString(p.Subtype, "plain") {
+		delsp, _ := p.Param("delsp")
+		t.flow = flowed{delsp: equalFold(delsp, "yes"), start: true}
+		sink = func(b []byte) {
+			t.seen = t.flow.append(t.seen[:0], b)
+			t.emit(t.seen)
+		}
+	} else {
+		sink = t.emit
+	}
+	t.decode(p, c, sink)
+	t.endUnit()
+	if !html || t.done {
+		return
+	}
+	t.strip.reset()
+	t.decode(p, c, func(b []byte) {
+		t.seen = t.strip.append(t.seen[:0], b)
+		t.emit(t.seen)
+	})
+	t.seen = t.strip.finish(t.seen[:0])
+	t.emit(t.seen)
+	t.endUnit()
+}
+
+// coding is the charset of a part. One that says nothing, or nothing that is
+// known, is read as plain text; HTML may tell in its head.
+func (t *SearchText) coding(p *Part, html bool) *coding {
+	label, ok := p.Param("charset")
+	if !ok {
+		if label, ok = p.Param("charset*"); ok {
+			label = DecodeExtended(nil, label)
+		}
+	}
+	c := codingOf(label)
+	if c == nil {
+		c = plainCoding
+	}
+	if html && c.plain && !equalFold(label, "utf-8") {
+		var first []byte
+		t.decode(p, plainCoding, func(b []byte) {
+			first = b
+			t.done = true // the first piece is enough
+		})
+		t.done = t.err != nil
+		if told := metaCharset(first); told != nil {
+			return told
+		}
+	}
+	return c
+}
+
+// metaCharset is what HTML says of its own charset, by the beginning of it; nil
+// for nothing that could be true of text that has been read so far.
+func metaCharset(b []byte) *coding {
+	b = b[:min(len(b), 1024)]
+	for {
+		i := bytes.IndexByte(b, '=')
+		if i < 0 {
+			return nil
+		}
+		name, value := trimSpace(b[:i]), trimSpace(b[i+1:])
+		b = b[i+1:]
+		if len(name) < 7 || !equalFold(name[len(name)-7:], "charset") {
+			continue
+		}
+		value = bytes.TrimLeft(value, "\"'")
+		n := bytes.IndexAny(value, "\"' ;>/")
+		if n < 0 {
+			return nil
+		}
+		if c := codingOf(value[:n]); c != nil && (c.plain || c.ascii) {
+			return c
+		}
+		return nil
+	}
+}
+
+// decode hands out a part as UTF-8, a piece at a time.
+func (t *SearchText) decode(p *Part, c *coding, sink func([]byte)) {
+	t.held = t.held[:0]
+	if d := t.decoders[c]; d != nil {
+		d.Reset()
+	}
+	var r io.Reader
+	if !isIdentity(p.Encoding) {
+		r, _ = DecodeTransfer(&windowReader{t, p.Body.Start, p.Body.End}, p.Encoding)
+	}
+	if r == nil { // nothing to decode, or nobody knows how
+		for off := p.Body.Start; !t.done; {
+			b := t.window(off, p.Body.End)
+			if len(b) == 0 {
+				break
+			}
+			b = b[:min(len(b), searchPiece)]
+			off += int64(len(b))
+			t.convert(c, b, false, sink)
+		}
+	} else {
+		if t.raw == nil {
+			t.raw = make([]byte, searchPiece)
+		}
+		for !t.done {
+			n, err := io.ReadFull(r, t.raw)
+			t.convert(c, t.raw[:n], false, sink)
+			if err != nil {
+				break
+			}
+		}
+	}
+	t.convert(c, nil, true, sink)
+}
+
+func isIdentity(encoding string) bool {
+	return encoding == "" || equalFoldString(encoding, "7bit") || equalFoldString(encoding, "8bit") || equalFoldString(encoding, "binary")
+}
+
+// windowReader reads a range of the file through the window.
+type windowReader struct {
+	t        *SearchText
+	off, end int64
+}
+
+// Read reads.
+func (r *windowReader) Read(b []byte) (int, error) {
+	w := r.t.window(r.off, r.end)
+	if len(w) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, w)
+	r.off += int64(n)
+	return n, nil
+}
+
+// convert hands a piece on as UTF-8.
+func (t *SearchText) convert(c *coding, b []byte, end bool, sink func([]byte)) {
+	switch {
+	case t.done:
+	case c.plain, c.ascii && len(t.held) == 0 && isASCII(b):
+		if len(b) > 0 {
+			sink(b)
+		}
+	case c.table != nil:
+		t.utf = appendTable(t.utf[:0], b, c.table)
+		sink(t.utf)
+	default:
+		t.transform(c, b, end, sink)
+	}
+}
+
+func (t *SearchText) transform(c *coding, b []byte, end bool, sink func([]byte)) {
+	d := t.decoders[c]
+	if d == nil {
+		if t.decoders == nil || len(t.decoders) > 16 {
+			t.decoders = make(map[*coding]*encoding.Decoder)
+		}
+		d = c.enc.NewDecoder()
+		t.decoders[c] = d
+	}
+	if t.utf = t.utf[:cap(t.utf)]; len(t.utf) < searchPiece {
+		t.utf = make([]byte, searchPiece)
+	}
+	t.held = append(t.held, b...)
+	src := t.held
+	for !t.done {
+		wrote, read, err := d.Transform(t.utf, src, end)
+		if wrote > 0 {
+			sink(t.utf[:wrote])
+		}
+		src = src[read:]
+		if err != transform.ErrShortDst || wrote+read == 0 {
+			break
+		}
+	}
+	if len(src) > 64 {
+		src = nil // no character is as long as this
+	}
+	t.held = t.held[:copy(t.held, src)]
+}
