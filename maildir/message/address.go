@@ -81,23 +81,19 @@ func (p *Parser) address(inGroup bool) bool {
 	return false
 }
 
-// bare makes an address of a phrase that no angle bracket follows. Its last words
-// are the local part when an @ follows, and what stands before them is taken for
-// the name that it is, brackets or not. Several words without an @ are but a name.
+// bare makes an address of a phrase that no angle bracket follows: its local part
+// when it is one and an @ follows, or a single word. Several words are but a name
+// (RFC 5322 §3.4: name-addr has brackets).
 func (l *lexer) bare(a *rawAddress, before int, phrase span) {
-	at := l.peek() == '@'
-	a.name = span{phrase.start, max(phrase.start, l.tailOut)}
 	switch {
-	case phrase.empty() || l.tailOut <= phrase.start:
-		a.name.end = phrase.start
+	case phrase.empty():
 		l.i = before
-	case at:
-		l.i = l.tail
-	default:
+	case l.several:
 		a.name = phrase
 		l.skipToComma()
 		return
 	}
+	l.i = before
 	l.comment = l.comment[:0]
 	a.mailbox = l.phrase(false)
 	if l.peek() == '@' {
@@ -114,10 +110,11 @@ func (l *lexer) bare(a *rawAddress, before int, phrase span) {
 }
 
 // phrase reads words up to something that is none: spaced, as the words of a
-// name with one space between them, or joined as those of a local part.
+// name with one space between them, or joined as those of a local part. Several
+// are two that no dot joins.
 func (l *lexer) phrase(spaced bool) span {
 	s := span{start: len(l.out)}
-	l.tail, l.tailOut = l.i, s.start
+	l.several = false
 	dot := false
 	for {
 		gap := l.i
@@ -127,8 +124,8 @@ func (l *lexer) phrase(spaced bool) span {
 			s.end = len(l.out)
 			return s
 		}
-		if !dot && c != '.' {
-			l.tail, l.tailOut = l.i, len(l.out)
+		if !dot && c != '.' && len(l.out) > s.start {
+			l.several = true
 		}
 		quote := c == '"' || l.i > 0 && l.in[l.i-1] == '"'
 		if spaced && (l.i > gap || quote) && len(l.out) > s.start {

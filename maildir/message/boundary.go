@@ -3,8 +3,8 @@ package message
 import "bytes"
 
 const (
-	maxBoundary = 998 // RFC 2046 §5.1.1 allows 70; a line has at most 998 (RFC 5322 §2.1.1)
-	fewOpen     = 8   // up to here comparing beats hashing
+	maxBoundary = 80 // RFC 2046 §5.1.1 allows 70; of longer ones this many bytes are compared
+	fewOpen     = 8  // up to here comparing beats hashing
 	hashPrime   = 0x100000001b3
 	hashSeed    = 0xcbf29ce484222325
 )

@@ -4,6 +4,7 @@ var (
 	stopType  = stopAt(" \t\r\n/;()<>\"")
 	stopName  = stopAt(" \t\r\n=;()\"")
 	stopValue = stopAt(" \t\r\n;(\"")
+	stopToken = stopAt(" \t\r\n()<>@,;:\\\"/[]?=") // RFC 2045 §5.1, tspecials
 	stopLang  = stopAt(" \t\r\n,;(\"")
 )
 
@@ -39,16 +40,18 @@ func (p *Parser) takeContent(part *Part, now field) {
 		l.reset(raw)
 		l.skipCFWS()
 		start := len(l.out)
-		l.run(stopValue)
-		end := len(l.out)
+		l.run(stopToken)
+		end, empty := len(l.out), l.done()
 		part.DispParams = p.parameters()
 		switch {
 		case end > start:
 			part.Disposition = p.mem.copy(l.out[start:end])
 		case part.DispParams != nil:
 			part.Disposition = attachment // as an unknown one: RFC 2183 §2.8
-		default:
+		case empty:
 			part.Disposition = nil
+		default:
+			part.Disposition = []byte{} // it has one, of no known type
 		}
 	case fieldLanguage:
 		part.Language = p.languages(raw)

@@ -25,12 +25,32 @@
 // A multipart in which no boundary line was found has one child of no bytes at
 // its end; a message/rfc822 always has one, the message inside.
 //
+// One line end is not the boundary's: that of an attached message/rfc822 which ends
+// in a closing boundary line of its own, in an empty part, or in its header. A
+// message consists of lines (RFC 5322 §2.1, §3.5: every field ends in CRLF), mail
+// software that attaches one writes it as it was, and Dovecot reads it so. The line
+// end is then in the body of the message/rfc822 part, and in the body of the
+// multipart inside; but a message without a body still ends with its last field,
+// so that BODY[n] can be one line end longer than BODY[n.HEADER] and BODY[n.TEXT]
+// together. A message/global is opaque in IMAP4rev1 and has no such line end; its
+// parts are numbered as those of a message/rfc822.
+//
+// A line is a boundary line if it begins with -- and the boundary, whatever follows;
+// of several open ones the longest counts, of equal ones the innermost. A
+// Content-Type that is no type/subtype is the default (RFC 2045 §5.2); text gets a
+// charset where it names none. Where broken mail can be read in more than one way we
+// read what its sender meant if that is plain, else what Dovecot reads;
+// testdata/golden-differences.txt lists the messages of the corpus where
+// that is not the same.
+//
 // # Limits
 //
 // Work is linear in the size of the file; boundary lines are matched by a
-// rolling hash once the nesting is deep. Past [MaxDepth] or [MaxParts] a part is
+// rolling hash once the nesting is deep, and of boundaries longer than RFC 2046
+// allows the first 80 bytes are compared. Past [MaxDepth] or [MaxParts] a part is
 // opaque: a multipart or message there is shown as application/octet-stream.
-// Of one header field at most [MaxField] bytes are looked at.
+// Of one header field at most [MaxField] bytes are looked at. Memory is the window,
+// one field and the result.
 //
 // # Concurrency
 //

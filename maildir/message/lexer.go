@@ -10,10 +10,8 @@ type lexer struct {
 	comment []byte // text of the newest comment
 	params  []rawParam
 	addrs   []Address
-	// The last words of the newest phrase that can be a local part together:
-	// where they begin in in, and the length of out before them.
-	tail, tailOut int
-	list          []Param
+	several bool // the newest phrase is no local part
+	list    []Param
 }
 
 // span is a piece of lexer.out.

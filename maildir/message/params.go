@@ -189,20 +189,17 @@ func (p *Parser) keepPiece(r rawParam) {
 	l.list = append(l.list, Param{p.mem.copy(l.out[start:]), p.mem.copy(l.text(r.value))})
 }
 
-// escape appends the value with %XX for what RFC 2231 §7 has no attribute-char.
+// escape appends a plain value so that decoding by RFC 2231 §4 gives it back. The
+// value is a string to IMAP, not a token in a field: only the % must not stay.
 func (l *lexer) escape(value span) {
-	const hex = "0123456789ABCDEF"
 	for i := value.start; i < value.end; i++ {
-		c := l.out[i]
-		if c <= ' ' || c >= 0x7f || attributeSpecial[c] {
-			l.out = append(l.out, '%', hex[c>>4], hex[c&15])
-		} else {
+		if c := l.out[i]; c != '%' {
 			l.out = append(l.out, c)
+		} else {
+			l.out = append(l.out, "%25"...)
 		}
 	}
 }
-
-var attributeSpecial = stopAt("*'%()<>@,;:\\\"/[]?=")
 
 func compareFold(a, b []byte) int {
 	for i := range min(len(a), len(b)) {

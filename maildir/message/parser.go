@@ -16,6 +16,8 @@ type Parser struct {
 	begins []begin // where each part's header and body begin
 	fields fields
 	mem    arena
+	// boundaryEnd is where the newest boundary line ended.
+	boundaryEnd int64
 }
 
 // frame is an open part.
@@ -40,7 +42,7 @@ func (p *Parser) Parse(r io.Reader) (*Message, error) {
 	p.win.reset(r)
 	p.bounds.reset()
 	p.frames, p.parts, p.last, p.begins = p.frames[:0], p.parts[:0], p.last[:0], p.begins[:0]
-	p.mem = arena{}
+	p.mem, p.boundaryEnd = arena{}, -1
 	m := &Message{}
 	p.open(-1, false)
 	p.walk(m)
@@ -94,6 +96,7 @@ func (p *Parser) walk(m *Message) {
 			}
 			p.bounds.popAbove(h.frame, false)
 			whole := p.win.skipLine()
+			p.boundaryEnd = p.win.at.off
 			f := p.frames[h.frame]
 			if whole && !h.closing && len(p.parts) < MaxParts {
 				p.open(f.part, f.digest)
@@ -130,21 +133,28 @@ func (p *Parser) open(parent int32, digest bool) {
 	p.frames = append(p.frames, frame{part: i})
 }
 
-// close ends the parts inside frame: all of them at the same place, before the
-// line end that belongs to the boundary line here. When the innermost has no body
-// that is the blank line after its header, or without one the end of its
-// last field (RFC 2046 §5.1.1: body-part, delimiter).
+// close ends the parts inside frame at a boundary line or the end of the file. The
+// line end before a boundary line belongs to it (RFC 2046 §5.1.1): the parts end
+// before that, even where it is the blank line after the header of a part
+// without a body. But an attached message keeps it when no text stands before it,
+// see doc.go.
 func (p *Parser) close(frame int32) {
-	end := p.win.at
+	at := p.win.at
+	end := at
 	if 0 <= frame && int(frame) < len(p.frames)-1 {
 		outermost := p.frames[frame+1].part
-		if p.begins[outermost].header.off < end.off {
+		if p.begins[outermost].header.off < at.off {
 			end = p.win.beforeLineEnd()
 		}
 	}
+	innermost := p.frames[len(p.frames)-1].part
+	noText := p.begins[innermost].body.off > end.off || p.boundaryEnd == at.off
 	for n := int32(len(p.frames)); n > frame+1; n-- {
 		i := p.frames[n-1].part
 		b := &p.begins[i]
+		if noText && p.keepsLineEnd(i, end) {
+			end = at
+		}
 		if b.body.off > end.off {
 			b.body = end
 		}
@@ -158,6 +168,19 @@ func (p *Parser) close(frame int32) {
 		}
 	}
 	p.frames = p.frames[:frame+1]
+}
+
+// keepsLineEnd says whether part i is an attached message/rfc822, or the multipart
+// that is all of one, with a body that begins before end.
+func (p *Parser) keepsLineEnd(i int32, end mark) bool {
+	if p.begins[i].body.off > end.off {
+		return false
+	}
+	part := &p.parts[i]
+	if part.IsMultipart() && part.Parent >= 0 {
+		part = &p.parts[part.Parent]
+	}
+	return part.IsMessage() && !part.IsGlobal()
 }
 
 // emptyChild gives a multipart in which no boundary line was found the one part

@@ -48,7 +48,7 @@ func TestAddresses(t *testing.T) {
 		{"root", "-|-|root|MISSING_DOMAIN"},
 		{"<>", "-|-|MISSING_MAILBOX|MISSING_DOMAIN"},
 		{"Mary Smith", "Mary Smith|-|MISSING_MAILBOX|MISSING_DOMAIN"},
-		{"=?x?Q?y?= a@b", "=?x?Q?y?=|-|a|b"},
+		{"=?x?Q?y?= a@b", "=?x?Q?y?= a|-|MISSING_MAILBOX|MISSING_DOMAIN"},
 		{"J. Doe <a@b", "J. Doe|-|a|b"},
 	} {
 		m := parse(t, "To: "+c.in+"\n\n")
@@ -75,7 +75,7 @@ func TestContentType(t *testing.T) {
 		{"text", "text/plain", "charset=us-ascii"},
 		{"a/b; x*=utf-8''%e2", "a/b", "x*=utf-8''%e2"},
 		{"a/b; x*1=c; x*0=b; y=z", "a/b", "y=z|x=bc"},
-		{"a/b; x*0*=utf-8''a; x*1=\"b c\"", "a/b", "x*=utf-8''ab%20c"},
+		{"a/b; x*0*=utf-8''a; x*1=\"b c\"", "a/b", "x*=utf-8''ab c"},
 		{"a/b; x*1=c; x*2=d", "a/b", "x*1=c|x*2=d"},
 		{"a/b;; x=y", "a/b", "x=y"},
 		{"a/b x=y", "a/b", "x=y"},
