@@ -293,9 +293,9 @@ func (a *applier) disk(b []byte) bool {
 		b = b[17:]
 	}
 	list := fileID{le.Uint64(b), int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:]))}
-	if a.whole {
-		// What is appended by others is read from the file itself, so that its
-		// lines without a message are known.
+	if a.whole && !a.m.list.parsed {
+		// Once the list has been read here, what others write there is read from
+		// the file itself, so that its lines without a message are known.
 		a.m.seen.list = list
 	}
 	// The letters of keywords are read from their own file, always.

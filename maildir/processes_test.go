@@ -194,3 +194,40 @@ func TestIndexCannotGrow(t *testing.T) {
 	wantLook(t, fresh, look(h))
 	b.check()
 }
+
+// TestOthersLines: another process has a message come and go, then replaces the index. The line that is left
+// of it in the uidlist must be known here too: the same name may come back, and has two lines then.
+func TestOthersLines(t *testing.T) {
+	ctx := context.Background()
+	b, from := newSpot(t), newSpot(t)
+	from.drop("cur", mail)
+	source := from.open(Select)
+	refresh(t, source)
+	one := b.open(Select)
+	appendText(t, one, mail) // the list has been read as a whole
+
+	two := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	refresh(t, two)
+	if _, err := source.Copy(ctx, all(), two); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, two)
+	if _, err := two.Store(ctx, uidSet(2), Add, []imap.Flag{imap.FlagDeleted}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.Expunge(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	x, err := two.m.begin(ctx, two, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two.m.index.broken = true // so that it ends with a rewrite
+	x.end(nil)
+
+	refresh(t, one)
+	if _, err := source.Copy(ctx, all(), one); err != nil {
+		t.Fatal(err)
+	}
+	b.check()
+}
