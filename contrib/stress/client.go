@@ -88,7 +88,9 @@ func (k *client) line() (string, error) {
 		all.WriteString(s)
 		m := literal.FindStringSubmatch(s)
 		if m == nil {
-			return strings.TrimRight(all.String(), "\r\n"), nil
+			line := strings.TrimRight(all.String(), "\r\n")
+			k.l.trace.note(k.who, line)
+			return line, nil
 		}
 		n, _ := strconv.Atoi(m[1])
 		if _, err := io.CopyN(&all, k.br, int64(n)); err != nil {
@@ -102,6 +104,7 @@ func (k *client) do(command string) (answer, error) {
 	k.n++
 	tag := "t" + strconv.Itoa(k.n)
 	k.running = strings.TrimSpace(command[:min(len(command), 80)])
+	k.l.trace.note(k.who, command)
 	k.copied = ""
 	k.l.ops.Add(1)
 	defer k.watch()()
@@ -140,6 +143,7 @@ func (k *client) idle(long time.Duration) error {
 	k.n++
 	tag := "t" + strconv.Itoa(k.n)
 	k.running = "IDLE"
+	k.l.trace.note(k.who, k.running)
 	defer k.watch()()
 	if _, err := io.WriteString(k.rw, tag+" IDLE\r\n"); err != nil {
 		return err
@@ -256,9 +260,9 @@ func canonical(flags string) string {
 
 const wanted = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
 
-// ask asks for the UIDs of what has arrived.
+// ask asks for the UIDs of what has arrived, and which messages they name: an unsolicited FETCH tells a UID alone.
 func (k *client) ask() error {
-	i := slices.Index(k.view, 0)
+	i := k.l.unknown(k.validity, k.view)
 	if i < 0 {
 		return nil
 	}

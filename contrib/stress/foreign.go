@@ -61,6 +61,7 @@ func (f *foreign) agent() {
 
 func (f *foreign) posted(box, id string) {
 	f.l.foreign.Add(1)
+	f.l.trace.note("foreign", "delivered "+id+" to "+box)
 	v := f.l.validityOf(box)
 	f.l.mu.Lock()
 	f.l.posted[id] = v
@@ -107,7 +108,9 @@ func (f *foreign) reader() {
 		for range f.r.IntN(20) {
 			name := list[f.r.IntN(len(list))].Name()
 			if free(idOf(filepath.Join(cur, name))) {
-				if os.Rename(filepath.Join(cur, name), filepath.Join(cur, f.flagged(name))) == nil {
+				to := f.flagged(name)
+				if os.Rename(filepath.Join(cur, name), filepath.Join(cur, to)) == nil {
+					f.l.trace.note("foreign", "renamed "+name+" to "+to)
 					f.l.foreign.Add(1)
 				}
 			}
@@ -161,6 +164,7 @@ func (f *foreign) remover() {
 		f.l.doomed[id] = true
 		f.l.mu.Unlock()
 		if os.Remove(path) == nil {
+			f.l.trace.note("foreign", "removed "+id+", "+path)
 			f.l.foreign.Add(1)
 		}
 	}

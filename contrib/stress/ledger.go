@@ -30,20 +30,23 @@ type ledger struct {
 	loose    map[place]bool    // somebody may have removed it
 	unlinked map[mail]bool     // by a program that knows no UIDs
 	told     map[place]bool    // some session was told that it is expunged
+	unnamed  map[place]string  // told, and by whom, before anybody knew which message it was
 	gone     map[place]bool    // must be gone
 	doomed   map[string]bool   // may be gone from everywhere
 	posted   map[string]uint32 // messages delivered, and the mailbox
 	faults   []string
+	trace    trace
 
 	ops, kills, foreign atomic.Int64
 	no                  sync.Map // texts of NO answers, counted
 }
 
-func newLedger() *ledger {
+func newLedger(dir string) *ledger {
 	return &ledger{
+		trace: trace{dir: dir},
 		fixed: map[uint32]string{}, names: map[place]string{}, uids: map[mail][]uint32{}, births: map[mail]int{},
 		promised: map[place]string{}, flags: map[place]string{}, loose: map[place]bool{}, unlinked: map[mail]bool{},
-		told: map[place]bool{}, gone: map[place]bool{}, doomed: map[string]bool{}, posted: map[string]uint32{},
+		told: map[place]bool{}, unnamed: map[place]string{}, gone: map[place]bool{}, doomed: map[string]bool{}, posted: map[string]uint32{},
 	}
 }
 
@@ -60,6 +63,7 @@ func (l *ledger) failed(format string, a ...any) {
 	if len(l.faults) <= 30 {
 		fmt.Println("stress: BROKEN:", text)
 	}
+	l.trace.broken(text)
 }
 
 // err is the sum of it.
@@ -130,6 +134,13 @@ func (l *ledger) learned(p place, id string) {
 	}
 }
 
+// unknown is the index of the first UID in a view that is not known or has not named a message yet, or -1.
+func (l *ledger) unknown(validity uint32, view []uint32) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.IndexFunc(view, func(uid uint32) bool { return uid == 0 || l.names[place{validity, uid}] == "" })
+}
+
 func (l *ledger) box(validity uint32) string {
 	if name, ok := l.fixed[validity]; ok {
 		return name
@@ -170,8 +181,42 @@ func (l *ledger) expunged(p place, who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.told[p] = true
+	if l.names[p] == "" && !l.loose[p] {
+		l.unnamed[p] = who
+		return
+	}
+	l.mayHaveGone(p, who)
+}
+
+func (l *ledger) mayHaveGone(p place, who string) {
 	if _, fixed := l.fixed[p.validity]; fixed && !l.mayGo(p) {
 		l.failed("%s was told of an EXPUNGE of UID %d (%s) in %s, which nobody removed", who, p.uid, l.names[p], l.box(p.validity))
+	}
+}
+
+// strangers settles the EXPUNGEs of messages that had no name when they were told: an unsolicited FETCH gives
+// a UID, and the file may be unlinked before anybody can look into it. Whatever was never named must be one of
+// those that were put there and taken away without a session having seen them.
+func (l *ledger) strangers() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	never := map[uint32]int{}
+	for p, who := range l.unnamed {
+		if l.names[p] != "" {
+			l.mayHaveGone(p, who)
+		} else if _, fixed := l.fixed[p.validity]; fixed {
+			never[p.validity]++
+		}
+	}
+	for k, n := range l.births {
+		if l.unlinked[k] || free(k.id) && l.doomed[k.id] {
+			never[k.validity] -= max(0, n-len(l.uids[k]))
+		}
+	}
+	for v, n := range never {
+		if n > 0 {
+			l.failed("%d messages that nobody has seen or removed were told to be expunged in %s", n, l.box(v))
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func run(o *options) error {
 		if err != nil {
 			failed++
 			fmt.Printf("stress: %s: FAILED after %v: %v\n", name, took, err)
+			tailLogs(filepath.Join(o.dir, name))
 			continue
 		}
 		fmt.Printf("stress: %s: ok, %v\n", name, took)

@@ -45,7 +45,7 @@ func (o *options) open(name string, uid, daemons int) (*fight, error) {
 			return nil, err
 		}
 	}
-	f := &fight{o: &sub, l: newLedger(), dir: sub.dir, root: filepath.Join(mails, user)}
+	f := &fight{o: &sub, l: newLedger(sub.dir), dir: sub.dir, root: filepath.Join(mails, user)}
 	for i := range daemons {
 		d, err := newDaemon(&sub, fmt.Sprintf("d%d", i), mails, uid)
 		if err == nil {

@@ -74,6 +74,7 @@ func (f *fight) rest(descriptors []int, peer string) (at map[string]listing, err
 		return nil, err
 	}
 	f.promises(at)
+	f.l.strangers()
 	f.files(at)
 	for _, d := range f.daemons[1:] {
 		if err := f.same(at, d.Addr, d.name, true); err != nil {
