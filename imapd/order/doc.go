@@ -13,5 +13,10 @@
 // Whatever a key is, [Ranks] makes dense numbers of it: 0 for the smallest value, equal numbers for equal
 // values. A mailbox keeps numbers, not texts, and [Sort] sorts by them, by as many keys as are wanted, each
 // upwards or downwards; messages that all keys leave equal stay in the order they came in (§3).
+// # Threads
 //
+// [Threader] works on message ids that the caller has made numbers of: [NextID] reads them from a field,
+// [Values] numbers them. A result is a [Forest]: nodes that point to their first child and next sibling. It
+// has every message once and no loops, whatever the messages say. All of it is iterative, however deep a
+// thread goes, and linear in messages and references but for what adversaries make (n log n).
 package order

@@ -1,0 +1,164 @@
+package order
+
+// NextID finds the next valid message id of a field (Message-ID, In-Reply-To, References) and appends it to
+// dst as RFC 5256 §3 compares them: id-left "@" id-right without the brackets, quoting undone where it quotes
+// nothing, space and comments left out. What is no msg-id of RFC 5322 §3.6.4 (or §4.5.4) is passed over.
+// rest is what follows; ok is false when there is none.
+func NextID(dst, field []byte) (id, rest []byte, ok bool) {
+	from := len(dst)
+	for i := 0; i < len(field); i++ {
+		switch field[i] {
+		case '<':
+			s := idScanner{in: field, i: i + 1, out: dst[:from]}
+			if s.left() && s.right() {
+				return s.out, field[s.i:], true
+			}
+			dst = s.out[:from]
+			if s.i-1 > i { // begin again at what stopped it: it may be the bracket of the next
+				i = s.i - 1
+			}
+		case '"': // a phrase (RFC 5322 §4.5.4) may hold anything
+			i = skipQuoted(field, i)
+		}
+	}
+	return dst, nil, false
+}
+
+// skipQuoted is the last byte of a quoted string that begins at i, or i where it has no end.
+func skipQuoted(in []byte, i int) int {
+	for j := i + 1; j < len(in); j++ {
+		switch in[j] {
+		case '"':
+			return j
+		case '\\':
+			j++
+		case '<': // no phrase: somebody's quote mark was left alone
+			return i
+		}
+	}
+	return i
+}
+
+// idScanner reads one msg-id behind its "<".
+type idScanner struct {
+	in  []byte
+	i   int
+	out []byte
+}
+
+// left reads up to the "@".
+func (s *idScanner) left() bool {
+	from := len(s.out)
+	for s.i < len(s.in) {
+		switch c := s.in[s.i]; {
+		case c == '@':
+			if len(s.out) == from {
+				return false
+			}
+			s.i++
+			s.out = append(s.out, '@')
+			return true
+		case c == '"':
+			if !s.quoted() {
+				return false
+			}
+		case c == '<', c == '>', c == '\\':
+			return false
+		case idSpace(c):
+			s.i++
+		case c == '(':
+			if !s.comment() {
+				return false
+			}
+		default:
+			s.out = append(s.out, c)
+			s.i++
+		}
+	}
+	return false
+}
+
+// right reads up to the ">".
+func (s *idScanner) right() bool {
+	from := len(s.out)
+	for s.i < len(s.in) {
+		switch c := s.in[s.i]; {
+		case c == '>':
+			s.i++
+			return len(s.out) > from
+		case c == '<':
+			return false
+		case idSpace(c):
+			s.i++
+		case c == '(':
+			if !s.comment() {
+				return false
+			}
+		default:
+			s.out = append(s.out, c)
+			s.i++
+		}
+	}
+	return false
+}
+
+// quoted reads a quoted-string of the left part. It loses its quotes where it would be a dot-atom without
+// them (RFC 5256 §3: <"a"@b> and <a@b> are one).
+func (s *idScanner) quoted() bool {
+	open := len(s.out)
+	s.out = append(s.out, '"')
+	atom := true
+	for s.i++; s.i < len(s.in); s.i++ {
+		c := s.in[s.i]
+		switch {
+		case c == '"':
+			s.i++
+			if atom && len(s.out) > open+1 {
+				n := copy(s.out[open:], s.out[open+1:])
+				s.out = s.out[:open+n]
+			} else {
+				s.out = append(s.out, '"')
+			}
+			return true
+		case c == '\r', c == '\n':
+			continue
+		case c == '\\' && s.i+1 < len(s.in):
+			s.i++
+			if c = s.in[s.i]; c == '"' || c == '\\' {
+				s.out = append(s.out, '\\')
+			}
+		}
+		atom = atom && atomText(c)
+		s.out = append(s.out, c)
+	}
+	return false
+}
+
+// comment skips a comment (RFC 5322 §3.2.2).
+func (s *idScanner) comment() bool {
+	for depth := 0; s.i < len(s.in); s.i++ {
+		switch s.in[s.i] {
+		case '(':
+			depth++
+		case '\\':
+			s.i++
+		case ')':
+			if depth--; depth == 0 {
+				s.i++
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func idSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// atomText tells what may stand in a dot-atom. Eight-bit text may (RFC 6532).
+func atomText(c byte) bool {
+	switch c {
+	case '(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '"', 0x7f:
+		return false
+	}
+	return c > ' '
+}
