@@ -14,7 +14,7 @@ func NextID(dst, field []byte) (id, rest []byte, ok bool) {
 				return s.out, field[s.i:], true
 			}
 			dst = s.out[:from]
-			if s.i-1 > i { // begin again at what stopped it: it may be the bracket of the next
+			if !s.unclosed && s.i-1 > i { // begin again at what stopped it: it may be the bracket of the next
 				i = s.i - 1
 			}
 		case '"': // a phrase (RFC 5322 §4.5.4) may hold anything
@@ -44,6 +44,9 @@ type idScanner struct {
 	in  []byte
 	i   int
 	out []byte
+	// unclosed: the end of a quoted string was not found. That happens once in a field, as no quote is left
+	// then for another to begin with.
+	unclosed bool
 }
 
 // left reads up to the "@".
@@ -131,10 +134,11 @@ func (s *idScanner) quoted() bool {
 		atom = atom && atomText(c)
 		s.out = append(s.out, c)
 	}
+	s.unclosed = true
 	return false
 }
 
-// comment skips a comment (RFC 5322 §3.2.2).
+// comment skips a comment (RFC 5322 §3.2.2). One that has angle brackets is none: the "(" was text.
 func (s *idScanner) comment() bool {
 	for depth := 0; s.i < len(s.in); s.i++ {
 		switch s.in[s.i] {
@@ -142,6 +146,8 @@ func (s *idScanner) comment() bool {
 			depth++
 		case '\\':
 			s.i++
+		case '<', '>':
+			return false
 		case ')':
 			if depth--; depth == 0 {
 				s.i++

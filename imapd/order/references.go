@@ -13,13 +13,13 @@ func (t *Threader) References(in *Threads) *Forest {
 }
 
 // Refs is THREAD=REFS (draft-ietf-morg-inthread): linked like References, but what bears the same subject and
-// no reference stays apart, and siblings and threads are ordered by when the youngest of their messages came:
-// Sent is the date that counts there.
+// no reference stays apart, and threads are ordered by their youngest message.
 func (t *Threader) Refs(in *Threads) *Forest {
 	t.prepare(in)
 	t.link(in)
 	t.prune()
-	t.grow(t.byYoungest())
+	t.grow(t.order)
+	t.byYoungest()
 	return &t.Forest
 }
 
@@ -179,25 +179,28 @@ func (t *Threader) heads() []int32 {
 	return heads
 }
 
-// byYoungest orders messages by the youngest that is below them or they themselves. The order holds within
-// any set of siblings; t.order goes from old to young.
-func (t *Threader) byYoungest() []uint32 {
-	n := t.Messages
-	placed := fill(t.first, len(t.parent), none)
-	t.first = placed
-	out := t.table[:0]
-	for k := n - 1; k >= 0; k-- { // from the youngest: its whole line comes last
-		for i := int32(t.order[k]); i != none && placed[i] == none; i = t.parent[i] {
-			placed[i] = int32(k)
-			if !t.Dummy(i) {
-				out = append(out, i)
+// byYoungest brings threads into the order of the youngest message in each.
+func (t *Threader) byYoungest() {
+	newest := fill(t.first, len(t.parent), none) // of a thread: the place in t.order of its youngest
+	t.first = newest
+	for k := len(t.order) - 1; k >= 0; k-- { // climb until somebody younger has been there
+		i := int32(t.order[k])
+		for newest[i] == none {
+			newest[i] = int32(k)
+			if p := t.parent[i]; p != none {
+				i = p
 			}
 		}
 	}
-	t.table = out
-	slices.Reverse(out)
-	for k, i := range out {
-		t.order[k] = uint32(i)
+	heads := t.tail[:0]
+	for i := t.First; i != none; i = t.Next[i] {
+		heads = append(heads, i)
 	}
-	return t.order
+	slices.SortFunc(heads, func(a, b int32) int { return int(newest[a] - newest[b]) })
+	t.First = none
+	for k := len(heads) - 1; k >= 0; k-- {
+		t.Next[heads[k]] = t.First
+		t.First = heads[k]
+	}
+	t.tail = heads
 }
