@@ -99,50 +99,7 @@ func checkMessage(t failer, file []byte, m *Message) {
 			t.Fatalf("part %d %s/%s: %d children, has %d", i, p.Type, p.Subtype, p.Children, children[i])
 		}
 	}
-	checkNumbers(t, m, 0, nil)
-}
-
-// checkNumbers finds every part again by its part number.
-func checkNumbers(t failer, m *Message, i int32, path []int) {
-	if len(path) > 50 {
-		return
-	}
-	find := func(path []int, want int32) {
-		t.Helper()
-		if got, ok := m.Part(path); !ok || int32(got) != want {
-			t.Fatalf("part number %v: %d %v, want %d", path, got, ok, want)
-		}
-	}
-	p := &m.Parts[i]
-	switch {
-	case p.IsMultipart():
-		n := 0
-		for c := i + 1; c >= 0; c = m.Parts[c].Next {
-			n++
-			if n > 50 {
-				break
-			}
-			sub := append(path[:len(path):len(path)], n)
-			find(sub, c)
-			if m.Parts[c].IsMessage() {
-				checkNumbers(t, m, c+1, sub)
-			} else if m.Parts[c].IsMultipart() {
-				checkNumbers(t, m, c, sub)
-			}
-		}
-		if _, ok := m.Part(append(path[:len(path):len(path)], int(p.Children)+1)); ok {
-			t.Fatalf("part number past the last child of %v found", path)
-		}
-	default:
-		sub := append(path[:len(path):len(path)], 1)
-		find(sub, i)
-		if _, ok := m.Part(append(path[:len(path):len(path)], 2)); ok {
-			t.Fatalf("part 2 of a single part %v found", path)
-		}
-		if p.IsMessage() {
-			checkNumbers(t, m, i+1, sub)
-		}
-	}
+	checkSections(t, file, m)
 }
 
 // checkRecord sends m through the cache formats.
