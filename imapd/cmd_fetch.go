@@ -74,6 +74,9 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 	if err != nil || len(uids) == 0 {
 		return err
 	}
+	if s.utf8 && a.need&needBody != 0 { // who speaks UTF-8 sees another structure than the one that is kept
+		a.need = a.need&^needBody | needStructure
+	}
 	var seen imap.UIDSet // messages that this FETCH marks \Seen
 	if a.need&setsSeen != 0 && !s.sel.readOnly {
 		if seen, err = s.markSeen(ctx, uids); err != nil {
@@ -113,13 +116,24 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 
 // learn has the messages of a batch read side by side where the cache lacks what is needed of them.
 func (a *fetchAction) learn(ctx context.Context, s *session, batch []maildir.Message) error {
-	switch {
-	case a.need&needStructure != 0 && a.need&needFile == 0:
-		return s.sel.Learn(ctx, batch, maildir.KindStructure)
-	case a.need&needEnvelope != 0:
-		return s.sel.Learn(ctx, batch, maildir.KindEnvelope)
+	var kinds []maildir.Kind
+	for _, k := range [...]struct {
+		need needs
+		kind maildir.Kind
+	}{{needEnvelope, maildir.KindEnvelope}, {needFields, maildir.KindFields}, {needStructure, maildir.KindStructure}} {
+		if a.need&k.need != 0 {
+			kinds = append(kinds, k.kind)
+		}
 	}
-	return nil
+	if a.need&needBody != 0 {
+		if err := s.learnBodies(ctx, batch); err != nil {
+			return err
+		}
+	}
+	if len(kinds) == 0 || a.need&needFile != 0 && a.need&needStructure != 0 {
+		return nil // read one after the other, by those who send them
+	}
+	return s.sel.Learn(ctx, batch, kinds...)
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

@@ -25,6 +25,8 @@ const (
 	needEnvelope                    // the cached envelope
 	needStructure                   // the part table
 	needFile                        // the open file
+	needBody                        // BODYSTRUCTURE as it is sent
+	needFields                      // the header fields that clients list mail by
 	setsSeen                        // reading it marks the message \Seen
 )
 
@@ -55,8 +57,12 @@ var coreFetchItems = []fetchItem{
 	simple("INTERNALDATE", needAttrs, func(_ *session, w *responder, m *msgData) { w.DateTime(m.InternalDate) }),
 	simple("RFC822.SIZE", needAttrs, func(_ *session, w *responder, m *msgData) { w.Number64(m.Size) }),
 	simple("ENVELOPE", needEnvelope, func(_ *session, w *responder, m *msgData) { writeEnvelope(w, m.envelope) }),
-	simple("BODYSTRUCTURE", needStructure, func(_ *session, w *responder, m *msgData) {
-		writeBody(w, m.structure, 0, true)
+	simple("BODYSTRUCTURE", needBody, func(s *session, w *responder, m *msgData) {
+		if s.utf8 {
+			writeBody(w, m.structure, 0, true)
+		} else {
+			w.RawBytes(m.body)
+		}
 	}),
 	{"BODY", parseBody(false)},
 	{"BODY.PEEK", parseBody(true)},
@@ -84,7 +90,9 @@ func parseBody(peek bool) func(*wire.Decoder) fetchAtt {
 			}
 			return bodyAtt
 		}
-		return &sectionAtt{section: d.Section(), partial: d.Partial(), peek: peek}
+		a := &sectionAtt{section: d.Section(), partial: d.Partial(), peek: peek}
+		a.listed = listsMail(&a.section)
+		return a
 	}
 }
 

@@ -23,6 +23,10 @@ type msgData struct {
 	structure *message.Message
 	decoded   message.Message // what structure points to when it came from the cache
 	file      *maildir.File
+	body      []byte // BODYSTRUCTURE as it is sent, loaded
+	fields    []byte // the fields that clients list mail by, loaded
+	listed    bool   // fields has them: else they are read from the file
+	renderer  *renderer
 }
 
 func (m *msgData) reset(msg maildir.Message) {
@@ -48,6 +52,21 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 			return err
 		}
 		m.envelope = &m.cached
+	}
+	if need&needBody != 0 {
+		if err := m.loadBody(ctx); err != nil {
+			return err
+		}
+	}
+	if need&needFields != 0 {
+		fields, err := m.reader.Fields(ctx, &m.Message)
+		if err != nil {
+			return err
+		}
+		m.fields, m.listed = append(m.fields[:0], fields...), fields != nil
+		if !m.listed {
+			need |= needStructure | needFile
+		}
 	}
 	if need&needStructure != 0 {
 		if _, err := m.parts(ctx); err != nil {

@@ -1,10 +1,13 @@
 package imapd
 
 import (
-	"bytes"
+	"errors"
+	"io"
+	"slices"
 	"sync"
 
 	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/message"
 )
 
@@ -15,11 +18,15 @@ type sectionAtt struct {
 	section wire.Section
 	partial *wire.Partial
 	peek    bool
+	listed  bool // listsMail
 }
 
 func (a *sectionAtt) needs() needs {
 	n := needFile
-	if len(a.section.Part) > 0 || a.section.Specifier != "" || a.partial != nil { // a window needs the size of the whole
+	switch {
+	case a.listed:
+		n = needFields
+	case len(a.section.Part) > 0 || a.section.Specifier != "" || a.partial != nil: // a window needs the size of the whole
 		n |= needStructure
 	}
 	if !a.peek {
@@ -28,14 +35,24 @@ func (a *sectionAtt) needs() needs {
 	return n
 }
 
-// headerBuffers hold a header while fields are picked from it.
-var headerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// maxHeader bounds the header that HEADER.FIELDS looks through; what lies behind is not found.
-const maxHeader = 1 << 20
+// listsMail tells whether a section is fields of the message's header that clients list mail by, all of them.
+func listsMail(sec *wire.Section) bool {
+	if len(sec.Part) > 0 || sec.Specifier != "HEADER.FIELDS" {
+		return false
+	}
+	for _, name := range sec.Fields {
+		if !maildir.ListField(name) {
+			return false
+		}
+	}
+	return true
+}
 
 func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	a.writeName(w)
+	if a.listed && m.listed {
+		return a.sendFields(w, m.fields)
+	}
 	e, ok, err := a.extent(m, s.utf8)
 	switch {
 	case err != nil:
@@ -46,17 +63,52 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	case a.section.Fields == nil:
 		return m.sendExtent(w, e, a.partial, &s.sel.mark)
 	}
-	buf := headerBuffers.Get().(*bytes.Buffer)
-	defer headerBuffers.Put(buf)
-	buf.Reset()
-	e.End = min(e.End, e.Start+maxHeader)
-	if _, err := message.CopyCRLF(buf, m.section(e)); err != nil {
+	return a.sendSelected(w, m, e)
+}
+
+// fieldBuffers hold headers while fields are picked from them.
+var fieldBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// maxHeader bounds the header that SEARCH HEADER looks through.
+const maxHeader = 1 << 20
+
+// smallHeader is what is read into memory to pick fields from; larger ones are read twice.
+const smallHeader = 64 << 10
+
+// sendFields sends the fields that were asked for out of a header block in memory.
+func (a *sectionAtt) sendFields(w *responder, header []byte) error {
+	buf := fieldBuffers.Get().(*[]byte)
+	defer fieldBuffers.Put(buf)
+	*buf = message.HeaderFields((*buf)[:0], header, a.section.Fields, a.section.Specifier == "HEADER.FIELDS.NOT")
+	return sendBytes(w, *buf, a.partial)
+}
+
+// sendSelected sends the fields that were asked for out of a header in the file. The length of the literal
+// comes before them: a large header is read once to count and once to send.
+func (a *sectionAtt) sendSelected(w *responder, m *msgData, e message.Extent) error {
+	if e.Len() <= smallHeader {
+		buf := fieldBuffers.Get().(*[]byte)
+		defer fieldBuffers.Put(buf)
+		*buf = slices.Grow((*buf)[:0], int(e.Len()))[:e.Len()]
+		if n, err := m.file.ReadAt(*buf, e.Start); n < len(*buf) {
+			return err
+		}
+		return a.sendFields(w, *buf)
+	}
+	not := a.section.Specifier == "HEADER.FIELDS.NOT"
+	size, err := message.SelectFields(io.Discard, m.section(e), a.section.Fields, not)
+	if err != nil {
 		return err
 	}
-	header := buf.Bytes()
-	not := a.section.Specifier == "HEADER.FIELDS.NOT"
-	picked := message.HeaderFields(buf.AvailableBuffer(), header, a.section.Fields, not)
-	return sendBytes(w, picked, a.partial)
+	offset, n := window(size, a.partial)
+	lit := w.Literal(n, false)
+	if n > 0 {
+		_, err = message.SelectFields(&clip{lit, offset, n}, m.section(e), a.section.Fields, not)
+		if err != nil && !errors.Is(err, errClipped) {
+			return err
+		}
+	}
+	return lit.Close()
 }
 
 // writeName repeats what was asked for (RFC 9051 §7.5.2), without PEEK and without the length.

@@ -100,7 +100,7 @@ func (t *txn) copyCache(f *os.File) ([]cachePlace, error) {
 	return moved, m.dir.WriteAll(f, b)
 }
 
-// cachedKinds tells what is known of a message, on disk or waiting.
+// kinds tells what is known of a message, on disk or waiting.
 func (c *cacheFile) kinds(uid imap.UID) (k kindSet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

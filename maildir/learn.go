@@ -3,31 +3,45 @@ package maildir
 import "context"
 
 // Learn sees to it that a serial walk over the messages finds these kinds of
-// sections cached, as far as this package can make them: it reads the messages
-// that lack one, several at a time, KindEnvelope by the header alone and
-// KindStructure by the whole file. A message that cannot be read is passed over;
+// sections cached, as far as this package makes them: it reads the messages that
+// lack one, several at a time, by the header alone for KindEnvelope and KindFields,
+// and as a whole for KindStructure. A message that cannot be read is passed over;
 // the walk will find the error. The walk ends with FlushCache.
 func (h *Handle) Learn(ctx context.Context, msgs []Message, kinds ...Kind) error {
-	var want kindSet
+	want := kindsOf(kinds) & (setOf(KindEnvelope) | setOf(KindStructure) | setOf(KindFields))
+	return h.learn(ctx, msgs, want, func(_ int, r *Reader, msg *Message) { r.learn(ctx, msg, want) })
+}
+
+// LearnBy is Learn for sections that a layer above makes: for each message that
+// lacks one of these kinds, make is called with a Reader of its own, which it gives
+// the section with Remember. Calls with different workers come at the same time.
+func (h *Handle) LearnBy(ctx context.Context, msgs []Message, make func(worker int, r *Reader, msg *Message), kinds ...Kind) error {
+	return h.learn(ctx, msgs, kindsOf(kinds), make)
+}
+
+func kindsOf(kinds []Kind) (s kindSet) {
 	for _, k := range kinds {
-		want |= setOf(k)
+		s |= setOf(k)
 	}
-	want &= setOf(KindEnvelope) | setOf(KindStructure)
+	return s
+}
+
+func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read func(worker int, r *Reader, msg *Message)) error {
 	lack := h.lacking(msgs, want)
 	if len(lack) == 0 {
 		return ctx.Err()
 	}
-	readers := make([]*Reader, h.Readers().Workers())
+	readers := make([]Reader, h.Readers().Workers())
 	err := h.Readers().Run(ctx, len(lack), func(worker, i int) error {
-		if readers[worker] == nil {
-			readers[worker] = h.NewReader()
+		r := &readers[worker]
+		if r.m == nil {
+			*r = Reader{m: h.m, name: h.loc.name}
 		}
-		return readers[worker].learn(ctx, &msgs[lack[i]], want)
+		read(worker, r, &msgs[lack[i]])
+		return nil
 	})
-	for _, r := range readers {
-		if r != nil {
-			r.release()
-		}
+	for i := range readers {
+		readers[i].release()
 	}
 	if h.m.cache.full() {
 		h.m.flushCache(false)
@@ -53,17 +67,15 @@ func (h *Handle) lacking(msgs []Message, want kindSet) []int32 {
 	return list
 }
 
-// learn reads one message. Its errors are not told.
-func (r *Reader) learn(ctx context.Context, msg *Message, want kindSet) error {
-	t := r.tools()
-	if want.has(KindStructure) {
-		if b := r.Cached(msg, KindStructure); b == nil {
-			_, _ = r.parse(ctx, msg.UID)
-			return nil
+// learn reads one message. What goes wrong is not told.
+func (r *Reader) learn(ctx context.Context, msg *Message, want kindSet) {
+	lack := want &^ msg.place.kinds
+	if lack.has(KindStructure) {
+		if _, err := r.parse(ctx, msg.UID); err == nil {
+			lack &^= setOf(KindEnvelope)
 		}
 	}
-	if r.Cached(msg, KindEnvelope) == nil {
-		_ = r.readHeader(ctx, msg.UID, want, &t.header)
+	if lack.has(KindEnvelope) || lack.has(KindFields) {
+		_ = r.readHeader(ctx, msg.UID, lack, &r.tools().envelope)
 	}
-	return nil
 }

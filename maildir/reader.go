@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/emersion/go-imap/v2"
@@ -25,11 +26,12 @@ type Reader struct {
 
 // readTool is what reading files takes, lent to a Reader while it has use for it.
 type readTool struct {
-	parser message.Parser
-	header message.Envelope
-	file   fsx.File
-	text   []byte // of a header
-	record []byte
+	parser   message.Parser
+	envelope message.Envelope
+	file     fsx.File
+	head     header
+	text     []byte // the section made of head
+	record   []byte
 }
 
 const windowMost = 64 << 10
@@ -206,19 +208,36 @@ func (r *Reader) parse(ctx context.Context, uid imap.UID) (*message.Message, err
 }
 
 // readHeader reads no more than the message's header, and remembers what was
-// asked for.
-func (r *Reader) readHeader(ctx context.Context, uid imap.UID, _ kindSet, e *message.Envelope) error {
+// asked for: the envelope, which is left in e, and the fields, in r.tool.text.
+func (r *Reader) readHeader(ctx context.Context, uid imap.UID, want kindSet, e *message.Envelope) error {
 	t := r.tools()
 	if err := r.m.openMessage(ctx, uid, &t.file); err != nil {
 		return err
 	}
 	defer t.file.Close()
-	if _, err := t.parser.ParseHeader(&t.file, e); err != nil {
+	src := io.Reader(&t.file)
+	if want.has(KindFields) { // both from one read
+		t.head.reset(&t.file)
+		src = &t.head
+	}
+	n, err := t.parser.ParseHeader(src, e)
+	if err != nil {
 		return err
 	}
 	t.record = e.AppendBinary(t.record[:0])
+	size := len(t.record)
+	if want.has(KindFields) {
+		if t.text, err = t.head.fields(t.text[:0], n); err != nil {
+			return err
+		}
+		t.record = append(t.record, t.text...)
+	}
+	b := append(make([]byte, 0, len(t.record)), t.record...)
 	s := new(sections)
-	s.set(KindEnvelope, append(make([]byte, 0, len(t.record)), t.record...))
+	s.set(KindEnvelope, b[:size:size])
+	if want.has(KindFields) {
+		s.set(KindFields, b[size:])
+	}
 	r.m.cache.remember(uid, s)
 	r.m.know(uid, -1, t.file.Stat().Mtime/second)
 	return nil
