@@ -2,10 +2,14 @@ package message
 
 import (
 	"bytes"
+	"fmt"
+	"hash/crc32"
 	"io"
+	"unicode"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Scope says which of a message's texts are wanted.
@@ -35,6 +39,9 @@ type SearchText struct {
 	err   error
 	done  bool // visit has said so, or err
 
+	size  int64 // of the decoded text
+	count bool  // what is emitted counts
+
 	win      []byte // of the file
 	winAt    int64
 	fold     Folder
@@ -45,6 +52,8 @@ type SearchText struct {
 	field    []byte // a header field without its line ends
 	held     []byte // the beginning of a character that is not whole yet
 	decoders map[*coding]*encoding.Decoder
+	reader   windowReader
+	transfer Decoder
 	strip    stripper
 	flow     flowed
 }
@@ -62,7 +71,7 @@ func (t *SearchText) Walk(m *Message, f io.ReaderAt, scope Scope, visit func(chu
 		t.win = make([]byte, 0, windowSize)
 		t.out = make([]byte, 0, 2*searchChunk)
 	}
-	t.f, t.visit, t.err, t.done = f, visit, nil, false
+	t.f, t.visit, t.err, t.done, t.size = f, visit, nil, false, 0
 	t.win, t.out = t.win[:0], t.out[:0]
 	t.fold.Reset()
 	for i := range m.Parts {
@@ -91,6 +100,20 @@ func (t *SearchText) Walk(m *Message, f io.ReaderAt, scope Scope, visit func(chu
 	return t.err
 }
 
+// Size is the number of bytes of text in UTF-8 that the last Walk has come across,
+// each counted once: headers as they are written, texts decoded.
+func (t *SearchText) Size() int64 { return t.size }
+
+// textVersion is raised whenever Walk hands out other text for the same message
+// than before.
+const textVersion = 1
+
+// TextVersion changes when Walk may hand out other text for the same message than
+// it did: what was derived from that is void then.
+func TextVersion() uint32 {
+	return crc32.ChecksumIEEE(fmt.Append(nil, textVersion, unicode.Version, norm.Version))
+}
+
 // window is what lies at off, up to end; nothing at the end of the file or after
 // an error.
 func (t *SearchText) window(off, end int64) []byte {
@@ -112,6 +135,9 @@ func (t *SearchText) window(off, end int64) []byte {
 
 // emit folds a piece of the unit at hand.
 func (t *SearchText) emit(b []byte) {
+	if t.count {
+		t.size += int64(len(b))
+	}
 	for len(b) > 0 && !t.done {
 		n := min(len(b), searchPiece)
 		t.out = t.fold.Append(t.out, b[:n])
@@ -125,90 +151,6 @@ func (t *SearchText) emit(b []byte) {
 
 // endUnit ends the unit at hand.
 func (t *SearchText) endUnit() { t.out = append(t.fold.Finish(t.out), 0) }
-
-// header hands out the fields of one header.
-func (t *SearchText) header(part *Part) {
-	h := part.Header
-	words, stars := true, true
-	if b := t.window(h.Start, h.End); int64(len(b)) == h.Len() {
-		words, stars = bytes.Contains(b, wordStart), bytes.IndexByte(b, '*') >= 0
-	}
-	t.field = t.field[:0]
-	begun, start := false, true // within a field; at the start of a line
-	for off := h.Start; ; {
-		b := t.window(off, h.End)
-		if len(b) == 0 {
-			break
-		}
-		line := cutLine(b)
-		off += int64(len(line))
-		ends := line[len(line)-1] == '\n'
-		if start && !isWSP(line[0]) && begun {
-			t.endUnit()
-			t.decodedField()
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		start, begun = ends, begun || len(line) > 0
-		t.emit(line)
-		if words {
-			t.collect(line)
-		}
-	}
-	if begun {
-		t.endUnit()
-		t.decodedField()
-	}
-	if stars {
-		t.params(part.Params)
-		t.params(part.DispParams)
-	}
-}
-
-// collect adds to the field; one that is too long is decoded in pieces.
-func (t *SearchText) collect(line []byte) {
-	if len(t.field)+len(line) > windowSize {
-		if i := bytes.LastIndexByte(t.field, ' '); i > 0 {
-			rest := t.field[i:]
-			t.field = t.field[:i]
-			t.decodedField()
-			t.field = append(t.field, rest...)
-		} else {
-			t.decodedField()
-		}
-	}
-	t.field = append(t.field, line...)
-}
-
-// decodedField hands out the field that was collected if it has encoded words.
-func (t *SearchText) decodedField() {
-	if bytes.Contains(t.field, wordStart) {
-		t.utf = DecodeWords(t.utf[:0], t.field)
-		if !bytes.Equal(t.utf, t.field) {
-			t.emit(t.utf)
-			t.endUnit()
-		}
-	}
-	t.field = t.field[:0]
-}
-
-// params hands out parameters that were written in pieces or with another
-// charset (RFC 2231).
-func (t *SearchText) params(list []Param) {
-	for _, p := range list {
-		name, extended := bytes.CutSuffix(p.Name, []byte("*"))
-		if equalFold(name, "charset") {
-			continue
-		}
-		t.utf = append(append(t.utf[:0], name...), '=')
-		if extended {
-			t.utf = DecodeExtended(t.utf, p.Value)
-		} else {
-			t.utf = DecodeWords(t.utf, p.Value)
-		}
-		t.emit(t.utf)
-		t.endUnit()
-	}
-}
 
 // part hands out one text part.
 func (t *SearchText) part(p *Part) {
@@ -225,7 +167,9 @@ func (t *SearchText) part(p *Part) {
 	} else {
 		sink = t.emit
 	}
+	t.count = true
 	t.decode(p, c, sink)
+	t.count = false
 	t.endUnit()
 	if !html || t.done {
 		return
@@ -299,11 +243,8 @@ func (t *SearchText) decode(p *Part, c *coding, sink func([]byte)) {
 	if d := t.decoders[c]; d != nil {
 		d.Reset()
 	}
-	var r io.Reader
-	if !isIdentity(p.Encoding) {
-		r, _ = DecodeTransfer(&windowReader{t, p.Body.Start, p.Body.End}, p.Encoding)
-	}
-	if r == nil { // nothing to decode, or nobody knows how
+	t.reader = windowReader{t, p.Body.Start, p.Body.End}
+	if isIdentity(p.Encoding) || t.transfer.Reset(&t.reader, p.Encoding) != nil { // or nobody knows how
 		for off := p.Body.Start; !t.done; {
 			b := t.window(off, p.Body.End)
 			if len(b) == 0 {
@@ -318,7 +259,7 @@ func (t *SearchText) decode(p *Part, c *coding, sink func([]byte)) {
 			t.raw = make([]byte, searchPiece)
 		}
 		for !t.done {
-			n, err := io.ReadFull(r, t.raw)
+			n, err := io.ReadFull(&t.transfer, t.raw)
 			t.convert(c, t.raw[:n], false, sink)
 			if err != nil {
 				break
