@@ -144,7 +144,7 @@ func (l *lexer) phrase(spaced bool) span {
 func (l *lexer) angle(a *rawAddress) {
 	l.i++
 	l.skipCFWS()
-	if l.peek() == '@' {
+	if c := l.peek(); c == '@' || c == ',' {
 		a.route = l.route()
 	}
 	a.mailbox = l.phrase(false)
@@ -161,9 +161,17 @@ func (l *lexer) angle(a *rawAddress) {
 	l.skipToComma()
 }
 
-// route reads an obsolete source route (RFC 5322 §4.4) up to its colon.
+// route reads an obsolete source route (RFC 5322 §4.4) up to its colon: domains
+// with an @ before each, and commas. What has no @ after its commas is none.
 func (l *lexer) route() span {
+	for l.peek() == ',' {
+		l.i++
+		l.skipCFWS()
+	}
 	s := span{start: len(l.out)}
+	if l.peek() != '@' {
+		return s
+	}
 	for !l.done() && l.peek() != ':' && l.peek() != '>' {
 		if c := l.peek(); !isSpace(c) {
 			l.out = append(l.out, c)

@@ -1,7 +1,6 @@
 package message
 
 var (
-	stopType  = stopAt(" \t\r\n/;()<>\"")
 	stopName  = stopAt(" \t\r\n=;()\"")
 	stopValue = stopAt(" \t\r\n;(\"")
 	stopToken = stopAt(" \t\r\n()<>@,;:\\\"/[]?=") // RFC 2045 §5.1, tspecials
@@ -72,7 +71,7 @@ func (p *Parser) contentType(part *Part, raw []byte) {
 	l := &p.fields.lex
 	l.reset(raw)
 	l.skipCFWS()
-	l.run(stopType)
+	l.run(stopToken)
 	typ := span{0, len(l.out)}
 	l.skipCFWS()
 	if typ.empty() || l.peek() != '/' {
@@ -81,7 +80,7 @@ func (p *Parser) contentType(part *Part, raw []byte) {
 	l.i++
 	l.skipCFWS()
 	sub := span{start: len(l.out)}
-	l.run(stopType)
+	l.run(stopToken)
 	sub.end = len(l.out)
 	if sub.empty() {
 		return

@@ -9,12 +9,15 @@ import (
 // rawParam is a parameter as it stands in the field.
 type rawParam struct {
 	name, value span
-	index       int  // of a continuation, RFC 2231 §3
+	index       int  // of a continuation, RFC 2231 §3; else alone
 	extended    bool // the name ends in *, RFC 2231 §4
 	order       int
 }
 
-const maxParams = 4096
+const (
+	maxParams = 4096
+	alone     = -1
+)
 
 // parameters reads what follows the type of a Content-Type or Content-Disposition
 // field: plain parameters in their order, then those of RFC 2231 by name, with
@@ -118,7 +121,7 @@ func (l *lexer) split(r *rawParam) bool {
 		}
 		r.extended = i < len(rest)
 	} else {
-		r.extended = true
+		r.extended, r.index = true, alone
 	}
 	r.name.end = r.name.start + star
 	return true
@@ -138,6 +141,11 @@ func (p *Parser) joinParams(rest []rawParam) {
 		return a.order - b.order
 	})
 	for i := 0; i < len(rest); {
+		if rest[i].index == alone {
+			p.keepPiece(rest[i])
+			i++
+			continue
+		}
 		j, whole, extended := i, true, false
 		for ; j < len(rest) && compareFold(l.text(rest[j].name), l.text(rest[i].name)) == 0; j++ {
 			whole = whole && rest[j].index == j-i
@@ -182,9 +190,11 @@ func (p *Parser) keepPiece(r rawParam) {
 	start := len(l.out)
 	l.out = append(l.out, l.text(r.name)...)
 	l.out = append(l.out, '*')
-	l.out = strconv.AppendInt(l.out, int64(r.index), 10)
-	if r.extended {
-		l.out = append(l.out, '*')
+	if r.index != alone {
+		l.out = strconv.AppendInt(l.out, int64(r.index), 10)
+		if r.extended {
+			l.out = append(l.out, '*')
+		}
 	}
 	l.list = append(l.list, Param{p.mem.copy(l.out[start:]), p.mem.copy(l.text(r.value))})
 }

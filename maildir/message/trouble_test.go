@@ -88,7 +88,7 @@ func TestTroubles(t *testing.T) {
 			`message/rfc822 "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" 10,1 (text/plain "QTogYgo=\n" 0,0 "")`},
 		{"message/partial", "Content-Type: message/partial; id=i\n\nA: b\n\nx", `message/partial "Content-Type: message/partial; id=i\n\n" 9,2 "A: b\n\nx"`},
 		{"repeated Content-Type", "Content-Type: text/html\nContent-Type: image/png\n\n", `text/html "Content-Type: text/html\nContent-Type: image/png\n\n" 0,0 ""`},
-		{"Content-Type in an encoded word", "Content-Type: =?x?Q?text/html?=\n\n", `=?x?Q?text/html?= "Content-Type: =?x?Q?text/html?=\n\n" 0,0 ""`},
+		{"Content-Type in an encoded word", "Content-Type: =?x?Q?text/html?=\n\n", `text/plain "Content-Type: =?x?Q?text/html?=\n\n" 0,0 ""`},
 		{"folded name", "Content-Type\n : text/html\n\n", `text/plain "Content-Type\n : text/html\n\n" 0,0 ""`},
 		{"white space before the colon", "Content-Type \t: text/html\n\n", `text/html "Content-Type \t: text/html\n\n" 0,0 ""`},
 	} {
@@ -163,7 +163,7 @@ func TestManyLevels(t *testing.T) {
 		if i, ok := m.Part(ones); !ok || i != want {
 			t.Errorf("%d levels: the innermost is %d %v", levels, i, ok)
 		}
-		m = read(strings.Repeat("Content-Type: message/rfc822\n\n", levels)+"A: b\n\nx")
+		m = read(strings.Repeat("Content-Type: message/rfc822\n\n", levels) + "A: b\n\nx")
 		if len(m.Parts) != want+1 || m.Parts[want].Depth != int32(want) {
 			t.Errorf("%d messages in one another: %d parts", levels, len(m.Parts))
 		}
