@@ -142,8 +142,8 @@ func (a *fetchAction) message(ctx context.Context, s *session, w *responder, m *
 		return err
 	}
 	for _, att := range a.items {
-		if c, ok := att.(interface{ check(*msgData) error }); ok {
-			if err := c.check(m); err != nil {
+		if p, ok := att.(preparer); ok {
+			if err := p.prepare(ctx, m); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -29,8 +30,8 @@ func parseBinary(peek bool) func(*wire.Decoder) fetchAtt {
 // binarySection is a part whose encoding is undone.
 type binarySection struct{ path []int }
 
-// check refuses an encoding that cannot be undone before a byte of the answer is written (RFC 3516 §4.3).
-func (b *binarySection) check(m *msgData) error {
+// prepare refuses an encoding that cannot be undone before a byte of the answer is written (RFC 3516 §4.3).
+func (b *binarySection) prepare(_ context.Context, m *msgData) error {
 	if part, ok := b.part(m); ok && len(b.path) > 0 {
 		if _, err := message.DecodeTransfer(eofReader{}, part.Encoding); err != nil {
 			return no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")

@@ -11,7 +11,7 @@ import (
 var extensions = []*extension{
 	&extCore, &extID, &extEnable, &extIdle, &extNamespace, &extUIDPlus, &extMove, &extUnselect,
 	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extStatusSize,
-	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8,
+	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8, &extPreview,
 }
 
 // extension declares commands, capabilities and hooks of one RFC together. The list of seams is closed: a

@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"context"
+
 	"maildir-imapd/imapd/wire"
 )
 
@@ -15,6 +17,12 @@ type fetchItem struct {
 type fetchAtt interface {
 	needs() needs
 	write(s *session, w *responder, m *msgData) error
+}
+
+// preparer is an item that may refuse a message, or has to find something out about it, before the first byte
+// of the answer. What the items of the command need is loaded by then.
+type preparer interface {
+	prepare(ctx context.Context, m *msgData) error
 }
 
 // needs is what must be known of a message.

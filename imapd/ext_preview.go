@@ -1,0 +1,85 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/message"
+)
+
+// extPreview is RFC 8970. The text is made once and kept in the mailbox's cache, so that a message has the same
+// preview every time. One that says nothing, or is encrypted, has the empty string; NIL is said with LAZY only, of
+// a message whose preview is not known and whose file the command does not open for something else: what is
+// asked for lazily is worth no look at the disk of its own (§4.1), but a file that is open costs no more.
+var extPreview = extension{
+	after:      []imap.Cap{imap.CapPreview},
+	fetchItems: []fetchItem{{"PREVIEW", parsePreview}},
+}
+
+// parsePreview reads the modifiers behind PREVIEW (RFC 8970 §6).
+func parsePreview(d *wire.Decoder) fetchAtt {
+	a := &previewAtt{}
+	if !d.PeekSP('(') {
+		return a
+	}
+	d.SP()
+	n := 0
+	d.List(func() {
+		n++
+		if word := d.Keyword(); word == "LAZY" {
+			a.lazy = true
+		} else {
+			d.Fail("unknown modifier %s of PREVIEW", word)
+		}
+	})
+	if n == 0 {
+		d.Fail("PREVIEW needs a modifier between the parentheses")
+	}
+	return a
+}
+
+// previewAtt is PREVIEW. It needs nothing of the message where the cache has the text.
+type previewAtt struct {
+	lazy bool
+	text []byte // of the message that is being answered; nil for NIL
+	buf  []byte
+}
+
+func (*previewAtt) needs() needs { return 0 }
+
+// previewVersion begins what is cached. Another one is another way to make previews of text.
+const previewVersion = 1
+
+func (a *previewAtt) prepare(ctx context.Context, m *msgData) error {
+	a.text = nil
+	if b := m.reader.Cached(&m.Message, maildir.KindPreview); len(b) > 0 && b[0] == previewVersion {
+		a.buf = append(a.buf[:0], b...)
+		a.text = a.buf[1:]
+		return nil
+	}
+	if a.lazy && m.file == nil {
+		return nil
+	}
+	if err := m.load(ctx, needStructure|needFile); err != nil {
+		return err
+	}
+	text, ok := message.Preview(m.structure, m.file)
+	if !ok {
+		return errNoPreview
+	}
+	a.buf = append(append(a.buf[:0], previewVersion), text...)
+	a.text = a.buf[1:]
+	m.reader.Remember(m.UID, maildir.KindPreview, a.buf)
+	return nil
+}
+
+var errNoPreview = errors.New("a message's file cannot be read for its preview")
+
+func (a *previewAtt) write(_ *session, w *responder, _ *msgData) error {
+	w.Raw("PREVIEW ").NString(a.text)
+	return nil
+}
