@@ -18,6 +18,18 @@ type fetchAction struct {
 	items []fetchAtt
 	need  needs
 	flags bool // FLAGS was asked for
+	mods  []fetchModifier
+}
+
+// fetchMod is one row of what may follow the items of FETCH in parentheses (RFC 4466 §2.4).
+type fetchMod struct {
+	name  string
+	parse func(d *wire.Decoder, uid bool) fetchModifier
+}
+
+// fetchModifier leaves some of the messages that a FETCH names.
+type fetchModifier interface {
+	narrow(s *session, uids imap.UIDSet) imap.UIDSet
 }
 
 func parseFetch(uid bool) func(*wire.Decoder, *session) (action[*session], error) {
@@ -38,6 +50,9 @@ func parseFetch(uid bool) func(*wire.Decoder, *session) (action[*session], error
 		} else {
 			a.item(d, s.srv.index, name)
 		}
+		if d.TrySP() {
+			a.modifiers(d, s.srv.index)
+		}
 		d.CRLF()
 		if uid { // a UID FETCH answers the UID asked for or not
 			a.addUID(s.srv.index)
@@ -56,6 +71,21 @@ func (a *fetchAction) item(d *wire.Decoder, x *index, name string) {
 		a.items = append(a.items, att)
 		a.need |= att.needs()
 		a.flags = a.flags || name == "FLAGS"
+	}
+}
+
+func (a *fetchAction) modifiers(d *wire.Decoder, x *index) {
+	d.List(func() {
+		name := d.Keyword()
+		mod := x.fetchMods[name]
+		if mod == nil {
+			d.Fail("unknown FETCH modifier %s", name)
+			return
+		}
+		a.mods = append(a.mods, mod.parse(d, a.uid))
+	})
+	if len(a.mods) == 0 {
+		d.Fail("FETCH modifiers are missing")
 	}
 }
 

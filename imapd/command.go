@@ -30,6 +30,8 @@ const (
 	readsMore
 	// quiet: nothing about the mailbox is said at its end (LOGOUT).
 	quiet
+	// onlyAnswers: it changes nothing and may take long, so that it is stopped when its client is gone.
+	onlyAnswers
 )
 
 // command is one row of the command table. S is the side of the login it is for: *front or *session.

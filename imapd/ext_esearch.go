@@ -8,40 +8,34 @@ import (
 var extESearch = extension{
 	after: []imap.Cap{imap.CapESearch},
 	searchReturns: []searchReturn{
-		{"MIN", func(w *responder, found []uint32) {
-			if len(found) > 0 {
-				w.Raw(" MIN ").Number(found[0])
-			}
+		{name: "MIN", option: plainOption{
+			func(w *responder, r *searchResult) {
+				if len(r.nums) > 0 {
+					w.Raw(" MIN ").Number(r.nums[0])
+				}
+			},
+			func(n int) (lo, hi int) { return 0, min(n, 1) },
 		}},
-		{"MAX", func(w *responder, found []uint32) {
-			if len(found) > 0 {
-				w.Raw(" MAX ").Number(found[len(found)-1])
-			}
+		{name: "MAX", option: plainOption{
+			func(w *responder, r *searchResult) {
+				if n := len(r.nums); n > 0 {
+					w.Raw(" MAX ").Number(r.nums[n-1])
+				}
+			},
+			func(n int) (lo, hi int) { return max(n-1, 0), n },
 		}},
-		{"ALL", func(w *responder, found []uint32) {
-			if len(found) > 0 {
-				w.Raw(" ALL ")
-				writeRanges(w, found)
-			}
+		{name: "ALL", does: listsMessages, option: plainOption{
+			func(w *responder, r *searchResult) {
+				if len(r.nums) > 0 {
+					w.Raw(" ALL ")
+					writeRanges(w, r.nums)
+				}
+			},
+			keepsAll,
 		}},
-		{"COUNT", func(w *responder, found []uint32) { w.Raw(" COUNT ").Number(uint32(len(found))) }},
+		{name: "COUNT", option: plainOption{
+			func(w *responder, r *searchResult) { w.Raw(" COUNT ").Number(uint32(len(r.nums))) },
+			keepsAll,
+		}},
 	},
-}
-
-// writeRanges writes ascending numbers as a set.
-func writeRanges(w *responder, nums []uint32) {
-	for i := 0; i < len(nums); {
-		j := i
-		for j+1 < len(nums) && nums[j+1] == nums[j]+1 {
-			j++
-		}
-		if i > 0 {
-			w.Special(',')
-		}
-		w.Number(nums[i])
-		if j > i {
-			w.Special(':').Number(nums[j])
-		}
-		i = j + 1
-	}
 }

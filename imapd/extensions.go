@@ -11,6 +11,7 @@ import (
 var extensions = []*extension{
 	&extCore, &extID, &extEnable, &extIdle, &extNamespace, &extUIDPlus, &extMove, &extUnselect,
 	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extStatusSize,
+	&extSearchRes, &extPartial, &extMultiSearch, &extFuzzy, &extSaveDate, &extI18N, &extInProgress,
 	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8, &extPreview,
 }
 
@@ -28,12 +29,15 @@ type extension struct {
 	fetchItems    []fetchItem
 	searchKeys    []searchKey
 	searchReturns []searchReturn
+	fetchMods     []fetchMod
 	statusItems   []statusItem
 	listSelects   []listOption
 	listReturns   []listOption
 	createParams  []createParam
 	enables       []enable
 	appendData    []appendData
+	// progress tells the client of a slow command how far it is.
+	progress func(w *responder, tag string, done, goal uint32)
 }
 
 // index is the table turned round for look-ups: parse functions and hooks read it through the server.
@@ -43,12 +47,14 @@ type index struct {
 	fetchItems    map[string]*fetchItem
 	searchKeys    map[string]*searchKey
 	searchReturns map[string]*searchReturn
+	fetchMods     map[string]*fetchMod
 	statusItems   map[string]*statusItem
 	listSelects   map[string]*listOption
 	listReturns   map[string]*listOption
 	createParams  map[string]*createParam
 	enables       map[string]*enable
 	appendData    map[string]*appendData
+	progress      func(w *responder, tag string, done, goal uint32)
 	table         []*extension
 }
 
@@ -58,8 +64,8 @@ func newIndex(table []*extension) *index {
 		fetchItems: map[string]*fetchItem{}, searchKeys: map[string]*searchKey{}, searchReturns: map[string]*searchReturn{},
 		statusItems: map[string]*statusItem{}, listSelects: map[string]*listOption{},
 		listReturns: map[string]*listOption{}, createParams: map[string]*createParam{}, enables: map[string]*enable{},
-		appendData: map[string]*appendData{},
-		table:      table,
+		appendData: map[string]*appendData{}, fetchMods: map[string]*fetchMod{},
+		table: table,
 	}
 	for _, e := range table {
 		declare(x.front, e.front, func(c *command[*front]) string { return c.name })
@@ -71,6 +77,10 @@ func newIndex(table []*extension) *index {
 		declare(x.listReturns, e.listReturns, func(o *listOption) string { return o.name })
 		declare(x.createParams, e.createParams, func(p *createParam) string { return p.name })
 		declare(x.searchReturns, e.searchReturns, func(r *searchReturn) string { return r.name })
+		declare(x.fetchMods, e.fetchMods, func(m *fetchMod) string { return m.name })
+		if e.progress != nil {
+			x.progress = e.progress
+		}
 		declare(x.enables, e.enables, func(e *enable) string { return e.name })
 		declare(x.appendData, e.appendData, func(a *appendData) string { return a.name })
 	}
@@ -117,8 +127,8 @@ var extCore = extension{
 		{name: "UID FETCH", in: selected, parse: parseFetch(true)},
 		{name: "STORE", in: selected, does: holdsExpunge, parse: parseStore(false)},
 		{name: "UID STORE", in: selected, parse: parseStore(true)},
-		{name: "SEARCH", in: selected, does: holdsExpunge, parse: parseSearch(false)},
-		{name: "UID SEARCH", in: selected, parse: parseSearch(true)},
+		{name: "SEARCH", in: selected, does: holdsExpunge | onlyAnswers, parse: parseSearch(false)},
+		{name: "UID SEARCH", in: selected, does: onlyAnswers, parse: parseSearch(true)},
 		{name: "COPY", in: selected, does: holdsExpunge, parse: parseCopy(false)},
 		{name: "UID COPY", in: selected, parse: parseCopy(true)},
 		{name: "EXPUNGE", in: selected, parse: noArgs(runExpunge)},

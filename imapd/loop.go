@@ -32,6 +32,7 @@ type peer struct {
 
 	tag   string // of the command that runs
 	begun bool   // a command is being read or run
+	slow  slowness
 	// then runs once the tagged line of the present command has been sent: layer switches, hang-ups.
 	then func() error
 }
@@ -202,7 +203,11 @@ func one[S side[S]](ctx context.Context, s S, p *peer) error {
 	}
 	p.tag, p.w.code, p.w.text = tag, "", ""
 	start := time.Now()
-	if err == nil {
+	switch {
+	case err != nil:
+	case row.does&onlyAnswers != 0:
+		err = p.runWatched(ctx, func(ctx context.Context) error { return act.run(ctx, s, p.w) })
+	default:
 		err = act.run(ctx, s, p.w)
 	}
 	if err != nil && (errors.Is(err, errDone) || errors.Is(err, errBrokenAnswer) || isNetwork(err)) {
@@ -315,6 +320,6 @@ func (p *peer) writeStatus(tag string, se *statusError) {
 // isNetwork tells a lost connection from a failed command.
 func isNetwork(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errDraining) ||
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errDraining) || errors.Is(err, errHungUp) ||
 		errors.Is(err, errNotRead) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &op)
 }

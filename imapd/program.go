@@ -2,153 +2,122 @@ package imapd
 
 import (
 	"context"
-	"errors"
 	"slices"
-
-	"maildir-imapd/maildir"
 )
 
-// cost orders search keys: what is dear is asked last, of the fewest messages.
+// cost orders search keys by what they look at; a search asks all messages at one depth before it asks any
+// at the next.
 type cost int
 
 const (
 	costState  cost = iota // known in memory
 	costAttrs              // size and date: cached, or a look at the file
-	costCached             // envelope: cached, or the file parsed once
+	costCached             // envelope: cached, or the file's header parsed once
 	costHeader             // the file's header
 	costBody               // the file, decoded
 )
 
+// verdict is what is known of a message after a look of some depth. Their order makes AND the least and OR
+// the greatest of two.
+type verdict uint8
+
+const (
+	fails verdict = iota
+	open          // only a deeper look will tell
+	holds
+)
+
+func verdictOf(ok bool) verdict {
+	if ok {
+		return holds
+	}
+	return fails
+}
+
 // searchNode is one compiled search key.
 type searchNode interface {
+	// cost is the depth at which the key knows every answer. It may know some earlier.
 	cost() cost
-	// bind resolves what depends on the view ("*", keyword bits) before the first message.
-	bind(s *session) error
-	match(ctx context.Context, r *searchRun) (bool, error)
+	// bind resolves what depends on the mailbox ("*", keyword bits, the text index), before the first message.
+	// Afterwards the node does not change: several goroutines ask it.
+	bind(r *searchRun)
+	// match looks at a message, no deeper than c.depth.
+	match(ctx context.Context, c *candidate) (verdict, error)
 }
 
-// searchRun is one search on its way through the mailbox; m is the message looked at.
-type searchRun struct {
-	s *session
-	m msgData
-	// failed is why the first message that could not be read was passed over; the log is told.
-	failed error
+// program is a compiled search.
+type program struct {
+	keys allOf
+	// refused is why it cannot be run: the charset is not known.
+	refused error
+	// fuzzy: some key matches inexactly, and messages get scores.
+	fuzzy bool
 }
 
-// program is keys that must all match, cheapest first.
-type program []searchNode
+// allOf is keys that must all match, cheapest first.
+type allOf []searchNode
 
-func newProgram(nodes []searchNode) program {
+func newAllOf(nodes []searchNode) allOf {
 	slices.SortStableFunc(nodes, func(a, b searchNode) int { return int(a.cost() - b.cost()) })
 	return nodes
 }
 
-func (p program) cost() cost { return p[len(p)-1].cost() }
+func (p allOf) cost() cost { return p[len(p)-1].cost() }
 
-func (p program) bind(s *session) error {
+func (p allOf) bind(r *searchRun) {
 	for _, n := range p {
-		if err := n.bind(s); err != nil {
-			return err
-		}
+		n.bind(r)
 	}
-	return nil
 }
 
-func (p program) match(ctx context.Context, r *searchRun) (bool, error) {
+func (p allOf) match(ctx context.Context, c *candidate) (verdict, error) {
+	all := holds
 	for _, n := range p {
-		if ok, err := n.match(ctx, r); !ok || err != nil {
-			return false, err
+		v, err := n.match(ctx, c)
+		if v == fails || err != nil {
+			return fails, err
 		}
+		all = min(all, v)
 	}
-	return true, nil
-}
-
-// filter keeps the messages of a batch that match. The keys that need no disk thin the batch out first;
-// sizes and dates are then loaded for the rest at once.
-func (p program) filter(ctx context.Context, r *searchRun, batch []maildir.Message) ([]maildir.Message, error) {
-	cheap := 0
-	for cheap < len(p) && p[cheap].cost() == costState {
-		cheap++
-	}
-	batch, err := p[:cheap].keep(ctx, r, batch)
-	if err != nil || cheap == len(p) {
-		return batch, err
-	}
-	if p.wantsAttrs() {
-		if err := r.s.sel.Load(ctx, batch); err != nil {
-			return nil, err
-		}
-	}
-	return p[cheap:].keep(ctx, r, batch)
-}
-
-func (p program) keep(ctx context.Context, r *searchRun, batch []maildir.Message) ([]maildir.Message, error) {
-	if len(p) == 0 {
-		return batch, nil
-	}
-	kept := batch[:0]
-	for i := range batch {
-		if batch[i].Gone {
-			continue
-		}
-		r.m.reset(batch[i])
-		ok, err := p.match(ctx, r)
-		if err != nil { // it vanished under the search or cannot be read: it does not match
-			if r.failed == nil && !errors.Is(err, maildir.ErrExpunged) {
-				r.failed = err
-			}
-			continue
-		}
-		if ok {
-			kept = append(kept, batch[i])
-		}
-	}
-	return kept, ctx.Err()
-}
-
-// wantsAttrs tells whether any key reads size or date.
-func (p program) wantsAttrs() bool {
-	for _, n := range p {
-		if inner, ok := n.(interface{ wantsAttrs() bool }); ok && inner.wantsAttrs() {
-			return true
-		}
-	}
-	return false
+	return all, nil
 }
 
 // notNode and orNode are NOT and OR.
 type notNode struct{ searchNode }
 
-func (n notNode) match(ctx context.Context, r *searchRun) (bool, error) {
-	ok, err := n.searchNode.match(ctx, r)
-	return !ok, err
+// What a key under NOT is worth says nothing about the message: its score does not count.
+func (n notNode) match(ctx context.Context, c *candidate) (verdict, error) {
+	score := c.score
+	v, err := n.searchNode.match(ctx, c)
+	c.score = score
+	return holds - v, err
 }
-
-func (n notNode) wantsAttrs() bool { return program{n.searchNode}.wantsAttrs() }
 
 type orNode struct{ a, b searchNode }
 
 func (n orNode) cost() cost { return max(n.a.cost(), n.b.cost()) }
 
-func (n orNode) bind(s *session) error {
-	if err := n.a.bind(s); err != nil {
-		return err
-	}
-	return n.b.bind(s)
+func (n orNode) bind(r *searchRun) {
+	n.a.bind(r)
+	n.b.bind(r)
 }
 
-func (n orNode) match(ctx context.Context, r *searchRun) (bool, error) {
-	if ok, err := n.a.match(ctx, r); ok || err != nil {
-		return ok, err
+// match asks the second key only where the first does not hold, and at a depth where either may still turn
+// out to.
+func (n orNode) match(ctx context.Context, c *candidate) (verdict, error) {
+	score := c.score
+	a, err := n.a.match(ctx, c)
+	if a == holds || err != nil {
+		return a, err
 	}
-	return n.b.match(ctx, r)
+	c.score = score
+	b, err := n.b.match(ctx, c)
+	return max(a, b), err
 }
-
-func (n orNode) wantsAttrs() bool { return program{n.a, n.b}.wantsAttrs() }
 
 // noMessage stands where parsing failed; it is never run.
 type noMessage struct{}
 
-func (noMessage) cost() cost                                      { return costState }
-func (noMessage) bind(*session) error                             { return nil }
-func (noMessage) match(context.Context, *searchRun) (bool, error) { return false, nil }
+func (noMessage) cost() cost                                         { return costState }
+func (noMessage) bind(*searchRun)                                    {}
+func (noMessage) match(context.Context, *candidate) (verdict, error) { return fails, nil }

@@ -2,12 +2,13 @@ package imapd
 
 import (
 	"context"
-	"net/mail"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/imapd/order"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/message"
 )
 
 // searchKey is one row of what SEARCH understands (RFC 9051 §6.4.4).
@@ -19,19 +20,24 @@ type searchKey struct {
 // stateNode looks at what is in memory, attrsNode at size and date as well.
 type stateNode func(m *maildir.Message) bool
 
-func (stateNode) cost() cost          { return costState }
-func (stateNode) bind(*session) error { return nil }
-func (f stateNode) match(_ context.Context, r *searchRun) (bool, error) {
-	return f(&r.m.Message), nil
+func (stateNode) cost() cost      { return costState }
+func (stateNode) bind(*searchRun) {}
+func (f stateNode) match(_ context.Context, c *candidate) (verdict, error) {
+	return verdictOf(f(&c.Message)), nil
 }
 
 type attrsNode func(m *maildir.Message) bool
 
-func (attrsNode) cost() cost          { return costAttrs }
-func (attrsNode) wantsAttrs() bool    { return true }
-func (attrsNode) bind(*session) error { return nil }
-func (f attrsNode) match(_ context.Context, r *searchRun) (bool, error) {
-	return f(&r.m.Message), nil
+func (attrsNode) cost() cost      { return costAttrs }
+func (attrsNode) bind(*searchRun) {}
+func (f attrsNode) match(_ context.Context, c *candidate) (verdict, error) {
+	if c.depth < costAttrs {
+		return open, nil
+	}
+	if c.Gone { // Load found it so
+		return fails, maildir.ErrExpunged
+	}
+	return verdictOf(f(&c.Message)), nil
 }
 
 // setNode is a set of numbers or UIDs, resolved against the view when the search begins.
@@ -42,13 +48,10 @@ type setNode struct {
 
 func (*setNode) cost() cost { return costState }
 
-func (n *setNode) bind(s *session) (err error) {
-	n.uids, err = s.uids(n.set)
-	return err
-}
+func (n *setNode) bind(r *searchRun) { n.uids = r.sel.search(n.set) }
 
-func (n *setNode) match(_ context.Context, r *searchRun) (bool, error) {
-	return contains(n.uids, r.m.UID), nil
+func (n *setNode) match(_ context.Context, c *candidate) (verdict, error) {
+	return verdictOf(contains(n.uids, c.UID)), nil
 }
 
 // keywordNode is KEYWORD: a system flag in disguise ($Forwarded), or a bit of this mailbox.
@@ -60,13 +63,12 @@ type keywordNode struct {
 
 func (*keywordNode) cost() cost { return costState }
 
-func (n *keywordNode) bind(s *session) error {
-	n.system, n.bit = maildir.SystemFlag(n.name), s.sel.keywordBit(n.name)
-	return nil
+func (n *keywordNode) bind(r *searchRun) {
+	n.system, n.bit = maildir.SystemFlag(n.name), r.sel.keywordBit(n.name)
 }
 
-func (n *keywordNode) match(_ context.Context, r *searchRun) (bool, error) {
-	return r.m.Flags.System&n.system != 0 || r.m.Flags.Keywords&n.bit != 0, nil
+func (n *keywordNode) match(_ context.Context, c *candidate) (verdict, error) {
+	return verdictOf(c.Flags.System&n.system != 0 || c.Flags.Keywords&n.bit != 0), nil
 }
 
 func flagKey(name string, flag maildir.SystemFlags, want bool) searchKey {
@@ -103,9 +105,9 @@ func sentKey(name string, ok func(message, asked int) bool) searchKey {
 	return searchKey{name, func(p *searchParser) searchNode {
 		p.d.SP()
 		asked := dayNumber(p.d.Date())
-		return envelopeNode(func(m *msgData) bool {
-			t, err := mail.ParseDate(string(m.envelope.Date))
-			return err == nil && ok(dayNumber(t), asked)
+		return envelopeNode(func(c *candidate) bool {
+			sent, known := order.SentDate(c.envelope.Date)
+			return known && ok((sent.Year*16+sent.Month)*32+sent.Day, asked)
 		})
 	}}
 }
@@ -168,5 +170,5 @@ var coreSearchKeys = []searchKey{
 	}},
 	subjectKey, addressKey("FROM", fromField), addressKey("TO", toField),
 	addressKey("CC", ccField), addressKey("BCC", bccField),
-	headerKey, bodyKey("BODY", false), bodyKey("TEXT", true),
+	headerKey, textKey("BODY", message.ScopeBody), textKey("TEXT", message.ScopeText),
 }

@@ -3,75 +3,111 @@ package imapd
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
-	"mime"
-	"strings"
-	"unicode/utf8"
 
-	"github.com/emersion/go-message/charset"
-	"golang.org/x/text/unicode/norm"
+	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/maildir/message"
 )
 
-// fold is the form in which text is compared: decomposed, lower case (RFC 9051 §6.4.4: case-insensitive;
-// RFC 5051 is the model: what is searched for without its accents is found with them).
-func fold(s string) string { return strings.ToLower(norm.NFKD.String(s)) }
+// pattern is a text to look for, folded for comparison (RFC 9051 §6.4.4: without case; RFC 5255 §4.6 makes
+// that i;unicode-casemap).
+type pattern struct {
+	folded []byte
+	fuzzy  *fuzzyPattern // nil: it must be there as it is
+}
 
-// charsetDecoder converts whole strings from a charset to UTF-8.
-func charsetDecoder(name string) (func(string) (string, error), error) {
-	if _, err := charset.Reader(name, strings.NewReader("")); err != nil {
-		return nil, err
+// maxScore is the relevancy of what is there as it was asked for (RFC 6203 §4).
+const maxScore = 100
+
+func newPattern(text string, fuzzy bool) *pattern {
+	p := &pattern{folded: message.Fold(nil, []byte(text))}
+	if fuzzy {
+		p.fuzzy = newFuzzyPattern(p.folded)
 	}
-	return func(s string) (string, error) {
-		r, err := charset.Reader(name, strings.NewReader(s))
-		if err != nil {
-			return "", err
+	return p
+}
+
+// empty texts are in any other (RFC 9051 §6.4.4).
+func (p *pattern) empty() bool { return len(p.folded) == 0 }
+
+// textMatcher looks for a pattern in folded text that comes in chunks. Feed returns true when nothing that
+// may follow makes a difference.
+type textMatcher interface {
+	Reset()
+	Feed(chunk []byte) (found bool)
+}
+
+func (p *pattern) matcher() textMatcher {
+	if p.fuzzy != nil {
+		return p.fuzzy.matcher()
+	}
+	return message.NewNeedle(p.folded)
+}
+
+// result tells whether a matcher has found its pattern, and notes how well.
+func (c *candidate) result(m textMatcher, found bool) bool {
+	if f, ok := m.(*fuzzyMatcher); ok {
+		score := f.score()
+		if score > 0 {
+			c.score = min(c.score, score)
 		}
-		b, err := io.ReadAll(r)
-		return string(b), err
-	}, nil
+		return score > 0
+	}
+	return found
 }
 
-// words decodes the encoded words of RFC 2047 in a header field; what does not decode stays as it is.
-var words = mime.WordDecoder{CharsetReader: func(name string, r io.Reader) (io.Reader, error) {
-	return charset.Reader(name, r)
-}}
-
-func decodeWords(raw []byte) string {
-	s := string(raw)
-	if !bytes.Contains(raw, []byte("=?")) {
-		return s
+// inValue looks for a pattern in a header value or a part of one, as it is written and, where that differs,
+// decoded.
+func (c *candidate) inValue(p *pattern, raw []byte) bool {
+	encoded := bytes.Contains(raw, encodedWord)
+	if !encoded || p.fuzzy == nil { // nobody means the letters of an encoded word, but for one who copies it
+		c.folded = message.Fold(c.folded[:0], raw)
+		if found := c.inFolded(p); found || !encoded {
+			return found
+		}
 	}
-	if decoded, err := words.DecodeHeader(s); err == nil {
-		return decoded
-	}
-	return s
+	c.text = message.DecodeWords(c.text[:0], raw)
+	c.folded = message.Fold(c.folded[:0], c.text)
+	return c.inFolded(p)
 }
 
-// holds tells whether a field's value, raw or decoded, contains a folded string.
-func holds(raw []byte, needle string) bool {
-	return strings.Contains(fold(decodeWords(raw)), needle) ||
-		bytes.Contains(raw, []byte("=?")) && strings.Contains(fold(string(raw)), needle)
+var encodedWord = []byte("=?")
+
+func (c *candidate) inFolded(p *pattern) bool {
+	if p.fuzzy == nil {
+		return bytes.Contains(c.folded, p.folded)
+	}
+	m := c.fuzzy[p]
+	if m == nil {
+		m = p.fuzzy.matcher()
+		c.fuzzy[p] = m
+	}
+	m.Reset()
+	return c.result(m, m.Feed(c.folded))
 }
 
 // envelopeNode looks at the cached envelope.
-type envelopeNode func(m *msgData) bool
+type envelopeNode func(c *candidate) bool
 
-func (envelopeNode) cost() cost          { return costCached }
-func (envelopeNode) bind(*session) error { return nil }
+func (envelopeNode) cost() cost      { return costCached }
+func (envelopeNode) bind(*searchRun) {}
 
-func (f envelopeNode) match(ctx context.Context, r *searchRun) (bool, error) {
-	if err := r.m.load(ctx, needEnvelope); err != nil {
-		return false, err
+func (f envelopeNode) match(ctx context.Context, c *candidate) (verdict, error) {
+	if c.depth < costCached {
+		return open, nil
 	}
-	return f(&r.m), nil
+	if err := c.load(ctx, needEnvelope); err != nil {
+		return fails, err
+	}
+	return verdictOf(f(c)), nil
 }
 
 var subjectKey = searchKey{"SUBJECT", func(p *searchParser) searchNode {
-	needle := p.text()
-	return envelopeNode(func(m *msgData) bool { return m.envelope.Subject != nil && holds(m.envelope.Subject, needle) })
+	want := p.text()
+	return envelopeNode(func(c *candidate) bool {
+		subject := c.envelope.Subject
+		return subject != nil && c.inValue(want, subject)
+	})
 }}
 
 func fromField(e *message.Envelope) []message.Address { return e.From }
@@ -81,16 +117,19 @@ func bccField(e *message.Envelope) []message.Address  { return e.Bcc }
 
 func addressKey(name string, field func(*message.Envelope) []message.Address) searchKey {
 	return searchKey{name, func(p *searchParser) searchNode {
-		needle := p.text()
-		var line []byte
-		return envelopeNode(func(m *msgData) bool {
-			for _, a := range field(m.envelope) {
-				line = appendAddress(line[:0], &a)
-				if holds(line, needle) {
+		want := p.text()
+		return envelopeNode(func(c *candidate) bool {
+			list := field(c.envelope)
+			if want.empty() {
+				return len(list) > 0
+			}
+			for i := range list {
+				c.field = appendAddress(c.field[:0], &list[i])
+				if c.inValue(want, c.field) {
 					return true
 				}
 			}
-			return needle == "" && len(field(m.envelope)) > 0
+			return false
 		})
 	}}
 }
@@ -107,145 +146,82 @@ func appendAddress(b []byte, a *message.Address) []byte {
 	return append(b, '>')
 }
 
-// headerNode is HEADER: one field of the message's own header.
-type headerNode struct{ field, needle string }
-
-var headerKey = searchKey{"HEADER", func(p *searchParser) searchNode {
-	p.d.SP()
-	field := p.d.AString()
-	return &headerNode{field, p.text()}
-}}
-
-func (*headerNode) cost() cost          { return costHeader }
-func (*headerNode) bind(*session) error { return nil }
-
-func (n *headerNode) match(ctx context.Context, r *searchRun) (bool, error) {
-	if err := r.m.load(ctx, needStructure|needFile); err != nil {
-		return false, err
-	}
-	header, err := r.m.header(r.m.structure.Parts[0].Header)
-	if err != nil {
-		return false, err
-	}
-	for _, f := range splitFields(message.HeaderFields(nil, header, []string{n.field}, false)) {
-		_, value, ok := bytes.Cut(f, []byte(":"))
-		if ok && holds(bytes.TrimSpace(value), n.needle) {
-			return true, nil
-		}
-	}
-	return false, nil
+// sought is a text that a key looks for in the files.
+type sought struct {
+	want  *pattern
+	scope message.Scope // 0: in one header field
+	slot  int           // of the matcher that each candidate has for it
+	// absent are messages of which the text index proves that it is not in them.
+	absent imap.UIDSet
 }
 
-// header reads a header block, as it lies on disk.
-func (m *msgData) header(e message.Extent) ([]byte, error) {
-	e.End = min(e.End, e.Start+maxHeader)
-	b := make([]byte, e.Len())
-	_, err := m.file.ReadAt(b, e.Start)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return b, err
+func (n *sought) bind(r *searchRun) {
+	n.slot, n.absent = len(r.sought), nil
+	r.sought = append(r.sought, n)
 }
 
-// splitFields cuts a header block into unfolded fields (RFC 5322 §2.2.3).
-func splitFields(block []byte) [][]byte {
-	var fields [][]byte
-	for line := range bytes.Lines(block) {
-		text := bytes.TrimRight(line, "\r\n")
-		switch {
-		case len(text) == 0:
-		case (text[0] == ' ' || text[0] == '\t') && len(fields) > 0:
-			last := &fields[len(fields)-1]
-			*last = append(bytes.Clone(*last), text...)
-		default:
-			fields = append(fields, text)
-		}
+// known is what can be said of a message without its file.
+func (n *sought) known(uid imap.UID) verdict {
+	if len(n.absent) > 0 && contains(n.absent, uid) {
+		return fails
 	}
-	return fields
+	return open
 }
 
-// bodyNode is BODY, and TEXT, which looks at the header too.
-type bodyNode struct {
-	needle string
-	header bool
+// textNode is BODY, and TEXT, which looks at the header too.
+type textNode struct{ sought }
+
+func textKey(name string, scope message.Scope) searchKey {
+	return searchKey{name, func(p *searchParser) searchNode {
+		return &textNode{sought{want: p.text(), scope: scope}}
+	}}
 }
 
-func bodyKey(name string, header bool) searchKey {
-	return searchKey{name, func(p *searchParser) searchNode { return &bodyNode{p.text(), header} }}
+func (*textNode) cost() cost { return costBody }
+
+func (n *textNode) match(ctx context.Context, c *candidate) (verdict, error) {
+	if n.want.empty() {
+		return holds, nil
+	}
+	if v := n.known(c.UID); v != open || c.depth < costBody {
+		return v, nil
+	}
+	if err := c.look(ctx, n.scope); err != nil {
+		return fails, err
+	}
+	return verdictOf(c.result(c.matchers[n.slot], c.found[n.slot])), nil
 }
 
-func (*bodyNode) cost() cost          { return costBody }
-func (*bodyNode) bind(*session) error { return nil }
-
-func (n *bodyNode) match(ctx context.Context, r *searchRun) (bool, error) {
-	if n.needle == "" {
-		return true, nil
+// look reads a message's text once for all keys that look at the same scope.
+func (c *candidate) look(ctx context.Context, scope message.Scope) error {
+	if c.looked&(1<<scope) != 0 {
+		return nil
 	}
-	m := &r.m
-	if err := m.load(ctx, needStructure|needFile); err != nil {
-		return false, err
+	if err := c.load(ctx, needStructure|needFile); err != nil {
+		return err
 	}
-	for i := range m.structure.Parts {
-		part := &m.structure.Parts[i]
-		inner := i > 0 && m.structure.Parts[part.Parent].IsMessage() // header of an attached message
-		if inner || i == 0 && n.header {
-			if ok, err := n.inHeader(m, part.Header); ok || err != nil {
-				return ok, err
-			}
-		}
-		if part.IsText() {
-			if ok, err := n.inText(m, part); ok || err != nil {
-				return ok, err
-			}
+	c.looked |= 1 << scope
+	c.feeding = c.feeding[:0]
+	for _, n := range c.bound.sought {
+		if n.scope == scope && n.known(c.UID) == open {
+			c.found[n.slot] = false
+			c.matchers[n.slot].Reset()
+			c.feeding = append(c.feeding, n.slot)
 		}
 	}
-	return false, nil
+	return c.walker.Walk(c.structure, c.file, scope, c.feed)
 }
 
-func (n *bodyNode) inHeader(m *msgData, e message.Extent) (bool, error) {
-	block, err := m.header(e)
-	if err != nil {
-		return false, err
-	}
-	for _, f := range splitFields(block) {
-		if holds(f, n.needle) {
-			return true, nil
+// visit is look's chunk after chunk; false ends the walk.
+func (c *candidate) visit(chunk []byte) bool {
+	for i := 0; i < len(c.feeding); {
+		slot := c.feeding[i]
+		if c.matchers[slot].Feed(chunk) {
+			c.found[slot] = true
+			c.feeding = append(c.feeding[:i], c.feeding[i+1:]...)
+			continue
 		}
+		i++
 	}
-	return false, nil
-}
-
-// inText looks for the string in a decoded text part, a window at a time, so that memory does not grow
-// with the part.
-func (n *bodyNode) inText(m *msgData, part *message.Part) (bool, error) {
-	r, err := message.DecodeTransfer(m.section(part.Body), part.Encoding)
-	if err != nil {
-		r = m.section(part.Body) // an unknown encoding is searched as it is
-	}
-	if name, ok := part.Param("charset"); ok && !plainCharset(name) {
-		if decoded, err := charset.Reader(string(name), r); err == nil {
-			r = decoded
-		}
-	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	window := *buf
-	keep := 0
-	// Folding may change lengths; four times the needle is more than any rune's forms differ.
-	overlap := min(4*len(n.needle)+utf8.UTFMax, len(window)/2)
-	for {
-		k, err := io.ReadFull(r, window[keep:])
-		text := window[:keep+k]
-		if strings.Contains(fold(string(text)), n.needle) {
-			return true, nil
-		}
-		if err != nil {
-			return false, nil // end of part, or bytes that do not decode: not found
-		}
-		keep = copy(window, text[len(text)-overlap:])
-	}
-}
-
-func plainCharset(name []byte) bool {
-	return strings.EqualFold(string(name), "us-ascii") || strings.EqualFold(string(name), "utf-8")
+	return len(c.feeding) > 0
 }

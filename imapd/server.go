@@ -14,8 +14,9 @@ import (
 
 // Server serves connections that the gate has accepted. It is safe for concurrent use.
 type Server struct {
-	options atomic.Pointer[Options]
-	index   *index
+	options  atomic.Pointer[Options]
+	index    *index
+	patience patience
 
 	mu       sync.Mutex // guards what follows
 	conns    map[*conn]struct{}
@@ -28,7 +29,7 @@ type Server struct {
 // New makes a server. It panics if two extensions claim one name: a programmer's error that no input can
 // cause.
 func New(o Options) *Server {
-	s := &Server{index: newIndex(extensions), conns: map[*conn]struct{}{}, sessions: map[string]int{}}
+	s := &Server{index: newIndex(extensions), patience: defaultPatience, conns: map[*conn]struct{}{}, sessions: map[string]int{}}
 	s.Reload(o)
 	return s
 }

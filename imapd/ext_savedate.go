@@ -1,0 +1,41 @@
+package imapd
+
+import (
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir"
+)
+
+// extSaveDate is RFC 8514. Every mailbox has save dates, so SAVEDATESUPPORTED is all messages; it has no STATUS
+// item.
+var extSaveDate = extension{
+	after: []imap.Cap{imap.CapSaveDate},
+	fetchItems: []fetchItem{simple("SAVEDATE", needAttrs, func(_ *session, w *responder, m *msgData) {
+		if m.SaveDate == 0 {
+			w.NIL()
+			return
+		}
+		w.DateTime(time.Unix(m.SaveDate, 0))
+	})},
+	searchKeys: []searchKey{
+		savedKey("SAVEDBEFORE", before), savedKey("SAVEDON", on), savedKey("SAVEDSINCE", since),
+		stateKeyOf("SAVEDATESUPPORTED", func(*maildir.Message) bool { return true }),
+	},
+}
+
+// savedKey compares the day a message was saved, by the internal date where that is not known.
+func savedKey(name string, ok func(message, asked int) bool) searchKey {
+	return searchKey{name, func(p *searchParser) searchNode {
+		p.d.SP()
+		asked := dayNumber(p.d.Date())
+		return attrsNode(func(m *maildir.Message) bool {
+			saved := m.InternalDate
+			if m.SaveDate != 0 {
+				saved = time.Unix(m.SaveDate, 0)
+			}
+			return ok(dayNumber(saved), asked)
+		})
+	}}
+}

@@ -1,0 +1,251 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir"
+)
+
+// searchRun is one search on its way through a mailbox. A batch of messages is asked what memory knows, then
+// what the cache knows, and only those that are still open wait for the files, which the process's readers
+// look at in parallel.
+type searchRun struct {
+	s    *session
+	sel  *selection // the mailbox searched; it need not be the selected one
+	keys allOf
+	cost cost
+	each func(m *maildir.Message, score uint8)
+
+	// within narrows the walk where the keys name messages; it is what "a command costs what its answer is
+	// worth" means for SEARCH UID 5.
+	within imap.UIDSet
+	sought []*sought // texts to look for in files
+
+	serial  candidate
+	workers []candidate
+	// Messages not told yet, in order, and which of them are open; load is a copy of these for the store.
+	kept  []judged
+	open  []int
+	load  []maildir.Message
+	limit int // how many open ones are looked at in one go
+
+	files       int   // how many were read
+	failed      error // why the first message that could not be read was passed over; the log is told
+	done, total uint32
+}
+
+// judged is a message and what is known of it.
+type judged struct {
+	maildir.Message
+	verdict verdict
+	score   uint8
+	err     error
+}
+
+const (
+	// A file phase begins small and grows while it is quick: between two the client hears of progress.
+	leastFiles, mostFiles = 8, 2048
+	quickFiles            = 250 * time.Millisecond
+	// mostKept bounds what waits behind an open message.
+	mostKept = 8192
+)
+
+// find calls each with the messages of the selected mailbox that a program finds, by ascending UID.
+func (s *session) find(ctx context.Context, prog program, each func(m *maildir.Message)) error {
+	return s.findIn(ctx, s.sel, prog, func(m *maildir.Message, _ uint8) { each(m) })
+}
+
+// findIn is find for any mailbox, with scores (RFC 6203 §4: 100 where nothing was matched inexactly).
+func (s *session) findIn(ctx context.Context, sel *selection, prog program, each func(*maildir.Message, uint8)) error {
+	if prog.refused != nil {
+		return prog.refused
+	}
+	last := sel.MaxUID()
+	if last == 0 {
+		return nil
+	}
+	r := &searchRun{s: s, sel: sel, keys: prog.keys, cost: prog.keys.cost(), each: each, limit: leastFiles, total: sel.Count()}
+	r.within = imap.UIDSet{{Start: 1, Stop: last}}
+	r.keys.bind(r)
+	for _, n := range r.keys {
+		if set, ok := n.(*setNode); ok {
+			r.within = set.uids // those that the other sets do not name fail there
+			break
+		}
+	}
+	defer r.close()
+	err := sel.walk(r.within, func(batch []maildir.Message) error { return r.batch(ctx, batch) })
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	return err
+}
+
+// close gives back what the search held, and tells the log of messages that could not be read.
+func (r *searchRun) close() {
+	r.serial.close()
+	for i := range r.workers {
+		r.workers[i].close()
+	}
+	r.sel.FlushCache()
+	if r.failed != nil {
+		r.s.log.Warn("a search passed over messages that cannot be read", "mailbox", r.sel.name, "err", r.failed)
+	}
+}
+
+// batch asks some messages what can be known without their files, and lets the others wait.
+func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
+	begin := len(r.kept)
+	c := &r.serial
+	c.bind(r)
+	for i := range batch {
+		if batch[i].Gone {
+			continue
+		}
+		k := judged{Message: batch[i]}
+		if c.judge(ctx, &k, costState); k.verdict != fails {
+			r.kept = append(r.kept, k)
+		}
+	}
+	if err := r.attributes(ctx, begin); err != nil {
+		return err
+	}
+	if err := r.envelopes(ctx, begin); err != nil {
+		return err
+	}
+	for i := begin; i < len(r.kept); i++ {
+		if r.kept[i].verdict == open {
+			r.open = append(r.open, i)
+		}
+	}
+	r.done += uint32(len(batch))
+	if len(r.open) == 0 || len(r.open) >= r.limit || len(r.kept) >= mostKept {
+		return r.flush(ctx)
+	}
+	return ctx.Err()
+}
+
+// waiting copies the open ones from begin on to r.load, for the store to fill in.
+func (r *searchRun) waiting(begin int) []maildir.Message {
+	r.load = r.load[:0]
+	for i := begin; i < len(r.kept); i++ {
+		if r.kept[i].verdict == open {
+			r.load = append(r.load, r.kept[i].Message)
+		}
+	}
+	return r.load
+}
+
+// attributes asks the open ones for size and date.
+func (r *searchRun) attributes(ctx context.Context, begin int) error {
+	if r.cost < costAttrs || !r.asks(costAttrs) {
+		return nil
+	}
+	msgs := r.waiting(begin)
+	if err := r.sel.Load(ctx, msgs); err != nil {
+		return err
+	}
+	r.again(ctx, begin, costAttrs, msgs)
+	return nil
+}
+
+// envelopes asks the open ones for what the cache has. Where it lacks some, readers fill it first.
+func (r *searchRun) envelopes(ctx context.Context, begin int) error {
+	if r.cost < costCached || !r.asks(costCached) {
+		return nil
+	}
+	msgs := r.waiting(begin)
+	if len(msgs) > 0 {
+		// A message that cannot be read is found out again, and passed over, when its turn comes.
+		if err := r.sel.Learn(ctx, msgs, maildir.KindEnvelope); err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	r.again(ctx, begin, costCached, msgs)
+	return ctx.Err()
+}
+
+// again judges the open ones from begin on at a greater depth; msgs are the same as waiting made them.
+func (r *searchRun) again(ctx context.Context, begin int, depth cost, msgs []maildir.Message) {
+	n := 0
+	for i := begin; i < len(r.kept); i++ {
+		k := &r.kept[i]
+		if k.verdict != open {
+			continue
+		}
+		k.Message = msgs[n]
+		n++
+		r.serial.judge(ctx, k, depth)
+	}
+}
+
+// asks tells whether some key looks just that deep.
+func (r *searchRun) asks(depth cost) bool { return asks(r.keys, depth) }
+
+func asks(n searchNode, depth cost) bool {
+	switch n := n.(type) {
+	case allOf:
+		for _, n := range n {
+			if asks(n, depth) {
+				return true
+			}
+		}
+		return false
+	case notNode:
+		return asks(n.searchNode, depth)
+	case orNode:
+		return asks(n.a, depth) || asks(n.b, depth)
+	}
+	return n.cost() == depth
+}
+
+// flush reads the files of the open ones and tells what was found.
+func (r *searchRun) flush(ctx context.Context) error {
+	if len(r.open) > 0 {
+		start := time.Now()
+		if err := r.readFiles(ctx); err != nil {
+			return err
+		}
+		switch took := time.Since(start); {
+		case took < quickFiles:
+			r.limit = min(2*r.limit, mostFiles)
+		case took > 4*quickFiles:
+			r.limit = max(r.limit/2, leastFiles)
+		}
+	}
+	for i := range r.kept {
+		k := &r.kept[i]
+		if k.err != nil && r.failed == nil && !errors.Is(k.err, maildir.ErrExpunged) {
+			r.failed = k.err
+		}
+		if k.verdict == holds {
+			r.each(&k.Message, k.score)
+		}
+	}
+	r.kept, r.open = r.kept[:0], r.open[:0]
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.s.progress(r.done, r.total)
+}
+
+// readFiles judges the open ones by what is in their files. A message that cannot be read does not match;
+// the others are looked at all the same.
+func (r *searchRun) readFiles(ctx context.Context) error {
+	readers := r.sel.Readers()
+	if r.workers == nil {
+		r.workers = make([]candidate, readers.Workers())
+	}
+	r.files += len(r.open)
+	return readers.Run(ctx, len(r.open), func(worker, i int) error {
+		c := &r.workers[worker]
+		c.bind(r)
+		c.judge(ctx, &r.kept[r.open[i]], math.MaxInt)
+		return ctx.Err()
+	})
+}
