@@ -101,6 +101,9 @@ func (a *fetchAction) addUID(x *index) {
 
 func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 	uids, err := s.uids(a.set)
+	for _, mod := range a.mods {
+		uids = mod.narrow(s, uids)
+	}
 	if err != nil || len(uids) == 0 {
 		return err
 	}
