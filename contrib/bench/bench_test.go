@@ -2,59 +2,105 @@ package main
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net"
 	"net/mail"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
-// The same seed must give the same mailbox, or two runs measure different things.
-func TestBoxIsTheSameEveryTime(t *testing.T) {
-	read := func(dir string) map[string]string {
-		got := map[string]string{}
-		paths, err := filepath.Glob(filepath.Join(dir, "cur", "*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range paths {
-			b, err := os.ReadFile(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got[filepath.Base(p)] = string(b)
-		}
-		return got
-	}
-	a, b := t.TempDir(), t.TempDir()
-	for _, dir := range []string{a, b} {
-		if err := box(dir, 60, 7); err != nil {
-			t.Fatal(err)
-		}
-	}
-	one, two := read(a), read(b)
-	if len(one) != 60 || len(two) != 60 {
-		t.Fatalf("%d and %d messages", len(one), len(two))
-	}
-	for name, text := range one {
-		if two[name] != text {
-			t.Errorf("%s differs", name)
+// The same seed must give the same messages, or two runs measure different things.
+func TestLettersAreTheSameEveryTime(t *testing.T) {
+	a, b := newMailing(60, 7), newMailing(60, 7)
+	for i := range 60 {
+		x, y := a.letter(i), b.letter(i)
+		if x.name != y.name || !bytes.Equal(x.raw, y.raw) {
+			t.Errorf("message %d differs", i)
 		}
 	}
 }
 
+// Letters are mail, and what a reply refers to is there.
 func TestLettersAreMail(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for i := range 200 {
-		m, err := mail.ReadMessage(bytes.NewReader(letter(r, i, time.Unix(1e9, 0))))
+	g := newMailing(300, 1)
+	ids := map[string]bool{}
+	replies := 0
+	for i := range 300 {
+		l := g.letter(i)
+		m, err := mail.ReadMessage(bytes.NewReader(l.raw))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := m.Header.Date(); err != nil {
 			t.Error(err)
 		}
+		for _, ref := range strings.Fields(m.Header.Get("References") + " " + m.Header.Get("In-Reply-To")) {
+			replies++
+			if !ids[ref] {
+				t.Errorf("message %d refers to %s, which is not there", i, ref)
+			}
+		}
+		ids[m.Header.Get("Message-Id")] = true
+		if l.text <= 0 || l.text > len(l.raw) {
+			t.Errorf("message %d: %d of %d bytes are text", i, l.text, len(l.raw))
+		}
+	}
+	if replies < 100 {
+		t.Errorf("%d references only", replies)
+	}
+}
+
+// A library is made once, and every clone holds all of it.
+func TestLibrary(t *testing.T) {
+	dir := t.TempDir()
+	made, err := openLibrary(dir, 30, 1, os.Getuid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := openLibrary(dir, 30, 1, os.Getuid())
+	if err != nil || *found != *made || found.Text == 0 {
+		t.Fatalf("%+v, then %+v, %v", made, found, err)
+	}
+	if err := found.clone(filepath.Join(dir, "box"), os.Getuid()); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := filepath.Glob(filepath.Join(dir, "box", "cur", "*")); len(all) != 30 {
+		t.Errorf("%d messages in the clone", len(all))
+	}
+}
+
+// Rows that want a fresh mailbox must not be more than there are accounts for.
+func TestBoxesSuffice(t *testing.T) {
+	boxes := 0
+	for _, r := range rows {
+		if r.box != same {
+			boxes++
+		}
+		if r.count < 1 {
+			t.Errorf("%s is never run", r.name)
+		}
+	}
+	if boxes > boxesPerRun {
+		t.Errorf("%d rows want a fresh mailbox, a run has %d", boxes, boxesPerRun)
+	}
+}
+
+func TestAnswersAreCompared(t *testing.T) {
+	thread := parseAnswer([]byte("* 3 EXISTS\r\n* THREAD (1 (2)(3 4))(5)\r\nx OK\r\n"))
+	if thread.count != 5 {
+		t.Errorf("%+v", thread)
+	}
+	one := answer{1, "* SEARCH 1"}
+	a := &contender{answers: map[string]answer{rows[0].name: one, rows[1].name: one}}
+	b := &contender{answers: map[string]answer{rows[0].name: {1, "* SEARCH 2"}}}
+	if err := compare(a, b); err != nil {
+		t.Error(err)
+	}
+	b.answers[rows[1].name] = parseAnswer([]byte("* SEARCH\r\n"))
+	if err := compare(a, b); err == nil {
+		t.Error("one message and none are taken for the same")
 	}
 }
 

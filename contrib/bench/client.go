@@ -14,7 +14,8 @@ type client struct {
 	buf  []byte
 	tail []byte // the end of what was read last
 	n    int
-	read int64 // bytes of the last answer
+	keep bool   // whether to keep whole answers
+	kept []byte // the last answer, if so
 }
 
 func dial(addr string) (*client, error) {
@@ -45,14 +46,16 @@ func login(addr, user string) (*client, error) {
 // until reads until the last line begins with one of the prefixes. Servers say nothing after a tagged line
 // that was not asked for, so only the end of each read is looked at.
 func (k *client) until(prefixes ...string) error {
-	k.tail, k.read = k.tail[:0], 0
+	k.tail, k.kept = k.tail[:0], k.kept[:0]
 	_ = k.c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	for {
 		n, err := k.c.Read(k.buf)
 		if err != nil {
 			return err
 		}
-		k.read += int64(n)
+		if k.keep {
+			k.kept = append(k.kept, k.buf[:n]...)
+		}
 		k.tail = append(k.tail, k.buf[max(0, n-2048):n]...)
 		if len(k.tail) > 4096 {
 			k.tail = append(k.tail[:0], k.tail[len(k.tail)-2048:]...)

@@ -4,123 +4,163 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
+	"mime/quotedprintable"
 	"strings"
 	"time"
 )
 
-// words make subjects and bodies that SEARCH has to read.
-var words = strings.Fields(`the of and to in is you that it he was for on are as with his they at be this have from
-or one had by word but not what all were we when your can said there use an each which she do how their if will up
-other about out many then them these so some her would make like him into time has look two more write go see number
-no way could people my than first water been call who oil its now find long down day did get come made may part
-meeting invoice kernel patch release agenda minutes holiday budget server mailbox question answer review draft`)
-
-// needle is in the body of every 500th message, and nowhere else.
-const needle = "quetzalcoatlus"
-
-// box writes a Maildir of n messages as a mix that resembles a person's: plain text, HTML alternatives,
-// attachments and replies, of 1 to 40 KiB, two thirds of them read. The same seed gives the same bytes.
-func box(dir string, n int, seed uint64) error {
-	for _, sub := range []string{"cur", "new", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return err
-		}
-	}
-	r := rand.New(rand.NewPCG(seed, 2))
-	start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i := range n {
-		at := start.Add(time.Duration(i) * 97 * time.Minute)
-		flags := ""
-		if r.IntN(20) == 0 {
-			flags += "F"
-		}
-		if r.IntN(5) == 0 {
-			flags += "R"
-		}
-		if r.IntN(3) > 0 {
-			flags += "S"
-		}
-		text := letter(r, i, at)
-		name := fmt.Sprintf("%d.M%06dP%d.bench,S=%d:2,%s", at.Unix(), i%1000000, 1000+i%9000, len(text), flags)
-		path := filepath.Join(dir, "cur", name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return err
-		}
-		if err := os.Chtimes(path, at, at); err != nil {
-			return err
-		}
-	}
-	return nil
+// A mailbox is a mix that resembles a person's: plain text in each transfer encoding, HTML alternatives,
+// attachments, of 1 to 40 KiB; two thirds of it read, six in ten messages part of a conversation. Every
+// message depends on the seed and its number only.
+type mailing struct {
+	seed    uint64
+	parents []int32 // of a reply: the number of the message it answers, else -1
 }
 
-// letter is one message, with LF line ends as MTAs store them.
-func letter(r *rand.Rand, i int, at time.Time) []byte {
+func newMailing(n int, seed uint64) *mailing {
+	g := &mailing{seed: seed, parents: make([]int32, n)}
+	for i := range g.parents {
+		r := g.rand(i, 1)
+		g.parents[i] = -1
+		if i > 0 && r.IntN(10) < 6 {
+			g.parents[i] = int32(i - 1 - r.IntN(min(i, 60)))
+		}
+	}
+	return g
+}
+
+func (g *mailing) rand(i int, purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(g.seed, uint64(i)<<8|purpose))
+}
+
+func (g *mailing) id(i int) string {
+	return fmt.Sprintf("<%d.%x@example.org>", i, g.rand(i, 2).Uint64())
+}
+
+// references is the way from the beginning of the conversation to the parent. As programs do, a long one is
+// cut in the middle.
+func (g *mailing) references(i int) []string {
+	var ids []string
+	for p := g.parents[i]; p >= 0; p = g.parents[p] {
+		ids = append(ids, g.id(int(p)))
+	}
+	for a, b := 0, len(ids)-1; a < b; a, b = a+1, b-1 {
+		ids[a], ids[b] = ids[b], ids[a]
+	}
+	if len(ids) > 12 {
+		ids = append(ids[:1:1], ids[len(ids)-10:]...)
+	}
+	return ids
+}
+
+func (g *mailing) subject(i int) string {
+	root := i
+	for g.parents[root] >= 0 {
+		root = int(g.parents[root])
+	}
+	r := g.rand(root, 3)
+	s := text(r, 4+r.IntN(6))
+	exotic := r.IntN(10) == 0
+	if exotic {
+		s += " für Sie"
+	}
+	if root != i {
+		s = []string{"Re: ", "RE: ", "Re: ", "Aw: ", "Re[2]: "}[i%5] + s
+	}
+	if exotic {
+		s = "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+	}
+	return s
+}
+
+// letter is a message as it lies in a Maildir, with LF line ends as MTAs store them.
+type letter struct {
+	name string
+	at   time.Time
+	raw  []byte
+	text int // bytes that are not an attachment
+}
+
+var firstDay = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (g *mailing) letter(i int) letter {
+	r := g.rand(i, 4)
+	at := firstDay.Add(time.Duration(i) * 17 * time.Minute)
+	flags := ""
+	if r.IntN(20) == 0 {
+		flags += "F"
+	}
+	if r.IntN(5) == 0 {
+		flags += "R"
+	}
+	if r.IntN(3) > 0 {
+		flags += "S"
+	}
 	var b strings.Builder
-	from := fmt.Sprintf("%s %s <%s%d@example.org>", title(r), title(r), pick(r), r.IntN(200))
-	fmt.Fprintf(&b, "Return-Path: <bounce-%d@example.org>\nReceived: from mx.example.org (mx.example.org [192.0.2.%d])\n\tby mail.example.net (Postfix) with ESMTPS id %08X\n\tfor <me@example.net>; %s\n",
+	g.header(&b, r, i, at)
+	attached := writeBody(&b, r, i)
+	name := fmt.Sprintf("%d.M%06dP%d.bench,S=%d:2,%s", at.Unix(), i%1000000, 1000+i%9000, b.Len(), flags)
+	return letter{name, at, []byte(b.String()), b.Len() - attached}
+}
+
+func (g *mailing) header(b *strings.Builder, r *rand.Rand, i int, at time.Time) {
+	// Written up to half a day before it came, somewhere on earth: the order of dates is not that of arrival.
+	written := at.Add(-time.Duration(r.IntN(12*3600)) * time.Second).In(time.FixedZone("", (r.IntN(24)-11)*3600))
+	fmt.Fprintf(b, "Return-Path: <bounce-%d@example.org>\nReceived: from mx.example.org (mx.example.org [192.0.2.%d])\n\tby mail.example.net (Postfix) with ESMTPS id %08X\n\tfor <me@example.net>; %s\n",
 		i, r.IntN(250), r.Uint32(), at.Format(time.RFC1123Z))
-	fmt.Fprintf(&b, "From: %s\nTo: Me Myself <me@example.net>\nDate: %s\nMessage-ID: <%d.%x@example.org>\n",
-		from, at.Format(time.RFC1123Z), i, r.Uint64())
-	subject := text(r, 4+r.IntN(6))
-	if r.IntN(3) == 0 {
-		fmt.Fprintf(&b, "In-Reply-To: <%d.x@example.org>\nReferences: <%d.y@example.org>\n <%d.x@example.org>\n", i-1, i-2, i-1)
-		subject = "Re: " + subject
+	fmt.Fprintf(b, "From: %s %s <%s%d@example.org>\nTo: Me Myself <me@example.net>\nDate: %s\nMessage-ID: %s\n",
+		title(r), title(r), pick(r), r.IntN(200), written.Format(time.RFC1123Z), g.id(i))
+	if ids := g.references(i); len(ids) > 0 {
+		fmt.Fprintf(b, "In-Reply-To: %s\n", ids[len(ids)-1])
+		if r.IntN(10) > 0 { // some programs write no more than that
+			fmt.Fprintf(b, "References: %s\n", strings.Join(ids, "\n "))
+		}
 	}
 	if r.IntN(4) == 0 {
-		fmt.Fprintf(&b, "Cc: %s <%s@example.org>, list@lists.example.org\nList-Id: <list.lists.example.org>\n", title(r), pick(r))
+		fmt.Fprintf(b, "Cc: %s <%s@example.org>, list@lists.example.org\nList-Id: <list.lists.example.org>\n", title(r), pick(r))
 	}
-	if r.IntN(10) == 0 {
-		subject = "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(subject+" für Sie")) + "?="
-	}
-	fmt.Fprintf(&b, "Subject: %s\nMIME-Version: 1.0\n", subject)
-	body := paragraphs(r, 1+r.IntN(12))
+	fmt.Fprintf(b, "Subject: %s\nMIME-Version: 1.0\n", g.subject(i))
+}
+
+// writeBody returns how many bytes of it are an attachment.
+func writeBody(b *strings.Builder, r *rand.Rand, i int) (attached int) {
+	body := paragraphs(r, 1+r.IntN(12), true)
 	if i%500 == 250 {
 		body += needle + "\n"
 	}
-	switch k := r.IntN(10); {
-	case k < 5:
-		fmt.Fprintf(&b, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n%s", body)
-	case k < 8:
-		fmt.Fprintf(&b, "Content-Type: multipart/alternative; boundary=\"alt%d\"\n\n--alt%d\nContent-Type: text/plain; charset=utf-8\n\n%s\n--alt%d\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<html><body><p class=3D\"x\">%s</p></body></html>\n--alt%d--\n",
-			i, i, body, i, strings.ReplaceAll(body, "\n\n", "</p>=\n<p>"), i)
+	if i%5000 == 2500 {
+		body += rareWord + "\n"
+	}
+	switch k := r.IntN(20); {
+	case k < 6:
+		fmt.Fprintf(b, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n%s", body)
+	case k < 9:
+		fmt.Fprintf(b, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n%s", quoted(body))
+	case k < 10:
+		fmt.Fprintf(b, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n%s", base64Lines([]byte(body)))
+	case k < 16:
+		html := "<html><head><style>p.x { margin: 0 }</style></head><body><p class=\"x\">" + strings.ReplaceAll(body, "\n\n", "</p>\n<p class=\"x\">") + "</p></body></html>\n"
+		fmt.Fprintf(b, "Content-Type: multipart/alternative; boundary=\"alt%d\"\n\n--alt%d\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n%s\n--alt%d\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n%s\n--alt%d--\n",
+			i, i, body, i, quoted(html), i)
 	default:
 		data := make([]byte, 1000+r.IntN(24000))
 		for j := range data {
 			data[j] = byte(r.Uint32())
 		}
-		fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=\"mix%d\"\n\n--mix%d\nContent-Type: text/plain; charset=us-ascii\n\n%s\n--mix%d\nContent-Type: application/pdf; name=\"report-%d.pdf\"\nContent-Disposition: attachment; filename=\"report-%d.pdf\"\nContent-Transfer-Encoding: base64\n\n%s--mix%d--\n",
-			i, i, body, i, i, i, base64Lines(data), i)
+		file := base64Lines(data)
+		attached = len(file)
+		fmt.Fprintf(b, "Content-Type: multipart/mixed; boundary=\"mix%d\"\n\n--mix%d\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n%s\n--mix%d\nContent-Type: application/pdf; name=\"report-%d.pdf\"\nContent-Disposition: attachment; filename=\"report-%d.pdf\"\nContent-Transfer-Encoding: base64\n\n%s--mix%d--\n",
+			i, i, body, i, i, i, file, i)
 	}
-	return []byte(b.String())
+	return attached
 }
 
-func pick(r *rand.Rand) string { return words[r.IntN(len(words))] }
-
-func title(r *rand.Rand) string { w := pick(r); return strings.ToUpper(w[:1]) + w[1:] }
-
-func text(r *rand.Rand, n int) string {
+func quoted(s string) string {
 	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(pick(r))
-	}
-	return b.String()
-}
-
-func paragraphs(r *rand.Rand, n int) string {
-	var b strings.Builder
-	for range n {
-		for range 2 + r.IntN(5) {
-			b.WriteString(text(r, 10+r.IntN(4)))
-			b.WriteByte('\n')
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
+	w := quotedprintable.NewWriter(&b)
+	_, _ = w.Write([]byte(s)) // a Builder takes everything
+	_ = w.Close()
+	return strings.ReplaceAll(b.String(), "\r\n", "\n")
 }
 
 func base64Lines(data []byte) string {
@@ -131,33 +171,4 @@ func base64Lines(data []byte) string {
 		s = s[76:]
 	}
 	return b.String() + s + "\n"
-}
-
-// cloneBox makes a Maildir of hard links to another's messages: a fresh mailbox for every run.
-func cloneBox(from, to string, uid int) error {
-	for _, sub := range []string{"cur", "new", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(to, sub), 0o700); err != nil {
-			return err
-		}
-		if err := os.Chown(filepath.Join(to, sub), uid, uid); err != nil {
-			return err
-		}
-	}
-	if err := os.Chown(to, uid, uid); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(filepath.Join(from, "cur"))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(to, "cur", e.Name())
-		if err := os.Link(filepath.Join(from, "cur", e.Name()), path); err != nil {
-			return err
-		}
-		if err := os.Lchown(path, uid, uid); err != nil {
-			return err
-		}
-	}
-	return nil
 }

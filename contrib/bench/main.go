@@ -7,8 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,29 +17,16 @@ import (
 const password = "secret"
 
 var (
-	messages = flag.Int("messages", 10000, "messages in the mailbox")
+	messages = flag.String("messages", "10000", "messages in the mailbox; 10000,100000 makes two tables")
 	runs     = flag.Int("runs", 5, "runs of every row; the median counts")
+	only     = flag.String("rows", "", "regular expression: only these rows are measured; without logins and memory")
 	idlers   = flag.Int("idle", 1000, "idle connections for the memory row; 0 leaves it out")
+	loginFor = flag.Duration("logins", 2*time.Second, "how long logins are counted in each run; 0 leaves them out")
 	seed     = flag.Uint64("seed", 1, "seed of the messages")
-	only     = flag.String("only", "", "regular expression: only these rows are shown (those before still run)")
-	out      = flag.String("o", "", "append the table to this file")
+	mailDir  = flag.String("mail", filepath.Join(os.TempDir(), "maildir-imapd-bench"), "directory for the messages, which are made once, and for the servers' files")
+	out      = flag.String("o", "", "append the tables to this file")
 	against  = flag.String("against", "both", "both, ours or dovecot")
-	loginFor = flag.Duration("logins", 4*time.Second, "how long logins are counted; 0 leaves them out")
 )
-
-// sample is one measurement of a row.
-type sample struct{ wall, cpu time.Duration }
-
-// contender is a server under measurement.
-type contender struct {
-	label   string
-	srv     *peer.Server
-	samples map[string][]sample
-	logins  []float64
-	one     []float64
-	pss     []float64 // KiB per idle connection
-	master  string    // the Maildir all mailboxes are linked from
-}
 
 func main() {
 	flag.Parse()
@@ -50,8 +36,25 @@ func main() {
 	}
 }
 
+var wantedRows *regexp.Regexp
+
+func wanted(r *row) bool { return wantedRows.MatchString(r.name) }
+
 func bench() (err error) {
-	dir, err := os.MkdirTemp("", "bench-")
+	sizes, err := parseSizes(*messages)
+	if err != nil {
+		return err
+	}
+	if wantedRows, err = regexp.Compile(*only); err != nil {
+		return err
+	}
+	if *only != "" {
+		*idlers, *loginFor = 0, 0
+	}
+	if err := os.MkdirAll(*mailDir, 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(*mailDir, "run-") // beside the messages: hard links cannot leave a file system
 	if err != nil {
 		return err
 	}
@@ -70,12 +73,51 @@ func bench() (err error) {
 	if err != nil {
 		return err
 	}
+	for _, n := range sizes {
+		if err := measureSize(n, cs, stock); err != nil {
+			return err
+		}
+		stock, *loginFor = nil, 0 // logins do not depend on the mailbox
+	}
+	return nil
+}
+
+func parseSizes(list string) ([]int, error) {
+	var sizes []int
+	for s := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 10 {
+			return nil, fmt.Errorf("-messages %s: 10 at least, or several such numbers with commas", list)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
+}
+
+// measureSize makes one table.
+func measureSize(n int, cs []*contender, stock *contender) error {
+	owner := os.Getuid()
+	for _, c := range cs {
+		if c.srv.UID != os.Getuid() {
+			owner = c.srv.UID
+		}
+	}
+	lib, err := openLibrary(*mailDir, n, *seed, owner)
+	if err != nil {
+		return err
+	}
+	for _, c := range cs {
+		c.forget(lib)
+	}
 	for run := range *runs {
 		for i := range cs {
 			c := cs[(i+run)%len(cs)] // who goes first changes
-			fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", run+1, *runs, c.label)
-			if err := c.run(run); err != nil {
+			fmt.Fprintf(os.Stderr, "%d messages, run %d of %d: %s\n", n, run+1, *runs, c.label)
+			if err := c.measureRows(run); err != nil {
 				return fmt.Errorf("%s: %w\n%s", c.label, err, c.srv.Log())
+			}
+			if err := c.countLogins(); err != nil {
+				return err
 			}
 		}
 		if stock != nil {
@@ -88,8 +130,17 @@ func bench() (err error) {
 		if err := c.memory(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", c.label, err, c.srv.Log())
 		}
+		if err := os.RemoveAll(c.srv.MailDir(userOf(0, 0))); err != nil {
+			return err
+		}
 	}
-	return report(cs, stock)
+	if err := report(lib, cs, stock); err != nil {
+		return err
+	}
+	if len(cs) == 2 {
+		return compare(cs[0], cs[1])
+	}
+	return nil
 }
 
 // start starts who is to be measured. stock is Dovecot as shipped, for the logins.
@@ -98,8 +149,10 @@ func start(dir string) (cs []*contender, stock *contender, err error) {
 	for i := range 1000 {
 		users[fmt.Sprintf("u%d", i)] = password
 	}
-	for i := range *runs {
-		users[fmt.Sprintf("run%d", i)] = password
+	for run := range *runs {
+		for box := range boxesPerRun {
+			users[userOf(run, box)] = password
+		}
 	}
 	add := func(label, sub string, o peer.Options, f func(peer.Options) (*peer.Server, error)) (*contender, error) {
 		o.Dir, o.Users, o.Limit = filepath.Join(dir, sub), users, *idlers+200
@@ -107,30 +160,25 @@ func start(dir string) (cs []*contender, stock *contender, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &contender{label: label, srv: s, samples: map[string][]sample{}, master: filepath.Join(o.Dir, "master")}
-		return c, box(c.master, *messages, *seed)
+		return &contender{label: label, srv: s}, nil
 	}
 	if *against != "dovecot" {
 		c, err := add("maildir-imapd", "ours", peer.Options{Extra: daemonLimits()}, peer.StartDaemon)
-		if c != nil {
-			cs = append(cs, c)
-		}
 		if err != nil {
 			return cs, nil, err
 		}
+		cs = append(cs, c)
 	}
 	if *against != "ours" {
 		c, err := add("Dovecot, best settings", "best", peer.Options{Best: true}, peer.StartDovecot)
-		if c != nil {
-			cs = append(cs, c)
-		}
 		if err != nil {
 			return cs, nil, err
 		}
+		cs = append(cs, c)
 		if *loginFor > 0 {
 			stock, err = add("Dovecot, default", "stock", peer.Options{}, peer.StartDovecot)
 			if err != nil {
-				return cs, stock, err
+				return cs, nil, err
 			}
 		}
 	}
@@ -140,188 +188,4 @@ func start(dir string) (cs []*contender, stock *contender, err error) {
 // daemonLimits lets one address open as many connections as the memory row does.
 func daemonLimits() string {
 	return fmt.Sprintf("max_connections = %d\nper_user = %d\nper_ip = %d\n", *idlers+200, *idlers+200, *idlers+200)
-}
-
-// run measures every row once, on a mailbox that was never opened.
-func (c *contender) run(n int) error {
-	user := fmt.Sprintf("run%d", n)
-	if err := cloneBox(c.master, c.srv.MailDir(user), c.srv.UID); err != nil {
-		return err
-	}
-	s := &session{addr: c.srv.Addr, user: user, messages: *messages}
-	defer func() {
-		for _, k := range []*client{s.k, s.side} {
-			if k != nil {
-				k.close()
-			}
-		}
-	}()
-	for _, r := range rows {
-		if r.prepare != nil {
-			if err := r.prepare(s); err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
-			}
-		}
-		sm, err := c.measure(func() error { return r.run(s) })
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-		n := time.Duration(r.count)
-		c.samples[r.name] = append(c.samples[r.name], sample{sm.wall / n, sm.cpu / n})
-	}
-	return c.countLogins()
-}
-
-func (c *contender) measure(f func() error) (sample, error) {
-	before, err := cpu(c.srv.PID())
-	if err != nil {
-		return sample{}, err
-	}
-	begin := time.Now()
-	if err := f(); err != nil {
-		return sample{}, err
-	}
-	wall := time.Since(begin)
-	time.Sleep(20 * time.Millisecond) // what the server does after its answer is its cost as well
-	after, err := cpu(c.srv.PID())
-	return sample{wall, after - before}, err
-}
-
-func (c *contender) countLogins() error {
-	if *loginFor == 0 {
-		return nil
-	}
-	users := make([]string, 64)
-	for i := range users {
-		users[i] = fmt.Sprintf("u%d", i)
-	}
-	one, err := logins(c.srv.Addr, users, 1, *loginFor/2)
-	if err != nil {
-		return fmt.Errorf("%s: logins: %w", c.label, err)
-	}
-	many, err := logins(c.srv.Addr, users, 8, *loginFor)
-	if err != nil {
-		return fmt.Errorf("%s: logins: %w", c.label, err)
-	}
-	c.one, c.logins = append(c.one, one), append(c.logins, many)
-	return nil
-}
-
-// memory opens all the connections on one user's mailbox of full size.
-func (c *contender) memory() error {
-	if *idlers == 0 {
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "memory: %s\n", c.label)
-	if err := c.srv.Restart(); err != nil {
-		return err
-	}
-	return idle(c.srv.Addr, []string{"run0"}, *idlers, func() error {
-		kib, _, err := pss(c.srv.PID())
-		c.pss = append(c.pss, float64(kib)/float64(*idlers))
-		return err
-	})
-}
-
-func median[T float64 | time.Duration](v []T) T {
-	if len(v) == 0 {
-		return 0
-	}
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
-}
-
-func report(cs []*contender, stock *contender) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s: %d messages, %d runs\n\n", time.Now().UTC().Format("2006-01-02"), *messages, *runs)
-	fmt.Fprintf(&b, "%s. %s, Dovecot %s. `%s`\n\n", machine(), runtime.Version(), peer.DovecotVersion(), strings.Join(command(), " "))
-	table(&b, cs)
-	extras(&b, cs, stock)
-	fmt.Print(b.String())
-	if *out == "" {
-		return nil
-	}
-	f, err := os.OpenFile(*out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(b.String()); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
-}
-
-func command() []string { return append([]string{"go run ./contrib/bench"}, os.Args[1:]...) }
-
-func table(b *strings.Builder, cs []*contender) {
-	want := regexp.MustCompile(*only)
-	b.WriteString("Medians of one operation. Ratio: ours to Dovecot's, below 1 is faster.\n\n| operation |")
-	rule := "\n| --- |"
-	for _, c := range cs {
-		fmt.Fprintf(b, " %s: wall | CPU |", c.label)
-		rule += " ---: | ---: |"
-	}
-	if len(cs) == 2 {
-		b.WriteString(" wall ratio | CPU ratio |")
-		rule += " ---: | ---: |"
-	}
-	b.WriteString(rule + "\n")
-	for _, r := range rows {
-		if !want.MatchString(r.name) {
-			continue
-		}
-		fmt.Fprintf(b, "| %s |", r.name)
-		var m []sample
-		for _, c := range cs {
-			var walls, cpus []time.Duration
-			for _, s := range c.samples[r.name] {
-				walls, cpus = append(walls, s.wall), append(cpus, s.cpu)
-			}
-			m = append(m, sample{median(walls), median(cpus)})
-			fmt.Fprintf(b, " %s | %s |", show(median(walls)), show(median(cpus)))
-		}
-		if len(cs) == 2 {
-			fmt.Fprintf(b, " %s | %s |", ratio(float64(m[0].wall), float64(m[1].wall)), ratio(float64(m[0].cpu), float64(m[1].cpu)))
-		}
-		b.WriteByte('\n')
-	}
-}
-
-// ratio of figures below the clock's tick means nothing.
-func ratio(a, b float64) string {
-	if a == 0 || b == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f", a/b)
-}
-
-func show(d time.Duration) string {
-	return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
-}
-
-func extras(b *strings.Builder, cs []*contender, stock *contender) {
-	b.WriteString("\n| |")
-	all := cs
-	if stock != nil {
-		all = append(slices.Clone(cs), stock)
-	}
-	for _, c := range all {
-		fmt.Fprintf(b, " %s |", c.label)
-	}
-	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(all)) + "\n")
-	line := func(name, format string, of func(*contender) []float64) {
-		fmt.Fprintf(b, "| %s |", name)
-		for _, c := range all {
-			if v := median(of(c)); v > 0 {
-				fmt.Fprintf(b, format, v)
-			} else {
-				b.WriteString(" - |")
-			}
-		}
-		b.WriteByte('\n')
-	}
-	line("logins a second, one at a time", " %.0f |", func(c *contender) []float64 { return c.one })
-	line("logins a second, 8 at once", " %.0f |", func(c *contender) []float64 { return c.logins })
-	line(fmt.Sprintf("KiB per idle connection, mailbox selected, %d connections", *idlers), " %.1f |", func(c *contender) []float64 { return c.pss })
 }

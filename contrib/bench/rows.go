@@ -3,175 +3,102 @@ package main
 import (
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
-// row is one line of the table. run does the thing count times; only run is measured.
+// mailbox says what a row begins with.
+type mailbox int
+
+const (
+	same     mailbox = iota // the one the row before had; a fresh one if there is none
+	fresh                   // one that the server has never seen, just selected by a new connection
+	unopened                // one that the server has never seen; the connection has logged in
+)
+
+// row is one line of the table. Only run is measured.
 type row struct {
 	name    string
-	count   int // the figures are divided by it
+	box     mailbox
+	warm    []string // commands that must have run on this mailbox before
 	prepare func(s *session) error
-	run     func(s *session) error
+	count   int // how often run is called; the figures are divided by it
+	plain   int // how often where a command is slow: by a server without a text index. 0: count
+	run     func(s *session, i int) error
+	answer  bool // both servers must answer with the same numbers
 }
 
-// session is one run against one server: a fresh mailbox, and connections to it.
-type session struct {
-	addr, user string
-	messages   int
-	k          *client // has the mailbox selected, once the row SELECT was run
-	side       *client // has not
+func command(c string) func(*session, int) error {
+	return func(s *session, _ int) error { return s.do(c) }
 }
 
-func each(count int, command string) func(*session) error {
-	return func(s *session) error {
-		for range count {
-			if err := s.k.do(command); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
+const (
+	envelopes  = "FETCH 1:* (ENVELOPE)"
+	structures = "FETCH 1:* (BODYSTRUCTURE)"
+	// What Thunderbird asks of new mail in a folder.
+	thunderbird = "UID FETCH 1:* (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])"
 
-func atOnce(commands ...string) func(*session) error {
-	return func(s *session) error {
-		for _, c := range commands {
-			if err := s.k.do(c); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
+	searchSubject = "SEARCH SUBJECT invoice"
+	sortSubject   = "SORT (SUBJECT) UTF-8 ALL"
+	sortDate      = "SORT (DATE) UTF-8 ALL"
+	thread        = "THREAD REFERENCES UTF-8 ALL"
+)
 
-// rows in the order in which they must run: what fills a cache comes before what uses it, what changes the
-// mailbox last.
+// rows in the order in which they run: what changes the mailbox comes last.
 var rows = []row{
-	{name: "SELECT, never opened before", count: 1,
-		prepare: func(s *session) (err error) { s.k, err = login(s.addr, s.user); return err },
-		run:     atOnce("SELECT INBOX")},
-	{name: "SELECT again", count: 50, run: each(50, "SELECT INBOX")},
-	{name: "SELECT by a new session", count: 20, run: func(s *session) error {
-		for range 20 {
-			k, err := login(s.addr, s.user)
-			if err != nil {
-				return err
-			}
-			if err := k.do("SELECT INBOX"); err != nil {
-				return err
-			}
-			k.close()
-		}
-		return nil
+	{name: "SELECT, never opened before", box: unopened, count: 1, run: command("SELECT INBOX")},
+	{name: "SELECT again", count: 50, run: command("SELECT INBOX")},
+	{name: "SELECT by a new session", count: 20, run: selectAnew},
+	{name: "STATUS", prepare: (*session).second, count: 200, run: func(s *session, _ int) error {
+		return s.side.do("STATUS INBOX (MESSAGES UIDNEXT UNSEEN UIDVALIDITY)")
 	}},
-	{name: "STATUS", count: 200,
-		prepare: func(s *session) (err error) { s.side, err = login(s.addr, s.user); return err },
-		run: func(s *session) error {
-			for range 200 {
-				if err := s.side.do("STATUS INBOX (MESSAGES UIDNEXT UNSEEN UIDVALIDITY)"); err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
-	{name: "FETCH FLAGS of all", count: 5, run: each(5, "FETCH 1:* (UID FLAGS)")},
-	{name: "FETCH ENVELOPE of all, nothing cached", count: 1, run: each(1, "FETCH 1:* (ENVELOPE)")},
-	{name: "FETCH ENVELOPE of all, cached", count: 3, run: each(3, "FETCH 1:* (ENVELOPE)")},
-	{name: "FETCH BODYSTRUCTURE of all, first time", count: 1, run: each(1, "FETCH 1:* (BODYSTRUCTURE)")},
-	{name: "FETCH BODYSTRUCTURE of all, again", count: 3, run: each(3, "FETCH 1:* (BODYSTRUCTURE)")},
-	{name: "FETCH BODY.PEEK[] of all", count: 1, run: each(1, "FETCH 1:* (BODY.PEEK[])")},
-	{name: "FETCH of one message", count: 300, run: func(s *session) error {
-		for i := range 300 {
-			if err := s.k.do(fmt.Sprintf("UID FETCH %d (FLAGS BODY.PEEK[])", 1+i*s.messages/300)); err != nil {
-				return err
-			}
-		}
-		return nil
+	{name: "FETCH FLAGS of all", count: 5, run: command("FETCH 1:* (UID FLAGS)")},
+
+	{name: "FETCH ENVELOPE of all, nothing cached", box: fresh, count: 1, run: command(envelopes)},
+	{name: "FETCH ENVELOPE of all, cached", warm: []string{envelopes}, count: 3, run: command(envelopes)},
+	{name: "FETCH BODYSTRUCTURE of all, nothing cached", box: fresh, count: 1, run: command(structures)},
+	{name: "FETCH BODYSTRUCTURE of all, cached", warm: []string{structures}, count: 3, run: command(structures)},
+	{name: "Thunderbird's headers of all, nothing cached", box: fresh, count: 1, run: command(thunderbird)},
+	{name: "Thunderbird's headers of all, cached", warm: []string{thunderbird}, count: 3, run: command(thunderbird)},
+
+	{name: "FETCH BODY.PEEK[] of all", count: 1, run: command("FETCH 1:* (BODY.PEEK[])")},
+	{name: "FETCH of one message", count: 300, run: func(s *session, i int) error {
+		return s.do(fmt.Sprintf("UID FETCH %d (FLAGS BODY.PEEK[])", 1+i*s.messages/300))
 	}},
-	{name: "SEARCH FLAGGED", count: 50, run: each(50, "SEARCH FLAGGED")},
-	{name: "SEARCH SUBJECT", count: 3, run: each(3, "SEARCH SUBJECT invoice")},
-	{name: "SEARCH BODY", count: 1, run: each(1, "SEARCH BODY "+needle)},
-	{name: "STORE on all", count: 2, run: atOnce(`STORE 1:* +FLAGS.SILENT (\Answered)`, `STORE 1:* -FLAGS.SILENT (\Answered)`)},
-	{name: "STORE on one", count: 200, run: func(s *session) error {
-		for i := range 200 {
-			if err := s.k.do(fmt.Sprintf(`STORE %d +FLAGS (\Flagged)`, 1+i*s.messages/200)); err != nil {
-				return err
-			}
-		}
-		return nil
+	{name: "SEARCH FLAGGED", count: 50, run: command("SEARCH FLAGGED"), answer: true},
+	{name: "SEARCH SUBJECT, cached", warm: []string{envelopes, searchSubject}, count: 5, run: command(searchSubject), answer: true},
+	{name: "SORT SUBJECT, cached", warm: []string{envelopes, sortSubject}, count: 5, run: command(sortSubject), answer: true},
+	{name: "SORT DATE, cached", warm: []string{envelopes, sortDate}, count: 5, run: command(sortDate), answer: true},
+	{name: "THREAD REFERENCES, cached", warm: []string{envelopes, thread}, count: 5, run: command(thread), answer: true},
+	{name: "THREAD REFERENCES after an arrival", warm: []string{envelopes, thread}, prepare: (*session).arrival, count: 1, run: command(thread)},
+
+	{name: "SEARCH BODY, without index", box: fresh, warm: []string{envelopes, structures}, count: 1, run: command("SEARCH BODY " + needle), answer: true},
+	{name: "SEARCH TEXT, without index", box: fresh, warm: []string{envelopes, structures}, count: 1, run: command("SEARCH TEXT " + needle), answer: true},
+	{name: "SEARCH BODY, index built", warm: []string{envelopes, structures}, prepare: (*session).indexed, count: 10, plain: 1, run: command("SEARCH BODY " + needle), answer: true},
+	{name: "SEARCH TEXT of a rare word, index built", warm: []string{envelopes, structures}, prepare: (*session).indexed, count: 10, plain: 1, run: command("SEARCH TEXT " + rareWord), answer: true},
+
+	{name: "STORE on all", count: 2, run: func(s *session, i int) error {
+		return s.do([]string{`STORE 1:* +FLAGS.SILENT (\Answered)`, `STORE 1:* -FLAGS.SILENT (\Answered)`}[i])
 	}},
-	{name: "APPEND of 8 KiB", count: 100, run: appends},
-	{name: "COPY of a tenth", count: 1, prepare: func(s *session) error { return s.k.do("CREATE Copies") },
-		run: func(s *session) error { return s.k.do(fmt.Sprintf("COPY 1:%d Copies", s.messages/10)) }},
-	{name: "EXPUNGE of a tenth", count: 1,
-		prepare: func(s *session) error {
-			return s.k.do(fmt.Sprintf(`STORE 1:%d +FLAGS.SILENT (\Deleted)`, s.messages/10))
-		},
-		run: atOnce("EXPUNGE")},
+	{name: "STORE on one", count: 200, run: func(s *session, i int) error {
+		return s.do(fmt.Sprintf(`STORE %d +FLAGS (\Flagged)`, 1+i*s.messages/200))
+	}},
+	// As clients with LITERAL+ send it.
+	{name: "APPEND of 8 KiB", count: 100, run: func(s *session, _ int) error {
+		return s.do(fmt.Sprintf("APPEND INBOX (\\Seen) {%d+}\r\n%s", len(appended), appended))
+	}},
+	{name: "COPY of a tenth", prepare: func(s *session) error { return s.do("CREATE Copies") }, count: 1,
+		run: func(s *session, _ int) error { return s.do(fmt.Sprintf("COPY 1:%d Copies", s.messages/10)) }},
+	{name: "EXPUNGE of a tenth", prepare: func(s *session) error {
+		return s.do(fmt.Sprintf(`STORE 1:%d +FLAGS.SILENT (\Deleted)`, s.messages/10))
+	}, count: 1, run: command("EXPUNGE")},
 }
 
-// appends sends what clients with LITERAL+ send.
-func appends(s *session) error {
-	m := "From: a@example.org\r\nSubject: appended\r\n\r\n" + strings.Repeat("All work and no play makes Jack a dull boy. Indeed it does.\r\n", 135)
-	for range 100 {
-		if err := s.k.do(fmt.Sprintf("APPEND INBOX (\\Seen) {%d+}\r\n%s", len(m), m)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+var appended = "From: a@example.org\r\nSubject: appended\r\n\r\n" + strings.Repeat("All work and no play makes Jack a dull boy. Indeed it does.\r\n", 135)
 
-// logins counts connect, LOGIN, LOGOUT, so many at once for so long.
-func logins(addr string, users []string, atOnce int, long time.Duration) (perSecond float64, err error) {
-	var done atomic.Int64
-	var wg sync.WaitGroup
-	failed := make(chan error, atOnce)
-	begin := time.Now()
-	end := begin.Add(long)
-	for w := range atOnce {
-		wg.Go(func() {
-			for i := w; time.Now().Before(end); i += atOnce {
-				k, err := login(addr, users[i%len(users)])
-				if err != nil {
-					failed <- err
-					return
-				}
-				k.close()
-				done.Add(1)
-			}
-		})
+func selectAnew(s *session, _ int) error {
+	k, err := login(s.addr, s.user)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-	}
-	return float64(done.Load()) / time.Since(begin).Seconds(), nil
-}
-
-// idle opens n sessions with the mailbox selected, lets them rest, and calls measure.
-func idle(addr string, users []string, n int, measure func() error) error {
-	var ks []*client
-	defer func() {
-		for _, k := range ks {
-			_ = k.c.Close()
-		}
-	}()
-	for i := range n {
-		k, err := login(addr, users[i%len(users)])
-		if err != nil {
-			return fmt.Errorf("connection %d: %w", i+1, err)
-		}
-		k.buf = nil
-		ks = append(ks, k)
-		k.buf = make([]byte, 4096)
-		if err := k.do("SELECT INBOX"); err != nil {
-			return fmt.Errorf("connection %d: %w", i+1, err)
-		}
-	}
-	time.Sleep(5 * time.Second)
-	return measure()
+	defer k.close()
+	return k.do("SELECT INBOX")
 }
