@@ -32,10 +32,12 @@ BENCHFLAGS ?=
 # How long the processes of make stress fight, and more of its words, as in: make stress STRESSFLAGS='-seed 7'
 STRESSTIME ?= 60s
 STRESSFLAGS ?=
+# Where make webmail keeps its pictures; empty: nowhere.
+SCREENSHOTS ?=
 
 INSTALL = install
 
-.PHONY: all build test race lint fuzz interop stress bench demo cover install reproducible clean help
+.PHONY: all build test race lint fuzz interop webmail stress bench demo cover install reproducible clean help
 
 all: build
 
@@ -56,9 +58,9 @@ lint:
 	@bad=$$(gofmt -l .) || exit 1; \
 		if [ -n "$$bad" ]; then echo "gofmt -w these:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags interop ./contrib/interop/...
+	$(GO) vet -tags interop,webmail ./contrib/interop/... ./contrib/webmail/
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags interop ./contrib/interop/...
+	$(GO) tool staticcheck -tags interop,webmail ./contrib/interop/... ./contrib/webmail/
 	$(GO) run ./contrib/lint
 	$(GO) run ./contrib/rfc
 	@if command -v mandoc >/dev/null; then echo "mandoc -Tlint -Wwarning man/*.[1-8]"; mandoc -Tlint -Wwarning man/*.[1-8]; \
@@ -85,6 +87,10 @@ fuzz:
 ## interop      mbsync, offlineimap, neomutt, curl and others against the daemon
 interop: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd $(GO) test -tags interop -count=1 -timeout 20m $(TESTFLAGS) ./contrib/interop/...
+
+## webmail      Roundcube in Chromium against the daemon (SCREENSHOTS=dir keeps what it shows)
+webmail: build
+	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -tags webmail -count=1 -timeout 5m $(TESTFLAGS) ./contrib/webmail/
 
 ## stress       processes fight over one Maildir and are killed, for STRESSTIME (60s)
 stress: build
