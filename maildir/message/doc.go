@@ -49,8 +49,10 @@
 // rolling hash once the nesting is deep, and of boundaries longer than RFC 2046
 // allows the first 80 bytes are compared. Past [MaxDepth] or [MaxParts] a part is
 // opaque: a multipart or message there is shown as application/octet-stream.
-// Of one header field at most [MaxField] bytes are looked at. Memory is the window,
-// one field and the result.
+// Of the fields of one name in a header at most [MaxField] bytes are looked at, of
+// content fields [MaxContentField]; all of them are in the header's range, and
+// [SelectFields] gives them whole. Memory is the window, a few times the longest
+// field and the result.
 //
 // # Concurrency
 //

@@ -26,6 +26,7 @@ const (
 	fieldInReplyTo
 	fieldMessageID
 	fieldReferences
+	fieldCount
 )
 
 // fieldOf knows the field by its name, in any case.
@@ -90,6 +91,8 @@ type fields struct {
 	seen uint32 // bit of each field that was taken
 	lex  lexer
 
+	taken [fieldCount]int32 // bytes of each that were looked at
+
 	envelopeOnly bool // ParseHeader: content fields are of no interest
 }
 
@@ -102,14 +105,26 @@ func (f *fields) release() {
 }
 
 func (f *fields) add(b []byte) {
-	f.raw = append(f.raw, b[:min(len(b), MaxField-len(f.raw))]...)
+	b = b[:min(len(b), f.room(f.now))]
+	f.raw = append(f.raw, b...)
+	f.taken[f.now] += int32(len(b))
+}
+
+// room is how much of a field is still looked at, all of its name in the header
+// together: a header that repeats them must not fill the memory.
+func (f *fields) room(now field) int {
+	limit := int32(MaxField)
+	if now < fieldDate {
+		limit = MaxContentField
+	}
+	return int(limit - f.taken[now])
 }
 
 // readHeader reads the header of part i, through the blank line. A boundary line
 // ends it too: the message is broken, but its next part must not be lost.
 func (p *Parser) readHeader(i int32, env *Envelope) (h hit, done bool) {
 	f := &p.fields
-	f.now, f.seen = fieldOther, 0
+	f.now, f.seen, f.taken = fieldOther, 0, [fieldCount]int32{}
 	defer p.finishPart(i)
 	s := &p.win
 	for {
@@ -159,22 +174,32 @@ func (p *Parser) collect(value []byte, n int) {
 	}
 }
 
-// start begins a new field and returns the rest of its line.
-func (f *fields) start(line []byte, envelope bool) []byte {
-	f.now, f.raw = fieldOther, f.raw[:0]
-	colon := bytes.IndexByte(line, ':')
+// cutName splits a field at the colon, which is looked for as far as any window
+// reaches; false where there is none.
+func cutName(line []byte) (name, value []byte, ok bool) {
+	colon := bytes.IndexByte(line[:min(len(line), headerWindow)], ':')
 	if colon < 0 {
-		return nil
+		return nil, nil, false
 	}
-	name := line[:colon]
+	name = line[:colon]
 	for len(name) > 0 && isWSP(name[len(name)-1]) {
 		name = name[:len(name)-1] // obsolete: RFC 5322 §4.5.3
 	}
+	return name, line[colon+1:], true
+}
+
+// start begins a new field and returns the rest of its line.
+func (f *fields) start(line []byte, envelope bool) []byte {
+	f.now, f.raw = fieldOther, f.raw[:0]
+	name, value, ok := cutName(line)
+	if !ok {
+		return nil
+	}
 	f.now = fieldOf(name)
-	if f.now >= fieldDate && !envelope || f.now < fieldDate && f.envelopeOnly {
+	if f.now >= fieldDate && !envelope || f.now < fieldDate && f.envelopeOnly || f.room(f.now) <= 0 {
 		f.now = fieldOther
 	}
-	return line[colon+1:]
+	return value
 }
 
 // take uses the field that was collected.

@@ -1,7 +1,6 @@
 package message
 
 import (
-	"bytes"
 	"io"
 	"strings"
 	"sync"
@@ -139,16 +138,11 @@ func (s *nameSet) reset(names []string) {
 	}
 }
 
-// holds says whether line begins with a name of the set. The colon is looked for
-// as far as a window reaches.
+// holds says whether line begins with a name of the set.
 func (s *nameSet) holds(line []byte) bool {
-	colon := bytes.IndexByte(line[:min(len(line), windowSize)], ':')
-	if colon < 0 {
+	name, _, ok := cutName(line)
+	if !ok {
 		return false
-	}
-	name := line[:colon]
-	for len(name) > 0 && isWSP(name[len(name)-1]) {
-		name = name[:len(name)-1] // obsolete: RFC 5322 §4.5.3
 	}
 	if len(s.names) > fewNames {
 		s.lower = s.lower[:0]

@@ -5,8 +5,11 @@ package message
 const (
 	MaxDepth     = 1024    // nesting of parts
 	MaxParts     = 32768   // parts of one message
-	MaxField     = 1 << 20 // bytes of one header field
-	MaxAddresses = 16384   // addresses of one header field
+	MaxField     = 1 << 18 // bytes of the fields of one name in one header
+	MaxAddresses = 16384   // addresses of the fields of one name
+
+	// MaxContentField is MaxField for the content fields of RFC 2045 and its kin.
+	MaxContentField = 1 << 16
 )
 
 // Range is a byte range of the file as it lies on disk.
