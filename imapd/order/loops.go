@@ -11,7 +11,12 @@ type loopFinder struct {
 
 const patience = 1 << 22 // steps, some milliseconds
 
-func (l *loopFinder) reset() { *l = loopFinder{} }
+func (l *loopFinder) reset(impatient bool) {
+	*l = loopFinder{}
+	if impatient {
+		l.steps = patience
+	}
+}
 
 // reaches tells whether child, which has no parent, is above node or is it.
 func (l *loopFinder) reaches(parent []int32, node, child int32) bool {

@@ -32,7 +32,7 @@ func (t *Threader) link(in *Threads) {
 		}
 	}
 	t.count = fill(t.count, len(in.ID), 0)
-	t.loops.reset()
+	t.loops.reset(t.impatient)
 	for i := range in.ID {
 		last := int32(none)
 		for _, id := range in.Refs(i) {

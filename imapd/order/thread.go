@@ -38,6 +38,8 @@ type Threader struct {
 	table  []int32  // of a subject: the node that stands for it
 	first  []int32  // of a dummy: the first child by date
 	loops  loopFinder
+	// impatient is for tests of loopFinder.
+	impatient bool
 }
 
 const none = -1
