@@ -38,6 +38,7 @@ type Mailbox struct {
 	seen  seen
 
 	cache    cacheFile
+	text     textFile
 	attached attached
 
 	ready   atomic.Bool // memory has agreed with the disk once

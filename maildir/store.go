@@ -26,6 +26,7 @@ type Store struct {
 
 	watch   watcher
 	readers *Readers
+	text    textBuilder
 	tools   sync.Pool // of *readTool
 }
 
@@ -52,6 +53,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 
 // Close lets go of all mailboxes. Handles must have been closed before.
 func (s *Store) Close() error {
+	s.text.close()
 	s.mu.Lock()
 	s.closed = true
 	boxes := make([]*Mailbox, 0, len(s.boxes))

@@ -1,0 +1,190 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fulltext"
+	"maildir-imapd/maildir/message"
+)
+
+// textFile is maildir-imapd.text: one filter a message, by which most messages
+// that a search need not read are known. It may be deleted or damaged at any
+// moment; what it says counts only if it checks.
+type textFile struct {
+	mu sync.Mutex
+	id fileID // what the file was when its end was known to be sound
+
+	highest imap.UID  // of the mailbox when all of it had a record
+	later   time.Time // not written before this: it could not be
+}
+
+const (
+	textName   = "maildir-imapd.text"
+	textMagic  = "MDIRIMT1"
+	textHead   = 16        // magic, UIDVALIDITY, version of the text
+	textRecord = 12        // length of what follows the checksum, checksum, UID
+	textMost   = 64 << 10  // bytes of one filter
+	textWindow = 256 << 10 // bytes read at once
+	textShare  = 7         // the text may be this many times its filter: with all else, under 15 %
+	textLeast  = 200       // messages of a mailbox that is worth it
+)
+
+var textWindows = sync.Pool{New: func() any { return new([textWindow]byte) }}
+
+// Without tells for each needle, which is folded text (message.Fold), which
+// messages of the mailbox certainly do not contain it: neither in the header nor
+// in the body, which together are the text that message.SearchText hands out for
+// message.ScopeText. What is proved for TEXT holds for BODY too. All others must be
+// looked at; so must all messages for a needle of fewer than three bytes, whose set
+// is empty. Sets are in ascending order. They are nil where there is no index; that
+// and anything wrong with it are no errors, the only one is ctx's.
+func (h *Handle) Without(ctx context.Context, needles [][]byte) ([]imap.UIDSet, error) {
+	queries := make([]fulltext.Query, len(needles))
+	asks := false
+	for i, n := range needles {
+		q, ok := fulltext.NewQuery(n)
+		queries[i] = q
+		asks = asks || ok
+	}
+	if !asks {
+		return nil, nil
+	}
+	sets := make([]textSet, len(needles))
+	end, err := h.m.scanText(ctx, func(uid imap.UID, filter []byte) {
+		for i := range queries {
+			if !queries[i].May(filter) {
+				sets[i].add(uid)
+			}
+		}
+	})
+	if end == 0 || err != nil {
+		h.m.text.mu.Lock()
+		h.m.text.highest = 0 // somebody has deleted it
+		h.m.text.mu.Unlock()
+		return nil, err
+	}
+	out := make([]imap.UIDSet, len(needles))
+	for i := range sets {
+		out[i] = sets[i].set()
+	}
+	return out, nil
+}
+
+// textSet gathers UIDs that come in order, nearly always.
+type textSet struct {
+	ranges imap.UIDSet
+	mixed  bool
+}
+
+func (s *textSet) add(uid imap.UID) {
+	if n := len(s.ranges); n > 0 {
+		last := &s.ranges[n-1]
+		if last.Stop+1 == uid {
+			last.Stop = uid
+			return
+		}
+		s.mixed = s.mixed || uid <= last.Stop
+	}
+	s.ranges = append(s.ranges, imap.UIDRange{Start: uid, Stop: uid})
+}
+
+// set is in order, without doubles.
+func (s *textSet) set() imap.UIDSet {
+	if !s.mixed {
+		return s.ranges
+	}
+	slices.SortFunc(s.ranges, func(a, b imap.UIDRange) int { return int(int64(a.Start) - int64(b.Start)) })
+	out := s.ranges[:1]
+	for _, r := range s.ranges[1:] {
+		if last := &out[len(out)-1]; r.Start <= last.Stop || r.Start == last.Stop+1 {
+			last.Stop = max(last.Stop, r.Stop)
+		} else {
+			out = append(out, r)
+		}
+	}
+	s.ranges, s.mixed = out, false
+	return out
+}
+
+// scanText reads the file front to back. It returns the end of what is sound, 0 if
+// nothing is: there is no file, or it is another mailbox's life or another
+// version's.
+func (m *Mailbox) scanText(ctx context.Context, each func(uid imap.UID, filter []byte)) (end int64, err error) {
+	f, st, err := m.dir.OpenStat(textName)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			m.once("text read", "cannot read the text index", "err", err)
+		}
+		return 0, nil
+	}
+	defer f.Close()
+	if !st.IsRegular() {
+		return 0, nil
+	}
+	return scanText(ctx, f, textHeader(m.validity()), each)
+}
+
+func textHeader(validity uint32) []byte {
+	b := append(make([]byte, 0, textHead), textMagic...)
+	b = le.AppendUint32(b, validity)
+	return le.AppendUint32(b, message.TextVersion())
+}
+
+// scanText calls each for every record up to the first that does not check, and
+// returns where that one begins.
+func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(uid imap.UID, filter []byte)) (end int64, err error) {
+	buf := textWindows.Get().(*[textWindow]byte)
+	defer textWindows.Put(buf)
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, rerr := f.ReadAt(buf[:], end)
+		b := buf[:n]
+		if end == 0 {
+			if n < textHead || string(b[:textHead]) != string(head) {
+				return 0, nil
+			}
+			b = b[textHead:]
+		}
+		for len(b) >= textRecord {
+			size := int(le.Uint32(b)) + 8
+			if size < textRecord || size > textRecord+textMost {
+				return end + int64(n-len(b)), nil
+			}
+			if size > len(b) {
+				break
+			}
+			if crc32.Checksum(b[8:size], castagnoli) != le.Uint32(b[4:]) {
+				return end + int64(n-len(b)), nil
+			}
+			each(imap.UID(le.Uint32(b[8:])), b[textRecord:size])
+			b = b[size:]
+		}
+		end += int64(n - len(b))
+		if n < len(buf) || rerr != nil {
+			return end, nil
+		}
+	}
+}
+
+// appendTextRecord appends one record.
+func appendTextRecord(dst []byte, uid imap.UID, filter func(dst []byte) []byte) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, textRecord)...)
+	dst = filter(dst)
+	b := dst[start:]
+	le.PutUint32(b, uint32(len(b)-8))
+	le.PutUint32(b[8:], uint32(uid))
+	le.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	return dst
+}

@@ -1,0 +1,256 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/maildir/fulltext"
+	"maildir-imapd/maildir/message"
+)
+
+const (
+	textBatch = 512 // messages between two looks at who else wants something
+	textToken = 16  // messages for one token of the crew
+)
+
+// textBuilder makes the text indices of all mailboxes, one at a time, in a
+// goroutine that lives while there is work.
+type textBuilder struct {
+	mu     sync.Mutex
+	queue  []*Mailbox
+	busy   bool
+	closed bool
+	ctx    context.Context // while busy
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// IndexText asks for the mailbox's text index to be made, or completed with what
+// has arrived since, while others have it open. It returns at once. A search that
+// had to read many files calls it. Small mailboxes get no index: reading them is
+// as fast.
+func (h *Handle) IndexText() {
+	m := h.m
+	if m.dead.Load() || m.frozen.Load() {
+		return
+	}
+	highest, n := m.extent()
+	x := &m.text
+	x.mu.Lock()
+	idle := n < textLeast || highest == x.highest || m.store.now().Before(x.later)
+	x.mu.Unlock()
+	if !idle {
+		m.store.text.ask(m)
+	}
+}
+
+// extent is the highest UID and the number of messages.
+func (m *Mailbox) extent() (highest imap.UID, n int) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if n = len(m.state.list); n > 0 {
+		highest = m.state.list[n-1].uid
+	}
+	return highest, n
+}
+
+func (b *textBuilder) ask(m *Mailbox) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || slices.Contains(b.queue, m) {
+		return
+	}
+	b.queue = append(b.queue, m)
+	if !b.busy {
+		b.busy = true
+		b.ctx, b.cancel = context.WithCancel(context.Background())
+		b.done.Go(b.work)
+	}
+}
+
+// close ends the work and waits for that.
+func (b *textBuilder) close() {
+	b.mu.Lock()
+	b.closed, b.queue = true, nil
+	if b.busy {
+		b.cancel()
+	}
+	b.mu.Unlock()
+	b.done.Wait()
+}
+
+// work makes one index after the other. The mailbox at hand stays at the head of
+// the queue, so that it is not asked for again meanwhile.
+func (b *textBuilder) work() {
+	var w textWorker
+	for {
+		b.mu.Lock()
+		if len(b.queue) == 0 {
+			b.busy = false
+			b.cancel()
+			b.mu.Unlock()
+			return
+		}
+		m, ctx := b.queue[0], b.ctx
+		b.mu.Unlock()
+		if m.store.join(m) {
+			err := w.index(ctx, m)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, fsx.ErrCrash) {
+				m.text.mu.Lock()
+				m.text.later = m.store.now().Add(textAgain)
+				m.text.mu.Unlock()
+				m.once("text", "cannot write the text index: searches read the messages", "err", err)
+			}
+			m.store.release(m)
+		}
+		b.mu.Lock()
+		if len(b.queue) > 0 {
+			b.queue = b.queue[1:]
+		}
+		b.mu.Unlock()
+	}
+}
+
+// join counts one more user of a mailbox that somebody has open.
+func (s *Store) join(m *Mailbox) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || m.users == 0 || m.dead.Load() {
+		return false
+	}
+	m.users++
+	return true
+}
+
+// alone tells that all others have closed the mailbox.
+func (s *Store) alone(m *Mailbox) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.users == 1
+}
+
+// textWorker is what making filters takes.
+type textWorker struct {
+	walk    message.SearchText
+	builder fulltext.Builder
+	parts   message.Message
+	records []byte
+}
+
+// index gives every message that has none its record. A message that cannot be
+// read has none and is read by every search.
+func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
+	var have textSet
+	live := m.liveUIDs()
+	var dead, all int64
+	end, err := m.scanText(ctx, func(uid imap.UID, filter []byte) {
+		have.add(uid)
+		all += int64(len(filter))
+		if !setHolds(live, uid) {
+			dead += int64(len(filter))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if id, err := idNow(m.dir, textName); err != nil || id.size != end {
+		m.text.forget() // what follows the end is mended before more is appended
+	}
+	if dead > textWorth && dead > all/2 {
+		if err := m.compactText(ctx); err != nil {
+			return err
+		}
+	}
+	r := &Reader{m: m, name: "text index"}
+	defer r.release()
+	after := imap.UID(0)
+	for {
+		highest, _ := m.extent()
+		msgs := m.textless(have.set(), after, textBatch)
+		if len(msgs) == 0 {
+			m.text.mu.Lock()
+			m.text.highest = highest
+			m.text.mu.Unlock()
+			return nil
+		}
+		after = msgs[len(msgs)-1].UID
+		w.records = w.records[:0]
+		left := false
+		for some := range slices.Chunk(msgs, textToken) {
+			if err := w.some(ctx, r, some); err != nil {
+				return err
+			}
+			if left = m.store.alone(m) || m.dead.Load(); left {
+				break // the rest another time
+			}
+		}
+		if len(w.records) > 0 {
+			if err := m.writeText(ctx, w.records); err != nil {
+				return err
+			}
+		}
+		m.flushCache(false)
+		if left {
+			return nil
+		}
+	}
+}
+
+// textless returns the next messages that have no record.
+func (m *Mailbox) textless(have imap.UIDSet, after imap.UID, most int) []Message {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var msgs []Message
+	s := &m.state
+	for i := s.pos(after + 1); i < len(s.list) && len(msgs) < most; i++ {
+		if !setHolds(have, s.list[i].uid) {
+			msgs = append(msgs, s.list[i].message())
+		}
+	}
+	return msgs
+}
+
+// some makes the records of a few messages, for one token.
+func (w *textWorker) some(ctx context.Context, r *Reader, msgs []Message) error {
+	crew := r.m.store.readers
+	select {
+	case crew.tokens <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-crew.tokens }()
+	for i := range msgs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w.one(ctx, r, &msgs[i])
+	}
+	return nil
+}
+
+// one makes the record of a message, or none when it cannot be read.
+func (w *textWorker) one(ctx context.Context, r *Reader, msg *Message) {
+	p, err := r.Structure(ctx, msg, &w.parts)
+	if err != nil {
+		return
+	}
+	f, err := r.OpenMessage(ctx, msg.UID)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	w.builder.Reset()
+	if err := w.walk.Walk(p, f, message.ScopeText, func(chunk []byte) bool {
+		w.builder.Add(chunk)
+		return true
+	}); err != nil {
+		return
+	}
+	limit := min(w.walk.Size()/textShare-textRecord, textMost)
+	w.records = appendTextRecord(w.records, msg.UID, func(dst []byte) []byte { return w.builder.Filter(dst, int(limit)) })
+}

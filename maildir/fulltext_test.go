@@ -1,0 +1,514 @@
+package maildir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/maildir/message"
+)
+
+// textMail is a message of about 3 KiB; n is in it, and every tenth has a needle.
+func textMail(n int) string {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	var b strings.Builder
+	fmt.Fprintf(&b, "From: Ann%d <ann%d@example.org>\nTo: bob@example.net\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_%d?=\nMessage-ID: <%d@example.org>\nContent-Type: text/plain; charset=utf-8\n\n", n%7, n%7, n, n)
+	for b.Len() < 3000 {
+		for range 10 {
+			for range 2 + r.IntN(8) {
+				b.WriteByte("etaoinshrdlucmfwypv"[r.IntN(19)])
+			}
+			b.WriteByte(' ')
+		}
+		b.WriteByte('\n')
+	}
+	if n%10 == 0 {
+		b.WriteString("Der zehnte\n hat einen Schlüssel.\n")
+	}
+	return b.String()
+}
+
+// fillText puts messages into cur/ and opens the mailbox.
+func fillText(t testing.TB, b *spot, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		name := fmt.Sprintf("17%08d.M%dP1.test:2,S", i, i)
+		if err := os.WriteFile(filepath.Join(b.dir, "cur", name), []byte(textMail(i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// buildText makes the index now.
+func buildText(t testing.TB, h *Handle) {
+	t.Helper()
+	var w textWorker
+	if !h.store.join(h.m) {
+		t.Fatal("nobody has it open")
+	}
+	defer h.store.release(h.m)
+	if err := w.index(context.Background(), h.m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantProof compares what the index says with the messages: nothing that contains
+// a needle may be denied. It returns how many are, for each needle.
+func wantProof(t testing.TB, h *Handle, what string, needles ...string) []int {
+	t.Helper()
+	folded := make([][]byte, len(needles))
+	for i, n := range needles {
+		folded[i] = message.Fold(nil, []byte(n))
+	}
+	sets, err := h.Without(context.Background(), folded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]int, len(needles))
+	if sets == nil {
+		return counts
+	}
+	var walk message.SearchText
+	for _, msg := range h.Messages(nil, 0, maxUID, 1<<20) {
+		f, err := h.OpenMessage(context.Background(), msg.UID)
+		if err != nil {
+			continue
+		}
+		var p message.Parser
+		m, _ := p.Parse(f)
+		var text []byte
+		walk.Walk(m, f, message.ScopeText, func(b []byte) bool { text = append(text, b...); return true })
+		f.Close()
+		for i := range needles {
+			if !setHolds(sets[i], msg.UID) {
+				continue
+			}
+			counts[i]++
+			if bytes.Contains(text, folded[i]) {
+				t.Errorf("%s: UID %d is said to be without %q", what, msg.UID, needles[i])
+			}
+		}
+	}
+	return counts
+}
+
+func textPath(b *spot) string { return filepath.Join(b.dir, textName) }
+
+func textSize(t testing.TB, b *spot) int64 {
+	t.Helper()
+	st, err := os.Stat(textPath(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Size()
+}
+
+func TestTextIndex(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 300)
+	h := b.open(Select)
+	if sets, err := h.Without(context.Background(), [][]byte{[]byte("ABCDEF")}); sets != nil || err != nil {
+		t.Errorf("without an index: %v %v", sets, err)
+	}
+	buildText(t, h)
+	n := wantProof(t, h, "built", "zehnte hat EINEN schlüssel", "Grüße 123", "ann3@example.org", "not there at all", "ab", "a")
+	if n[0] < 260 || n[0] > 270 || n[1] < 250 || n[2] < 200 || n[3] < 270 || n[4] != 0 || n[5] != 0 {
+		t.Errorf("proved for %v messages", n)
+	}
+	if s := textSize(t, b); s > 300*3000*15/100 {
+		t.Errorf("%d bytes for %d of text", s, 300*3000)
+	}
+	// New mail has no record before the next time.
+	fillText(t, b, 300, 310)
+	refresh(t, h)
+	if n := wantProof(t, h, "new mail", "not there at all"); n[0] > 300 {
+		t.Errorf("proved for %v", n)
+	}
+	size := textSize(t, b)
+	buildText(t, h)
+	if n := wantProof(t, h, "completed", "not there at all"); n[0] < 285 {
+		t.Errorf("proved for %v", n)
+	}
+	if grown := textSize(t, b) - size; grown > 10*500 || grown < 10*200 {
+		t.Errorf("grew by %d bytes for ten messages", grown)
+	}
+	b.check()
+}
+
+// TestTextBackground: IndexText returns at once, the index comes by itself, and not
+// for small mailboxes.
+func TestTextBackground(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, textLeast-1)
+	h := b.open(Select)
+	h.IndexText()
+	h.store.text.done.Wait()
+	if _, err := os.Stat(textPath(b)); err == nil {
+		t.Error("an index of a small mailbox")
+	}
+	fillText(t, b, textLeast-1, 400)
+	refresh(t, h)
+	h.IndexText()
+	h.IndexText()
+	h.store.text.done.Wait()
+	if n := wantProof(t, h, "built", "not there at all"); n[0] < 360 {
+		t.Errorf("proved for %v", n)
+	}
+	id, _ := os.Stat(textPath(b))
+	h.IndexText()
+	if h.store.text.done.Wait(); h.store.text.busy {
+		t.Error("still busy")
+	}
+	if again, _ := os.Stat(textPath(b)); !again.ModTime().Equal(id.ModTime()) {
+		t.Error("written again for nothing")
+	}
+	// Deleted by hand: the first search notices, and it is made again.
+	os.Remove(textPath(b))
+	wantProof(t, h, "deleted", "not there at all")
+	h.IndexText()
+	h.store.text.done.Wait()
+	if n := wantProof(t, h, "made again", "not there at all"); n[0] < 360 {
+		t.Errorf("proved for %v", n)
+	}
+	// Work ends with the store, whatever it is doing.
+	os.Remove(textPath(b))
+	wantProof(t, h, "deleted", "not there at all")
+	h.IndexText()
+	h.Close()
+	b.store.Close()
+	h2 := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	wantProof(t, h2, "cut short", "schlüssel", "not there at all")
+}
+
+// TestTextDamage: whatever happens to the file, no message that has the needle is
+// denied, and the next time it is whole again.
+func TestTextDamage(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 210)
+	h := b.open(Select)
+	buildText(t, h)
+	good, err := os.ReadFile(textPath(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	other := bytes.Clone(good)
+	other[8]++ // another UIDVALIDITY
+	version := bytes.Clone(good)
+	version[12]++
+	damages := map[string][]byte{
+		"empty": {}, "head": good[:10], "torn": good[:len(good)-7], "foreign": other, "version": version,
+		"zeros": append(bytes.Clone(good), make([]byte, 5000)...), "huge": append(bytes.Clone(good), 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0),
+		"doubled": append(bytes.Clone(good), good[textHead:]...), "text": []byte(strings.Repeat("not an index\n", 1000)),
+	}
+	for i := range 30 {
+		x := bytes.Clone(good)
+		x[r.IntN(len(x))] ^= 1 << r.IntN(8)
+		damages[fmt.Sprint("bit ", i)] = x
+		damages[fmt.Sprint("cut ", i)] = good[:r.IntN(len(good))]
+	}
+	needles := []string{"zehnte hat einen schlüssel", "grüße 77", "ann4@example.org"}
+	for what, damage := range damages {
+		if err := os.WriteFile(textPath(b), damage, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		wantProof(t, h, what, needles...)
+		buildText(t, h)
+		if n := wantProof(t, h, what+", built again", needles...); n[0] < 180 || n[0] > 189 {
+			t.Errorf("%s: proved for %v", what, n)
+		}
+		var seen textSet
+		h.m.scanText(context.Background(), func(uid imap.UID, _ []byte) {
+			if what != "doubled" && setHolds(seen.set(), uid) {
+				t.Errorf("%s: UID %d twice", what, uid)
+			}
+			seen.add(uid)
+		})
+		if len(seen.set()) != 1 || seen.set()[0] != (imap.UIDRange{Start: 1, Stop: 210}) {
+			t.Errorf("%s: records of %v", what, seen.set())
+		}
+	}
+}
+
+// TestTextProcesses: two processes make the index at one time.
+func TestTextProcesses(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 1500)
+	h := b.open(Select)
+	other := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	other.IndexText()
+	h.IndexText()
+	h.store.text.done.Wait()
+	other.store.text.done.Wait()
+	buildText(t, h)
+	n := wantProof(t, h, "two", "zehnte hat einen schlüssel", "not there at all")
+	if n[0] < 1300 || n[0] > 1350 || n[1] < 1350 {
+		t.Errorf("proved for %v", n)
+	}
+	b.check()
+}
+
+// TestTextExpunged: records of what is gone go when they are most of the file.
+func TestTextExpunged(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 1500)
+	h := b.open(Select)
+	buildText(t, h)
+	before := textSize(t, b)
+	ctx := context.Background()
+	if _, err := h.Store(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 1200}}, Add, []imap.Flag{imap.FlagDeleted}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Expunge(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, h)
+	buildText(t, h)
+	if after := textSize(t, b); after > before/3 {
+		t.Errorf("%d bytes, were %d", after, before)
+	}
+	if n := wantProof(t, h, "expunged", "zehnte hat einen schlüssel"); n[0] < 255 || n[0] > 270 {
+		t.Errorf("proved for %v", n)
+	}
+	b.check()
+}
+
+// TestTextUnwritable: a mailbox that cannot be written, or a full disk, has no index,
+// and no search notices.
+func TestTextUnwritable(t *testing.T) {
+	full := func(op, path string) error {
+		if strings.Contains(path, textName) && op != "open" && op != "stat" {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	b := openSpot(t, t.TempDir(), fsx.FS{Fault: full})
+	fillText(t, b, 0, 250)
+	h := b.open(Select)
+	for range 3 {
+		h.IndexText()
+		h.store.text.done.Wait()
+	}
+	if n := wantProof(t, h, "full", "not there at all"); n[0] != 0 {
+		t.Errorf("proved for %v", n)
+	}
+	if h.m.text.later.IsZero() {
+		t.Error("tried again at once")
+	}
+	h.m.frozen.Store(true)
+	h.IndexText()
+	if h.store.text.busy {
+		t.Error("an index for a mailbox that cannot be written")
+	}
+}
+
+// TestTextFaults fails, crashes and tears before every operation of making,
+// completing and compacting the index: no answer is wrong afterwards, in this
+// process or another.
+func TestTextFaults(t *testing.T) {
+	kinds := map[string]func(n int64) func(op, path string) error{
+		"fail":  func(n int64) func(string, string) error { return fsx.FailAt(n, syscall.ENOSPC) },
+		"crash": func(n int64) func(string, string) error { return fsx.CrashAt(n, false) },
+		"torn":  func(n int64) func(string, string) error { return fsx.CrashAt(n, true) },
+	}
+	jobs := map[string]func(h *Handle) error{
+		"make": func(h *Handle) error {
+			os.Remove(filepath.Join(h.m.dir.Path(), textName))
+			return new(textWorker).index(context.Background(), h.m)
+		},
+		"complete": func(h *Handle) error { return new(textWorker).index(context.Background(), h.m) },
+		"compact":  func(h *Handle) error { return h.m.compactText(context.Background()) },
+		"mend": func(h *Handle) error {
+			os.Truncate(filepath.Join(h.m.dir.Path(), textName), 700)
+			return new(textWorker).index(context.Background(), h.m)
+		},
+	}
+	for kind, plan := range kinds {
+		for job, run := range jobs {
+			t.Run(job+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				for n := int64(0); n < 100; n++ {
+					if !textFault(t, fmt.Sprintf("%s %s before %d", job, kind, n), run, plan(n)) {
+						return
+					}
+				}
+				t.Error("no end of operations")
+			})
+		}
+	}
+}
+
+func textFault(t *testing.T, what string, run func(h *Handle) error, plan func(op, path string) error) bool {
+	var armed, hit atomic.Bool
+	b := openSpot(t, t.TempDir(), fsx.FS{Fault: func(op, path string) error {
+		if !armed.Load() {
+			return nil
+		}
+		err := plan(op, path)
+		if err != nil {
+			hit.Store(true)
+		}
+		return err
+	}})
+	fillText(t, b, 0, 6)
+	h := b.open(Select)
+	buildText(t, h)
+	fillText(t, b, 6, 11)
+	refresh(t, h)
+	armed.Store(true)
+	err := run(h)
+	armed.Store(false)
+	if err == nil && hit.Load() && !errors.Is(err, fsx.ErrCrash) {
+		err = nil // messages that could not be read have no record
+	}
+	needles := []string{"zehnte hat einen schlüssel", "grüße 7", "ann4@example.org"}
+	if !errors.Is(err, fsx.ErrCrash) {
+		wantProof(t, h, what, needles...)
+	}
+	fresh := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	wantProof(t, fresh, what+", another process", needles...)
+	buildText(t, fresh)
+	if n := wantProof(t, fresh, what+", built again", needles...); n[0] < 8 || n[0] > 9 {
+		t.Errorf("%s: proved for %v", what, n)
+	}
+	for _, err := range Check(b.dir) {
+		t.Errorf("%s: %v", what, err)
+	}
+	os.RemoveAll(b.dir)
+	return hit.Load()
+}
+
+func TestTextCancelled(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 10)
+	h := b.open(Select)
+	buildText(t, h)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := h.Without(ctx, [][]byte{[]byte("ABC")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestTextCorpus: the index denies no message of real mail that has the needle, and
+// is no bigger than it may be.
+func TestTextCorpus(t *testing.T) {
+	dir := os.Getenv("MAILDIR_IMAPD_CORPUS")
+	if dir == "" {
+		dir = "../../shared/corpus"
+	}
+	list, _ := filepath.Glob(filepath.Join(dir, "open", "*.eml"))
+	if len(list) == 0 {
+		t.Skip("no corpus of test mail")
+	}
+	b := newSpot(t)
+	for i, name := range list {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.WriteFile(filepath.Join(b.dir, "cur", fmt.Sprintf("17%08d.M%dP1.test:2,S", i, i)), text, 0o644)
+	}
+	h := b.open(Select)
+	buildText(t, h)
+	var walk message.SearchText
+	var size int64
+	var texts [][]byte
+	for _, msg := range h.Messages(nil, 0, maxUID, 1<<20) {
+		f, err := h.OpenMessage(context.Background(), msg.UID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p message.Parser
+		m, _ := p.Parse(f)
+		var text []byte
+		walk.Walk(m, f, message.ScopeText, func(b []byte) bool { text = append(text, b...); return true })
+		size += walk.Size()
+		texts = append(texts, text)
+		f.Close()
+	}
+	if s := textSize(t, b); s*100 > size*15 {
+		t.Errorf("%d bytes for %d of text", s, size)
+	} else {
+		t.Logf("%d bytes for %d of text in %d messages: %.1f %%", s, size, len(list), float64(s)*100/float64(size))
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	wrong, absent := 0, 0
+	for range 100 {
+		// Some bytes out of some message, wherever they are cut.
+		text := texts[r.IntN(len(texts))]
+		i := r.IntN(max(1, len(text)))
+		needle := text[i:min(len(text), i+3+r.IntN(20))]
+		if bytes.IndexByte(needle, 0) >= 0 || len(needle) < 3 {
+			continue
+		}
+		sets, err := h.Without(context.Background(), [][]byte{needle})
+		if err != nil || sets == nil {
+			t.Fatal(err)
+		}
+		for k, text := range texts {
+			has, denied := bytes.Contains(text, needle), setHolds(sets[0], imap.UID(k+1))
+			if has && denied {
+				t.Errorf("UID %d has %q", k+1, needle)
+			}
+			if !has {
+				absent++
+				if !denied {
+					wrong++
+				}
+			}
+		}
+	}
+	t.Logf("%.2f %% of messages without a needle must be read for nothing", float64(wrong)*100/float64(absent))
+}
+
+// BenchmarkWithout asks the index of 100,000 messages for a rare word.
+func BenchmarkWithout(b *testing.B) {
+	s := newSpot(b)
+	h := s.open(Select)
+	x := append([]byte{}, textHeader(h.UIDValidity())...)
+	filter := make([]byte, 430)
+	r := rand.New(rand.NewPCG(5, 6))
+	for uid := range imap.UID(100000) {
+		for i := range filter {
+			filter[i] = byte(r.Uint32()) & byte(r.Uint32()|0x55)
+		}
+		x = appendTextRecord(x, uid+1, func(dst []byte) []byte { return append(dst, filter...) })
+	}
+	if err := os.WriteFile(textPath(s), x, 0o644); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(x)))
+	b.ReportAllocs()
+	for b.Loop() {
+		sets, err := h.Without(context.Background(), [][]byte{[]byte("NOT THERE AT ALL")})
+		if err != nil || len(sets) != 1 {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkIndexText makes the index of 2,000 messages that are in the cache.
+func BenchmarkIndexText(b *testing.B) {
+	s := newSpot(b)
+	fillText(b, s, 0, 2000)
+	h := s.open(Select)
+	buildText(b, h)
+	b.SetBytes(2000 * 3000)
+	for b.Loop() {
+		os.Remove(textPath(s))
+		h.m.text.forget()
+		buildText(b, h)
+	}
+}

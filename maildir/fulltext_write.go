@@ -1,0 +1,192 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+const (
+	textWorth = 256 << 10       // bytes of dead records that are worth writing the file anew
+	textAgain = 5 * time.Minute // after the file could not be written
+)
+
+// writeText appends records under the dotlock.
+func (m *Mailbox) writeText(ctx context.Context, records []byte) error {
+	t, err := m.begin(ctx, nil, false)
+	if err != nil {
+		return err
+	}
+	if t.lock == nil {
+		err = os.ErrPermission
+	} else {
+		err = t.appendText(records)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		t.end(nil) // nothing was tried
+		return err
+	}
+	t.end(err)
+	return err
+}
+
+// appendText appends records to the file: made, or begun anew when it is not this
+// mailbox's, and cut off where it is damaged. What another process of ours has
+// added meanwhile is not added again.
+func (t *txn) appendText(records []byte) error {
+	m := t.m
+	x := &m.text
+	x.mu.Lock()
+	known := x.id
+	x.mu.Unlock()
+	now, err := idNow(m.dir, textName)
+	if err != nil {
+		return err
+	}
+	if now == (fileID{}) || now != known {
+		var have textSet
+		end, err := m.scanText(t.ctx, func(uid imap.UID, _ []byte) { have.add(uid) })
+		if err != nil {
+			return err
+		}
+		if end == 0 {
+			head := textHeader(m.validity())
+			if err := m.dir.WriteFile(textName, append(head, records...), 0, false); err != nil {
+				return err
+			}
+			return x.sound(m)
+		}
+		if end < now.size {
+			if err := cutFile(m.dir, textName, end); err != nil {
+				return err
+			}
+		}
+		records = withoutRecords(records, have.set())
+	}
+	st, err := m.dir.Append(textName, records, false)
+	if err != nil {
+		x.forget()
+		return err
+	}
+	x.mu.Lock()
+	x.id = idOf(st)
+	x.mu.Unlock()
+	return nil
+}
+
+// sound notes that the file's end is good.
+func (x *textFile) sound(m *Mailbox) error {
+	id, err := idNow(m.dir, textName)
+	x.mu.Lock()
+	x.id = id
+	x.mu.Unlock()
+	return err
+}
+
+func (x *textFile) forget() {
+	x.mu.Lock()
+	x.id = fileID{}
+	x.mu.Unlock()
+}
+
+func cutFile(d *fsx.Dir, name string, size int64) error {
+	f, err := d.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.Truncate(f, size)
+}
+
+// withoutRecords leaves out those of the UIDs that are there.
+func withoutRecords(records []byte, have imap.UIDSet) []byte {
+	out := records[:0:0]
+	for len(records) > 0 {
+		size := int(le.Uint32(records)) + 8
+		if !setHolds(have, imap.UID(le.Uint32(records[8:]))) {
+			out = append(out, records[:size]...)
+		}
+		records = records[size:]
+	}
+	return out
+}
+
+func setHolds(set imap.UIDSet, uid imap.UID) bool {
+	i, ok := slices.BinarySearchFunc(set, uid, func(r imap.UIDRange, uid imap.UID) int { return int(int64(r.Start) - int64(uid)) })
+	return ok || i > 0 && set[i-1].Stop >= uid
+}
+
+// compactText writes the file anew with the records of messages that still exist,
+// once.
+func (m *Mailbox) compactText(ctx context.Context) error {
+	t, err := m.begin(ctx, nil, false)
+	if err != nil {
+		return err
+	}
+	if t.lock != nil {
+		err = t.compactText()
+	}
+	t.end(err)
+	return err
+}
+
+func (t *txn) compactText() (err error) {
+	m := t.m
+	m.text.forget()
+	live := m.liveUIDs()
+	tmp := textName + ".tmp"
+	if err := m.dir.Remove(tmp); err != nil && !isGone(err) {
+		return err
+	}
+	f, err := m.dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			m.dir.Remove(tmp)
+		}
+	}()
+	defer f.Close()
+	b := textHeader(m.validity())
+	var werr error
+	var have textSet
+	_, err = m.scanText(t.ctx, func(uid imap.UID, filter []byte) {
+		if werr != nil || !setHolds(live, uid) || setHolds(have.set(), uid) {
+			return
+		}
+		have.add(uid)
+		b = appendTextRecord(b, uid, func(dst []byte) []byte { return append(dst, filter...) })
+		if len(b) >= textWindow {
+			werr = m.dir.WriteAll(f, b)
+			b = b[:0]
+		}
+	})
+	if err == nil {
+		err = werr
+	}
+	if err == nil {
+		err = m.dir.WriteAll(f, b)
+	}
+	if err != nil {
+		return err
+	}
+	return m.dir.Rename(tmp, m.dir, textName)
+}
+
+// liveUIDs are the mailbox's messages.
+func (m *Mailbox) liveUIDs() imap.UIDSet {
+	var s textSet
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for i := range m.state.list {
+		s.add(m.state.list[i].uid)
+	}
+	return s.set()
+}
