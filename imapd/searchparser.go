@@ -27,6 +27,9 @@ func (p *searchParser) program() program { return p.programFrom(p.word()) }
 // programFrom is program where the first word has been read.
 func (p *searchParser) programFrom(word string) program {
 	if word == "CHARSET" {
+		if p.s.utf8 { // RFC 6855 §3: not even UTF-8 is named
+			p.d.Fail("CHARSET is not allowed after ENABLE UTF8=ACCEPT")
+		}
 		p.d.SP()
 		p.setCharset(p.d.AString())
 		p.d.SP()
