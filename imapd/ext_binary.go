@@ -2,8 +2,9 @@ package imapd
 
 import (
 	"context"
-	"errors"
 	"io"
+	"math"
+	"sync"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -33,16 +34,14 @@ type binarySection struct{ path []int }
 // prepare refuses an encoding that cannot be undone before a byte of the answer is written (RFC 3516 §4.3).
 func (b *binarySection) prepare(_ context.Context, m *msgData) error {
 	if part, ok := b.part(m); ok && len(b.path) > 0 {
-		if _, err := message.DecodeTransfer(eofReader{}, part.Encoding); err != nil {
+		d := decoders.Get().(*message.Decoder)
+		defer decoders.Put(d)
+		if d.Reset(nil, part.Encoding) != nil {
 			return no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")
 		}
 	}
 	return nil
 }
-
-type eofReader struct{}
-
-func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
 
 func (b *binarySection) part(m *msgData) (*message.Part, bool) {
 	i, ok := m.structure.Part(b.path)
@@ -52,23 +51,57 @@ func (b *binarySection) part(m *msgData) (*message.Part, bool) {
 	return &m.structure.Parts[i], true
 }
 
-// reader gives the decoded bytes. The whole message is not decoded, it has no encoding of its own.
-func (b *binarySection) reader(m *msgData, part *message.Part) (io.Reader, error) {
+// encoded is what is decoded, and how. The whole message is not decoded: it has no encoding of its own.
+func (b *binarySection) encoded(m *msgData, part *message.Part) (message.Extent, string) {
 	if len(b.path) == 0 {
-		whole := message.Extent{Range: message.Range{End: m.file.FileSize()}}
-		return message.DecodeTransfer(m.section(whole), "binary")
+		return message.Extent{Range: message.Range{End: m.file.FileSize()}}, "binary"
 	}
-	return message.DecodeTransfer(m.section(part.Body), part.Encoding)
+	return part.Body, part.Encoding
 }
 
+// size counts the decoded bytes.
 func (b *binarySection) size(m *msgData, part *message.Part) (int64, error) {
-	r, err := b.reader(m, part)
-	if err != nil {
-		return 0, err
+	e, encoding := b.encoded(m, part)
+	return new(decodeMark).decode(io.Discard, m, e, encoding, 0, math.MaxInt64)
+}
+
+var decoders = sync.Pool{New: func() any { return new(message.Decoder) }}
+
+// decodeMark is how far windows of one encoded part have been decoded: clients fetch large parts window by
+// window, and where in the file a window begins is known only by decoding up to it.
+type decodeMark struct {
+	uid      imap.UID
+	extent   message.Extent
+	encoding string
+	at       message.Mark
+}
+
+// decode writes at most n decoded bytes from offset on, says how many there were, and moves the mark to
+// where they begin, or with them written to where they end.
+func (k *decodeMark) decode(w io.Writer, m *msgData, e message.Extent, encoding string, offset, n int64) (int64, error) {
+	if k.uid != m.UID || k.extent != e || k.encoding != encoding || k.at.Decoded > offset {
+		*k = decodeMark{uid: m.UID, extent: e, encoding: encoding}
 	}
+	d := decoders.Get().(*message.Decoder)
+	defer decoders.Put(d)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{r}, *buf)
+	src := m.section(e)
+	if _, err := src.Seek(k.at.Encoded, io.SeekStart); err != nil {
+		return 0, err
+	}
+	if err := d.Resume(src, encoding, k.at); err != nil {
+		return 0, err
+	}
+	if _, err := io.CopyBuffer(onlyWriter{io.Discard}, io.LimitReader(d, offset-k.at.Decoded), *buf); err != nil {
+		return 0, err
+	}
+	k.at = d.Mark()
+	done, err := io.CopyBuffer(onlyWriter{w}, io.LimitReader(d, n), *buf)
+	if w != io.Discard {
+		k.at = d.Mark()
+	}
+	return done, err
 }
 
 // binaryAtt is BINARY[...] and BINARY.PEEK[...].
@@ -85,27 +118,26 @@ func (a *binaryAtt) needs() needs {
 	return needStructure | needFile | setsSeen
 }
 
-func (a *binaryAtt) write(_ *session, w *responder, m *msgData) error {
+func (a *binaryAtt) write(s *session, w *responder, m *msgData) error {
 	writeSection(w, "BINARY", &wire.Section{Part: a.path}, a.partial)
 	part, ok := a.part(m)
 	if !ok {
 		w.NIL()
 		return nil
 	}
-	size, err := a.size(m, part) // a literal's length comes before it: decoded twice, never kept
+	e, encoding := a.encoded(m, part)
+	mark, offset, most := &decodeMark{}, int64(0), int64(math.MaxInt64)
+	if a.partial != nil {
+		mark, offset, most = &s.sel.decoded, a.partial.Offset, a.partial.Size
+	}
+	// A literal's length comes before it: what is sent is decoded twice, never kept.
+	n, err := mark.decode(io.Discard, m, e, encoding, offset, most)
 	if err != nil {
 		return err
 	}
-	offset, n := window(size, a.partial)
 	lit := w.Literal(n, true)
 	if n > 0 {
-		r, err := a.reader(m, part)
-		if err != nil {
-			return err
-		}
-		buf := copyBuffers.Get().(*[]byte)
-		defer copyBuffers.Put(buf)
-		if _, err := io.CopyBuffer(&clip{lit, offset, n}, onlyReader{r}, *buf); err != nil && !errors.Is(err, errClipped) {
+		if _, err := mark.decode(lit, m, e, encoding, offset, n); err != nil {
 			return err
 		}
 	}

@@ -40,12 +40,16 @@ func TestWindowsTile(t *testing.T) {
 	const text = "Subject: x\r\nTo: a@b\r\n\r\nfirst\r\n\r\nsecond\r\n.\r\nend"
 	long := "Subject: y\r\n\r\n" + strings.Repeat("0123456789\r\n", 20_000) // more than one buffer
 	for name, file := range map[string]string{
-		"crlf":      text,
-		"lf":        strings.ReplaceAll(text, "\r\n", "\n"),
-		"mixed":     strings.Replace(text, "x\r\n", "x\n", 1),
-		"odd":       strings.Replace(text, "first\r\n", "first\x00\r\r\n", 1),
-		"crlf long": long,
-		"lf long":   strings.ReplaceAll(long, "\r\n", "\n"),
+		"crlf":        text,
+		"lf":          strings.ReplaceAll(text, "\r\n", "\n"),
+		"mixed":       strings.Replace(text, "x\r\n", "x\n", 1),
+		"odd":         strings.Replace(text, "first\r\n", "first\x00\r\r\n", 1),
+		"crlf long":   long,
+		"lf long":     strings.ReplaceAll(long, "\r\n", "\n"),
+		"base64":      "Content-Transfer-Encoding: base64\n\nAAECAw\nQF\n Bg*cICQ==\n",
+		"quoted":      "Content-Transfer-Encoding: quoted-printable\n\na=20b =\nc \t\n=4\n==41=\n",
+		"base64 long": "Content-Transfer-Encoding: base64\n\n" + strings.Repeat("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo\n", 6_000),
+		"quoted long": "Content-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("abc=C3=A4 def =\nghi  \n", 9_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startServer(t, nil)
@@ -86,36 +90,44 @@ func TestWindowsTile(t *testing.T) {
 // to its square.
 func TestWindowsOfALargeMessage(t *testing.T) {
 	const size = 24 << 20
-	s := startServer(t, nil)
-	c := s.client(t).login()
-	f, err := os.Create(filepath.Join(s.mail, "new", "1.a.b"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	block := strings.Repeat("0123456789abcde\n", 4096)
-	_, _ = f.WriteString("Subject: large\n\n")
-	for range size / len(block) {
-		_, _ = f.WriteString(block)
-	}
-	f.Close()
-	c.do("s SELECT INBOX")
-	c.fetched("BODY.PEEK[]<0.10>") // the structure is known from here on
-	start := time.Now()
-	c.fetched("BODY.PEEK[]")
-	whole := time.Since(start)
-	const window = 64 << 10
-	start = time.Now()
-	n := 0
-	for off := 0; ; off += window {
-		got := c.fetched(fmt.Sprintf("BODY.PEEK[]<%d.%d>", off, window))
-		if n += len(got); len(got) < window {
-			break
+	for _, x := range []struct {
+		section, header string
+		want            int
+	}{
+		{"BODY.PEEK[]", "Subject: large\n\n", 18 + size + size/16},
+		{"BINARY.PEEK[1]", "Content-Transfer-Encoding: base64\n\n", size / 16 * 15 / 4 * 3},
+	} {
+		s := startServer(t, nil)
+		c := s.client(t).login()
+		f, err := os.Create(filepath.Join(s.mail, "new", "1.a.b"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if want := 18 + size + size/16; n != want {
-		t.Errorf("windows are %d bytes together, want %d", n, want)
-	}
-	if took := time.Since(start); took > 20*whole+2*time.Second {
-		t.Errorf("in windows of %d bytes it takes %v, at once %v", window, took, whole)
+		_, _ = f.WriteString(x.header)
+		for range size / len(block) {
+			_, _ = f.WriteString(block)
+		}
+		f.Close()
+		c.do("s SELECT INBOX")
+		c.fetched(x.section + "<0.10>") // the structure is known from here on
+		start := time.Now()
+		c.fetched(x.section)
+		whole := time.Since(start)
+		const window = 64 << 10
+		start = time.Now()
+		n := 0
+		for off := 0; ; off += window {
+			got := c.fetched(fmt.Sprintf("%s<%d.%d>", x.section, off, window))
+			if n += len(got); len(got) < window {
+				break
+			}
+		}
+		if n != x.want {
+			t.Errorf("%s: windows are %d bytes together, want %d", x.section, n, x.want)
+		}
+		if took := time.Since(start); took > 20*whole+2*time.Second {
+			t.Errorf("%s: in windows of %d bytes it takes %v, at once %v", x.section, window, took, whole)
+		}
 	}
 }

@@ -15,6 +15,7 @@ type selection struct {
 	readOnly bool   // EXAMINE, or no right to change anything
 	delta    maildir.Delta
 	mark     readMark    // of the window that was fetched last
+	decoded  decodeMark  // of the BINARY window that was fetched last
 	saved    imap.UIDSet // what "$" stands for (RFC 5182)
 	keywords []imap.Flag // as the last FLAGS response told them; the index is the bit
 }

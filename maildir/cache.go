@@ -27,6 +27,7 @@ type cacheFile struct {
 	refused bool // cannot be opened or is no cache: not tried again before the next flush
 	waiting map[imap.UID]*sections
 	writing map[imap.UID]*sections // being written: waiting's predecessor
+	slab    []sections             // for those that come next
 	bytes   int                    // that wait
 	facts   uidRanges              // messages whose size or date has become known
 	retry   time.Time              // before that nothing is written: it could not be
@@ -68,20 +69,23 @@ func (c *cacheFile) remember(uid imap.UID, s *sections) {
 	}
 	was := c.waiting[uid]
 	if was == nil {
-		c.waiting[uid] = s
+		if len(c.slab) == 0 {
+			c.slab = make([]sections, 64)
+		}
+		was, c.slab = &c.slab[0], c.slab[1:]
+		*was = *s
+		c.waiting[uid] = was
 		c.bytes += s.bytes()
 		c.pending.Add(1)
 		return
 	}
-	// Not into was: readers have its bytes, and it may be looked at now.
-	both := *was
+	c.bytes -= was.bytes()
 	for k := range kindCount {
 		if s.kinds.has(k) {
-			both.set(k, s.b[k])
+			was.set(k, s.b[k])
 		}
 	}
-	c.waiting[uid] = &both
-	c.bytes += both.bytes() - was.bytes()
+	c.bytes += was.bytes()
 }
 
 // full tells that what waits should be written before more comes.
@@ -145,7 +149,7 @@ func (c *cacheFile) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop()
-	c.waiting, c.writing, c.facts, c.bytes = nil, nil, nil, 0
+	c.waiting, c.writing, c.slab, c.facts, c.bytes = nil, nil, nil, nil, 0
 	c.pending.Store(0)
 }
 

@@ -59,7 +59,7 @@ func unpackPlace(v uint64, size uint32) cachePlace {
 	return p
 }
 
-// sections are what a record is made of. They are not changed once they are in.
+// sections are what a record is made of. Their bytes are not changed once they are in.
 type sections struct {
 	kinds kindSet
 	b     [kindCount][]byte

@@ -32,7 +32,15 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 		return ctx.Err()
 	}
 	readers := make([]Reader, h.Readers().Workers())
-	err := h.Readers().Run(ctx, len(lack), func(worker, i int) error {
+	first := 0
+	if h.m.cache.full() {
+		first = 1 // what waits is written meanwhile
+	}
+	err := h.Readers().Run(ctx, first+len(lack), func(worker, i int) error {
+		if i -= first; i < 0 {
+			h.m.flushCache(false)
+			return nil
+		}
 		r := &readers[worker]
 		if r.m == nil {
 			*r = Reader{m: h.m, name: h.loc.name}
@@ -42,9 +50,6 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 	})
 	for i := range readers {
 		readers[i].release()
-	}
-	if h.m.cache.full() {
-		h.m.flushCache(false)
 	}
 	return err
 }
@@ -71,7 +76,7 @@ func (h *Handle) lacking(msgs []Message, want kindSet) []int32 {
 func (r *Reader) learn(ctx context.Context, msg *Message, want kindSet) {
 	lack := want &^ msg.place.kinds
 	if lack.has(KindStructure) {
-		if _, err := r.parse(ctx, msg.UID); err == nil {
+		if r.parse(ctx, msg.UID, &r.tools().parsed) == nil {
 			lack &^= setOf(KindEnvelope)
 		}
 	}

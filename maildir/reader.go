@@ -28,10 +28,27 @@ type Reader struct {
 type readTool struct {
 	parser   message.Parser
 	envelope message.Envelope
+	parsed   message.Message
 	file     fsx.File
 	head     header
 	text     []byte // the section made of head
 	record   []byte
+	slab     []byte // what keep hands out
+}
+
+const slabSize = 32 << 10
+
+// keep copies b to where it can stay until it is on disk.
+func (t *readTool) keep(b []byte) []byte {
+	if len(b) > slabSize/4 {
+		return append(make([]byte, 0, len(b)), b...)
+	}
+	if cap(t.slab)-len(t.slab) < len(b) {
+		t.slab = make([]byte, 0, slabSize)
+	}
+	n := len(t.slab)
+	t.slab = append(t.slab, b...)
+	return t.slab[n:len(t.slab):len(t.slab)]
 }
 
 const windowMost = 64 << 10
@@ -44,6 +61,9 @@ func (h *Handle) NewReader() *Reader { return &Reader{m: h.m, name: h.loc.name} 
 func (r *Reader) release() {
 	r.window, r.f = nil, nil
 	if r.tool != nil {
+		if cap(r.tool.parsed.Parts) > 256 || cap(r.tool.record) > windowMost {
+			r.tool.parsed, r.tool.envelope, r.tool.record = message.Message{}, message.Envelope{}, nil // of a huge one
+		}
 		r.m.store.tools.Put(r.tool)
 		r.tool = nil
 	}
@@ -143,9 +163,9 @@ func (r *Reader) Remember(uid imap.UID, k Kind, b []byte) {
 	if k >= kindCount {
 		return
 	}
-	s := new(sections)
-	s.set(k, append(make([]byte, 0, len(b)), b...))
-	r.m.cache.remember(uid, s)
+	var s sections
+	s.set(k, r.tools().keep(b))
+	r.m.cache.remember(uid, &s)
 }
 
 // Envelope fills e from the cache, else from the message's header, which is then
@@ -158,20 +178,19 @@ func (r *Reader) Envelope(ctx context.Context, msg *Message, e *message.Envelope
 }
 
 // Structure is what parsing the message yields: out of the cache, or by one pass
-// over the file, whose result is then remembered. into, if not nil, is reused for
-// what the cache has, so that a walk over many messages allocates for none. The
-// message's own envelope is in it only when the file was read: see Envelope.
+// over the file, whose result is then remembered. into, if not nil, is reused, so
+// that a walk over many messages allocates for none. The message's own envelope is in it only when the file was read: see Envelope.
 func (r *Reader) Structure(ctx context.Context, msg *Message, into *message.Message) (*message.Message, error) {
-	if b := r.Cached(msg, KindStructure); b != nil {
-		if into == nil {
-			into = new(message.Message)
-		}
-		if into.UnmarshalBinary(b) == nil {
-			return into, nil
-		}
+	if into == nil {
+		into = new(message.Message)
 	}
-	p, err := r.parse(ctx, msg.UID)
-	return p, opError("read", r.name, err)
+	if b := r.Cached(msg, KindStructure); b != nil && into.UnmarshalBinary(b) == nil {
+		return into, nil
+	}
+	if err := r.parse(ctx, msg.UID, into); err != nil {
+		return nil, opError("read", r.name, err)
+	}
+	return into, nil
 }
 
 // OpenMessage opens a message, following it where other programs have renamed
@@ -185,26 +204,25 @@ func (r *Reader) OpenMessage(ctx context.Context, uid imap.UID) (*File, error) {
 }
 
 // parse reads the message in one pass and remembers what it finds.
-func (r *Reader) parse(ctx context.Context, uid imap.UID) (*message.Message, error) {
+func (r *Reader) parse(ctx context.Context, uid imap.UID, p *message.Message) error {
 	t := r.tools()
 	if err := r.m.openMessage(ctx, uid, &t.file); err != nil {
-		return nil, err
+		return err
 	}
 	defer t.file.Close()
-	p, err := t.parser.Parse(&t.file)
-	if err != nil {
-		return nil, err
+	if err := t.parser.ParseInto(&t.file, p); err != nil {
+		return err
 	}
-	s := new(sections)
+	var s sections
 	t.record = p.AppendBinary(t.record[:0])
 	n := len(t.record)
 	t.record = p.Envelope.AppendBinary(t.record)
-	b := append(make([]byte, 0, len(t.record)), t.record...)
+	b := t.keep(t.record)
 	s.set(KindStructure, b[:n:n])
 	s.set(KindEnvelope, b[n:])
-	r.m.cache.remember(uid, s)
+	r.m.cache.remember(uid, &s)
 	r.m.know(uid, p.Size, t.file.Stat().Mtime/second)
-	return p, nil
+	return nil
 }
 
 // readHeader reads no more than the message's header, and remembers what was
@@ -232,13 +250,13 @@ func (r *Reader) readHeader(ctx context.Context, uid imap.UID, want kindSet, e *
 		}
 		t.record = append(t.record, t.text...)
 	}
-	b := append(make([]byte, 0, len(t.record)), t.record...)
-	s := new(sections)
+	b := t.keep(t.record)
+	var s sections
 	s.set(KindEnvelope, b[:size:size])
 	if want.has(KindFields) {
 		s.set(KindFields, b[size:])
 	}
-	r.m.cache.remember(uid, s)
+	r.m.cache.remember(uid, &s)
 	r.m.know(uid, -1, t.file.Stat().Mtime/second)
 	return nil
 }

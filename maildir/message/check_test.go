@@ -152,6 +152,15 @@ func parseAll(t failer, p *Parser, file []byte) *Message {
 	checkRecord(t, m)
 	checkHeader(t, p, bytes.NewReader(file), m)
 	checkHeader(t, p, iotest.OneByteReader(bytes.NewReader(file)), m)
+	var again Message
+	for range 2 { // the second time into the memory of the first
+		if err := p.ParseInto(bytes.NewReader(file), &again); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(m, &again, sameExactly); d != "" {
+			t.Fatal("parsed again:", d)
+		}
+	}
 	for _, r := range []io.Reader{
 		iotest.OneByteReader(bytes.NewReader(file)),
 		iotest.DataErrReader(iotest.HalfReader(bytes.NewReader(file))),

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // Parser reads messages one after another, reusing its buffers. The zero value
@@ -39,11 +40,21 @@ type hit struct {
 // Parse reads one message file (LF, CRLF or mixed) in one pass. The only errors
 // are r's.
 func (p *Parser) Parse(r io.Reader) (*Message, error) {
+	m := new(Message)
+	if err := p.ParseInto(r, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// ParseInto is Parse for a result that is soon done with: m's memory is reused, and
+// what it held is overwritten.
+func (p *Parser) ParseInto(r io.Reader, m *Message) error {
 	p.win.reset(r)
 	p.bounds.reset()
 	p.frames, p.parts, p.last, p.begins = p.frames[:0], p.parts[:0], p.last[:0], p.begins[:0]
-	p.mem, p.boundaryEnd = arena{}, -1
-	m := &Message{}
+	p.mem, p.boundaryEnd = arena{m.text[:0], m.params[:0], m.addrs[:0]}, -1
+	m.Envelope = Envelope{}
 	p.open(-1, false)
 	p.walk(m)
 	p.fields.release()
@@ -51,7 +62,7 @@ func (p *Parser) Parse(r io.Reader) (*Message, error) {
 	p.win.src = nil
 	if err != nil {
 		p.release()
-		return nil, err
+		return err
 	}
 	m.Envelope.setDefaults()
 	for i := range p.parts {
@@ -62,9 +73,10 @@ func (p *Parser) Parse(r io.Reader) (*Message, error) {
 	root := &p.parts[0]
 	m.FileSize = p.win.at.off
 	m.Size = root.Header.Size + root.Body.Size
-	m.Parts = append(make([]Part, 0, len(p.parts)), p.parts...)
+	m.Parts = append(slices.Grow(m.Parts[:0], len(p.parts)), p.parts...)
+	m.text, m.params, m.addrs = p.mem.text, p.mem.params, p.mem.addrs
 	p.release()
-	return m, nil
+	return nil
 }
 
 // keepParts is how many parts the buffers of an idle Parser are kept for.

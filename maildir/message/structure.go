@@ -32,8 +32,9 @@ type Message struct {
 	Parts    []Part
 	Envelope Envelope
 
-	text   []byte     // UnmarshalBinary: what the fields point into
-	params []Param    // UnmarshalBinary: slab of the parts' parameters
+	text   []byte     // what the fields point into
+	params []Param    // slab of the parts' parameters
+	addrs  []Address  // ParseInto: slab of the envelopes' addresses
 	langs  [][]byte   // UnmarshalBinary: slab of the parts' languages
 	envs   []Envelope // UnmarshalBinary: slab of the parts' envelopes
 }

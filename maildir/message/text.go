@@ -25,7 +25,7 @@ func (a *arena) copyParams(list []Param) []Param {
 		return nil
 	}
 	if cap(a.params)-len(a.params) < len(list)+1 {
-		a.params = make([]Param, 0, max(8, len(list)+1))
+		a.params = make([]Param, 0, max(8, len(list)+1, 2*cap(a.params)))
 	}
 	n := len(a.params)
 	a.params = append(a.params, list...)
