@@ -40,6 +40,8 @@ type testServer struct {
 	public  string
 	options Options
 	fault   atomic.Int32
+	// hook is told of every operation on the disk before it happens, and may take its time.
+	hook atomic.Pointer[func(op, path string)]
 
 	withPublic bool              // a second namespace, Public/
 	tweak      func(*testServer) // changes options and info before the start
@@ -87,7 +89,7 @@ func (s *testServer) start() {
 	}
 	store, err := maildir.NewStore(maildir.StoreOptions{
 		Log: log, LockWait: 300 * time.Millisecond,
-		FS: fsx.FS{Fault: func(op, _ string) error { return s.failing(op) }},
+		FS: fsx.FS{Fault: s.failing},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -143,7 +145,10 @@ func (s *testServer) restart() error {
 // changing are the operations that a full disk fails.
 var changing = map[string]bool{"create": true, "write": true, "rename": true, "link": true, "mkdir": true, "sync": true}
 
-func (s *testServer) failing(op string) error {
+func (s *testServer) failing(op, path string) error {
+	if hook := s.hook.Load(); hook != nil {
+		(*hook)(op, path)
+	}
 	if errno := s.fault.Load(); errno != 0 && changing[op] {
 		return syscall.Errno(errno)
 	}

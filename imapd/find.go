@@ -32,7 +32,7 @@ type searchRun struct {
 	kept  []judged
 	open  []int
 	load  []maildir.Message
-	limit int // how many open ones are looked at in one go
+	limit int // how many files are read between two words of progress
 
 	files       int   // how many were read
 	failed      error // why the first message that could not be read was passed over; the log is told
@@ -49,7 +49,7 @@ type judged struct {
 
 const (
 	// A file phase begins small and grows while it is quick: between two the client hears of progress.
-	leastFiles, mostFiles = 8, 2048
+	leastFiles, mostFiles = 8, 1024
 	quickFiles            = 250 * time.Millisecond
 	// mostKept bounds what waits behind an open message.
 	mostKept = 8192
@@ -124,7 +124,7 @@ func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
 		}
 	}
 	r.done += uint32(len(batch))
-	if len(r.open) == 0 || len(r.open) >= r.limit || len(r.kept) >= mostKept {
+	if len(r.open) == 0 || len(r.open) >= mostFiles || len(r.kept) >= mostKept {
 		return r.flush(ctx)
 	}
 	return ctx.Err()
@@ -206,16 +206,21 @@ func asks(n searchNode, depth cost) bool {
 
 // flush reads the files of the open ones and tells what was found.
 func (r *searchRun) flush(ctx context.Context) error {
-	if len(r.open) > 0 {
+	for first := 0; first < len(r.open); {
+		piece := r.open[first:min(first+r.limit, len(r.open))]
 		start := time.Now()
-		if err := r.readFiles(ctx); err != nil {
+		if err := r.readFiles(ctx, piece); err != nil {
 			return err
 		}
 		switch took := time.Since(start); {
 		case took < quickFiles:
 			r.limit = min(2*r.limit, mostFiles)
-		case took > 4*quickFiles:
+		case took > 2*quickFiles:
 			r.limit = max(r.limit/2, leastFiles)
+		}
+		first += len(piece)
+		if err := r.s.progress(r.done-uint32(len(r.open)-first), r.total); err != nil {
+			return err
 		}
 	}
 	for i := range r.kept {
@@ -236,16 +241,16 @@ func (r *searchRun) flush(ctx context.Context) error {
 
 // readFiles judges the open ones by what is in their files. A message that cannot be read does not match;
 // the others are looked at all the same.
-func (r *searchRun) readFiles(ctx context.Context) error {
+func (r *searchRun) readFiles(ctx context.Context, open []int) error {
 	readers := r.sel.Readers()
 	if r.workers == nil {
 		r.workers = make([]candidate, readers.Workers())
 	}
-	r.files += len(r.open)
-	return readers.Run(ctx, len(r.open), func(worker, i int) error {
+	r.files += len(open)
+	return readers.Run(ctx, len(open), func(worker, i int) error {
 		c := &r.workers[worker]
 		c.bind(r)
-		c.judge(ctx, &r.kept[r.open[i]], math.MaxInt)
+		c.judge(ctx, &r.kept[open[i]], math.MaxInt)
 		return ctx.Err()
 	})
 }

@@ -1,0 +1,239 @@
+package imapd
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
+)
+
+// searched is a message as the naive search of these tests knows it.
+type searched struct {
+	from, subject, body string
+	flags               string // letters: S F A T D
+	size                int
+	day                 int
+}
+
+var someWords = []string{"alpha", "Beta", "gamma", "DELTA", "café", "Straße", "日本語", "ß", "a"}
+
+// searchMail makes a mailbox of n messages and a session that has it selected.
+func searchMail(t testing.TB, n int) (*session, []searched) {
+	s := startServer(t, func(s *testServer) { s.options.Log = quietLog })
+	mail, err := s.openMail(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := mail.Namespaces[0].Tree
+	t.Cleanup(func() { _ = tree.Close() })
+	dst, err := tree.Open(context.Background(), "INBOX", maildir.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := map[byte]imap.Flag{'S': imap.FlagSeen, 'F': imap.FlagFlagged, 'A': imap.FlagAnswered, 'T': imap.FlagDeleted, 'D': imap.FlagDraft}
+	msgs := make([]searched, n)
+	for i := range msgs {
+		m := &msgs[i]
+		pick := func(salt int) string { return someWords[(i*7+i*i*salt+salt)%len(someWords)] }
+		m.from, m.subject, m.body = "x"+pick(3), pick(1)+" "+pick(5), pick(2)+" middle "+pick(4)+" "+strings.Repeat("filler ", i)
+		m.day = 1 + i%28
+		for k, c := range "SFATD" {
+			if (i>>k)&1 == 1 {
+				m.flags += string(c)
+			}
+		}
+		text := fmt.Sprintf("From: %s <u%d@example.org>\r\nSubject: %s\r\nDate: %d Mar 2024 10:00:00 +0000\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n",
+			m.from, i, m.subject, m.day, m.body)
+		m.size = len(text)
+		d, err := dst.Deliver(context.Background(), int64(len(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		var flags []imap.Flag
+		for j := range len(m.flags) {
+			flags = append(flags, letters[m.flags[j]])
+		}
+		if _, err := d.Commit(context.Background(), flags, time.Date(2024, 1, m.day, 12, 0, 0, 0, time.Local)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = dst.Close()
+	h, err := tree.Open(context.Background(), "INBOX", maildir.Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { _, _, _ = h.Close(), ours.Close(), theirs.Close() })
+	ses := &session{peer: peer{srv: s.server, c: newConn(ours, time.Second), log: quietLog}, mail: mail}
+	ses.sel = &selection{Handle: h, name: "INBOX"}
+	return ses, msgs
+}
+
+// failing is what a testing.TB and a rapid.T have in common here.
+type failing interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// ask runs a search program and returns the sequence numbers found; ok is false when it does not parse.
+func ask(t failing, s *session, text string) (found []uint32, ok bool) {
+	t.Helper()
+	d := wire.NewDecoder(wire.PostLogin)
+	d.SetUTF8(true)
+	d.Reset(bufio.NewReader(strings.NewReader(text + "\r\n")))
+	d.Begin()
+	p := &searchParser{d: d, s: s}
+	prog := p.program()
+	d.CRLF()
+	if d.Err() != nil || prog.refused != nil {
+		return nil, false
+	}
+	if err := s.find(context.Background(), prog, func(m *maildir.Message) { found = append(found, m.Seq) }); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if !slices.IsSorted(found) || len(slices.Compact(slices.Clone(found))) != len(found) {
+		t.Fatalf("%q: %v is not in order", text, found)
+	}
+	return found, true
+}
+
+// naive is a search key and what it means, told apart from the engine.
+type naive struct {
+	text string
+	is   func(seq int, m *searched) bool
+}
+
+func has(text, part string) bool {
+	fold := strings.NewReplacer("ß", "ss", "é", "e\u0301") // of someWords, what lower case leaves
+	return strings.Contains(fold.Replace(strings.ToLower(text)), fold.Replace(strings.ToLower(part)))
+}
+
+// quoteWords makes a search string of words; the decoder of these tests takes UTF-8.
+func quoteWords(s string) string { return `"` + s + `"` }
+
+// naiveKey draws a key, with keys under it up to depth.
+func naiveKey(t *rapid.T, depth, n int) naive {
+	kinds := 10
+	if depth > 0 {
+		kinds = 14
+	}
+	word := rapid.SampledFrom(append(someWords, "", "middle", "filler filler", "lph", "nothing-like-it")).Draw(t, "word")
+	day := rapid.IntRange(1, 30).Draw(t, "day")
+	switch kind := rapid.IntRange(0, kinds-1).Draw(t, "kind"); kind {
+	case 0:
+		return naive{"SUBJECT " + quoteWords(word), func(_ int, m *searched) bool { return has(m.subject, word) }}
+	case 1:
+		return naive{"FROM " + quoteWords(word), func(i int, m *searched) bool {
+			return has(fmt.Sprintf("%s <u%d@example.org>", m.from, i-1), word)
+		}}
+	case 2:
+		return naive{"BODY " + quoteWords(word), func(_ int, m *searched) bool { return has(m.body, word) }}
+	case 3:
+		return naive{"HEADER Subject " + quoteWords(word), func(_ int, m *searched) bool { return has(m.subject, word) }}
+	case 4:
+		size := rapid.IntRange(100, 900).Draw(t, "size")
+		return naive{fmt.Sprint("LARGER ", size), func(_ int, m *searched) bool { return m.size > size }}
+	case 5:
+		return naive{fmt.Sprintf("SINCE %d-Jan-2024", day), func(_ int, m *searched) bool { return m.day >= day }}
+	case 6:
+		return naive{fmt.Sprintf("SENTBEFORE %d-Mar-2024", day), func(_ int, m *searched) bool { return m.day < day }}
+	case 7:
+		lo, hi := rapid.IntRange(1, n+3).Draw(t, "lo"), rapid.IntRange(1, n+3).Draw(t, "hi")
+		return naive{fmt.Sprintf("%d:%d", lo, hi), func(i int, _ *searched) bool { return min(lo, hi) <= i && i <= max(lo, hi) }}
+	case 8:
+		flag := rapid.SampledFrom([]string{"SEEN S", "FLAGGED F", "ANSWERED A", "DELETED T", "DRAFT D"}).Draw(t, "flag")
+		name, letter, _ := strings.Cut(flag, " ")
+		if rapid.Bool().Draw(t, "un") {
+			return naive{"UN" + name, func(_ int, m *searched) bool { return !strings.Contains(m.flags, letter) }}
+		}
+		return naive{name, func(_ int, m *searched) bool { return strings.Contains(m.flags, letter) }}
+	case 9:
+		return naive{"ALL", func(int, *searched) bool { return true }}
+	case 10, 11:
+		k := naiveKey(t, depth-1, n)
+		return naive{"NOT " + k.text, func(i int, m *searched) bool { return !k.is(i, m) }}
+	case 12:
+		a, b := naiveKey(t, depth-1, n), naiveKey(t, depth-1, n)
+		return naive{"OR " + a.text + " " + b.text, func(i int, m *searched) bool { return a.is(i, m) || b.is(i, m) }}
+	}
+	a, b := naiveKey(t, depth-1, n), naiveKey(t, depth-1, n)
+	return naive{"(" + a.text + " " + b.text + ")", func(i int, m *searched) bool { return a.is(i, m) && b.is(i, m) }}
+}
+
+// TestSearchIsWhatItSays compares programs of every kind of key, in any order and depth, with an evaluation that
+// knows no phases, no cache and no index.
+func TestSearchIsWhatItSays(t *testing.T) {
+	const n = 60
+	s, msgs := searchMail(t, n)
+	rapid.Check(t, func(t *rapid.T) {
+		k := naiveKey(t, 4, n)
+		var want []uint32
+		for i := range msgs {
+			if k.is(i+1, &msgs[i]) {
+				want = append(want, uint32(i+1))
+			}
+		}
+		got, ok := ask(t, s, k.text)
+		if !ok {
+			t.Fatalf("%q does not parse", k.text)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q: got %v, want %v", k.text, got, want)
+		}
+	})
+}
+
+// FuzzSearch gives any text to the parser of search programs. What parses must run, NOT of it must be the
+// complement, and OR and AND with others what they are of sets.
+func FuzzSearch(f *testing.F) {
+	for _, seed := range []string{"ALL", "SUBJECT alpha BODY beta", "OR FROM xa NOT TEXT gamma", "1:3,9:* UID 5 KEYWORD $x", "FUZZY (BODY alfa)",
+		"SENTON 3-Mar-2024 LARGER 300", `HEADER Subject "" NOT ()`, "CHARSET koi8-r TEXT x", "OLDER 5 YOUNGER 7 SAVEDON 1-Jan-2024", "$", "NOT NOT $"} {
+		f.Add(seed)
+	}
+	const n = 40
+	s, _ := searchMail(f, n)
+	s.sel.saved = imap.UIDSet{{Start: 3, Stop: 7}}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<10 || strings.ContainsAny(text, "\r\n{") || strings.HasPrefix(strings.ToUpper(text), "CHARSET") {
+			t.Skip()
+		}
+		x, ok := ask(t, s, text)
+		if !ok {
+			return
+		}
+		all := make([]bool, n+1)
+		for _, i := range x {
+			all[i] = true
+		}
+		same := func(program string, want func(i int) bool) {
+			t.Helper()
+			got, ok := ask(t, s, program)
+			if !ok { // it nests too deep now
+				return
+			}
+			for i := 1; i <= n; i++ {
+				if slices.Contains(got, uint32(i)) != want(i) {
+					t.Fatalf("%q is %v; %q is %v", text, x, program, got)
+				}
+			}
+		}
+		same("NOT ("+text+")", func(i int) bool { return !all[i] })
+		same("NOT (NOT ("+text+"))", func(i int) bool { return all[i] })
+		same("OR ("+text+") SEEN", func(i int) bool { return all[i] || (i-1)&1 == 1 })
+		same("OR BODY alpha ("+text+") ("+text+")", func(i int) bool { return all[i] })
+		same("10:20 ("+text+")", func(i int) bool { return all[i] && 10 <= i && i <= 20 })
+	})
+}
