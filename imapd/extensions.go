@@ -10,7 +10,7 @@ import (
 // one more file and one more word here.
 var extensions = []*extension{
 	&extCore, &extID, &extEnable, &extIdle, &extNamespace, &extUIDPlus, &extMove, &extUnselect,
-	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extStatusSize,
+	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extSort, &extThread, &extStatusSize,
 	&extSearchRes, &extPartial, &extMultiSearch, &extFuzzy, &extSaveDate, &extI18N, &extInProgress,
 	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8, &extPreview,
 }
