@@ -163,6 +163,13 @@ func (a *fetchAction) learn(ctx context.Context, s *session, batch []maildir.Mes
 			return err
 		}
 	}
+	for _, att := range a.items {
+		if l, ok := att.(learner); ok {
+			if err := l.learn(ctx, s, batch); err != nil {
+				return err
+			}
+		}
+	}
 	if len(kinds) == 0 || a.need&needFile != 0 && a.need&needStructure != 0 {
 		return nil // read one after the other, by those who send them
 	}

@@ -64,17 +64,50 @@ func (a *previewAtt) prepare(ctx context.Context, m *msgData) error {
 	if a.lazy && m.file == nil {
 		return nil
 	}
+	var err error
+	if a.buf, err = makePreview(ctx, m, a.buf[:0]); err == nil {
+		a.text = a.buf[1:]
+	}
+	return err
+}
+
+// learn has the previews of a batch made side by side, where the cache lacks them.
+func (a *previewAtt) learn(ctx context.Context, s *session, batch []maildir.Message) error {
+	if a.lazy {
+		return nil
+	}
+	type maker struct {
+		msgData
+		buf []byte
+	}
+	crew := make([]maker, s.sel.Readers().Workers())
+	defer func() {
+		for i := range crew {
+			crew[i].close()
+		}
+	}()
+	return s.sel.LearnBy(ctx, batch, func(worker int, r *maildir.Reader, msg *maildir.Message) {
+		m := &crew[worker]
+		m.reset(*msg)
+		m.reader = r
+		if b, err := makePreview(ctx, &m.msgData, m.buf[:0]); err == nil { // the walk will find the error
+			m.buf = b
+		}
+	}, maildir.KindPreview)
+}
+
+// makePreview reads the message and appends what is cached of it.
+func makePreview(ctx context.Context, m *msgData, b []byte) ([]byte, error) {
 	if err := m.load(ctx, needStructure|needFile); err != nil {
-		return err
+		return b, err
 	}
 	text, ok := message.Preview(m.structure, m.file)
 	if !ok {
-		return errNoPreview
+		return b, errNoPreview
 	}
-	a.buf = append(append(a.buf[:0], previewVersion), text...)
-	a.text = a.buf[1:]
-	m.reader.Remember(m.UID, maildir.KindPreview, a.buf)
-	return nil
+	b = append(append(b, previewVersion), text...)
+	m.reader.Remember(m.UID, maildir.KindPreview, b)
+	return b, nil
 }
 
 var errNoPreview = errors.New("a message's file cannot be read for its preview")
