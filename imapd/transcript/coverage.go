@@ -44,6 +44,7 @@ var Commands = []Command{
 	{"CHECK", "s", false}, {"CLOSE", "s", false}, {"UNSELECT", "s", false}, {"EXPUNGE", "s", true},
 	{"ESEARCH", "as", true}, {"SEARCH", "s", true}, {"FETCH", "s", true}, {"STORE", "s", true}, {"COPY", "s", true}, {"MOVE", "s", true},
 	{"UID EXPUNGE", "s", true}, {"UID SEARCH", "s", true}, {"UID FETCH", "s", false},
+	{"SORT", "s", true}, {"UID SORT", "s", true}, {"THREAD", "s", true}, {"UID THREAD", "s", true},
 	{"UID STORE", "s", true}, {"UID COPY", "s", true}, {"UID MOVE", "s", true},
 }
 
