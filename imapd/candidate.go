@@ -3,6 +3,7 @@ package imapd
 import (
 	"context"
 
+	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/message"
 )
 
@@ -24,15 +25,14 @@ type candidate struct {
 	found    []bool
 	feeding  []int // the slots that still look
 	looked   uint8 // scopes of which the text has been looked at, one bit each
+
+	enveloped bool // the envelope is this message's
 }
 
-// bind makes a candidate ready for a search; once it is, that is free.
-func (c *candidate) bind(r *searchRun) {
-	if c.bound == r {
-		return
-	}
+// bind makes a candidate ready for a search.
+func (c *candidate) bind(r *searchRun, reader *maildir.Reader) {
 	c.bound = r
-	c.msgData = msgData{reader: r.sel.NewReader()}
+	c.msgData = msgData{reader: reader}
 	c.matchers = make([]textMatcher, len(r.sought))
 	c.found = make([]bool, len(r.sought))
 	for i, n := range r.sought {
@@ -45,7 +45,7 @@ func (c *candidate) bind(r *searchRun) {
 // judge asks the keys about a message, looking no deeper than depth.
 func (c *candidate) judge(ctx context.Context, k *judged, depth cost) {
 	c.reset(k.Message)
-	c.depth, c.score, c.looked = depth, maxScore, 0
+	c.depth, c.score, c.looked, c.enveloped = depth, maxScore, 0, false
 	k.verdict, k.err = c.bound.keys.match(ctx, c)
 	if k.err != nil { // it vanished under the search or cannot be read: it does not match
 		k.verdict = fails

@@ -14,8 +14,8 @@ import (
 var extSort = extension{
 	after: []imap.Cap{"SORT", "SORT=DISPLAY", "ESORT"},
 	commands: []command[*session]{
-		{name: "SORT", in: selected, does: holdsExpunge, parse: parseSort(false)},
-		{name: "UID SORT", in: selected, parse: parseSort(true)},
+		{name: "SORT", in: selected, does: holdsExpunge | onlyAnswers, parse: parseSort(false)},
+		{name: "UID SORT", in: selected, does: onlyAnswers, parse: parseSort(true)},
 	},
 }
 

@@ -14,8 +14,8 @@ import (
 var extThread = extension{
 	after: []imap.Cap{"THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES", "THREAD=REFS"},
 	commands: []command[*session]{
-		{name: "THREAD", in: selected, does: holdsExpunge, parse: parseThread(false)},
-		{name: "UID THREAD", in: selected, parse: parseThread(true)},
+		{name: "THREAD", in: selected, does: holdsExpunge | onlyAnswers, parse: parseThread(false)},
+		{name: "UID THREAD", in: selected, does: onlyAnswers, parse: parseThread(true)},
 	},
 }
 

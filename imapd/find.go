@@ -53,6 +53,8 @@ const (
 	quickFiles            = 250 * time.Millisecond
 	// mostKept bounds what waits behind an open message.
 	mostKept = 8192
+	// A search that had to read this many files is worth an index.
+	worthIndexing = 256
 )
 
 // find calls each with the messages of the selected mailbox that a program finds, by ascending UID.
@@ -72,6 +74,7 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 	r := &searchRun{s: s, sel: sel, keys: prog.keys, cost: prog.keys.cost(), each: each, limit: leastFiles, total: sel.Count()}
 	r.within = imap.UIDSet{{Start: 1, Stop: last}}
 	r.keys.bind(r)
+	r.serial.bind(r, &sel.Reader)
 	for _, n := range r.keys {
 		if set, ok := n.(*setNode); ok {
 			r.within = set.uids // those that the other sets do not name fail there
@@ -79,6 +82,9 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 		}
 	}
 	defer r.close()
+	if err := r.proveAbsent(ctx); err != nil {
+		return err
+	}
 	err := sel.walk(r.within, func(batch []maildir.Message) error { return r.batch(ctx, batch) })
 	if err == nil {
 		err = r.flush(ctx)
@@ -93,6 +99,9 @@ func (r *searchRun) close() {
 		r.workers[i].close()
 	}
 	r.sel.FlushCache()
+	if r.files >= worthIndexing && len(r.sought) > 0 {
+		r.sel.IndexText()
+	}
 	if r.failed != nil {
 		r.s.log.Warn("a search passed over messages that cannot be read", "mailbox", r.sel.name, "err", r.failed)
 	}
@@ -102,13 +111,16 @@ func (r *searchRun) close() {
 func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
 	begin := len(r.kept)
 	c := &r.serial
-	c.bind(r)
 	for i := range batch {
 		if batch[i].Gone {
 			continue
 		}
 		k := judged{Message: batch[i]}
-		if c.judge(ctx, &k, costState); k.verdict != fails {
+		c.judge(ctx, &k, costState)
+		switch {
+		case k.verdict == holds && len(r.kept) == 0: // nothing waits before it
+			r.each(&batch[i], k.score)
+		case k.verdict != fails:
 			r.kept = append(r.kept, k)
 		}
 	}
@@ -249,8 +261,34 @@ func (r *searchRun) readFiles(ctx context.Context, open []int) error {
 	r.files += len(open)
 	return readers.Run(ctx, len(open), func(worker, i int) error {
 		c := &r.workers[worker]
-		c.bind(r)
+		if c.bound == nil {
+			c.bind(r, r.sel.NewReader())
+		}
 		c.judge(ctx, &r.kept[open[i]], math.MaxInt)
 		return ctx.Err()
 	})
+}
+
+// proveAbsent asks the text index which messages cannot hold the texts looked for.
+func (r *searchRun) proveAbsent(ctx context.Context) error {
+	var needles [][]byte
+	var asked []*sought
+	for _, n := range r.sought {
+		if n.want.fuzzy == nil && !n.want.empty() {
+			needles, asked = append(needles, n.want.folded), append(asked, n)
+		}
+	}
+	if len(needles) == 0 {
+		return nil
+	}
+	absent, err := r.sel.Without(ctx, needles)
+	if err != nil {
+		return err
+	}
+	for i, n := range asked {
+		if i < len(absent) {
+			n.absent = absent[i]
+		}
+	}
+	return nil
 }

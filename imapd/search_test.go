@@ -237,3 +237,19 @@ func FuzzSearch(f *testing.F) {
 		same("10:20 ("+text+")", func(i int) bool { return all[i] && 10 <= i && i <= 20 })
 	})
 }
+
+// BenchmarkSearch measures searches of a thousand messages, all cached.
+func BenchmarkSearch(b *testing.B) {
+	const n = 1000
+	s, _ := searchMail(b, n)
+	for _, keys := range []string{"ALL", "UNSEEN", "UID 500", "LARGER 300", "SUBJECT nothing-like-it", "SUBJECT alpha", "FROM xbeta", "HEADER Subject x", "TEXT nothing-like-it"} {
+		ask(b, s, keys)
+		b.Run(keys, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ask(b, s, keys)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/message")
+		})
+	}
+}

@@ -58,14 +58,12 @@ func (n *headerNode) params(ctx context.Context, c *candidate) (verdict, error) 
 		list = c.structure.Parts[0].DispParams
 	}
 	for _, p := range list {
-		name, extended := bytes.CutSuffix(p.Name, []byte("*"))
-		c.field = append(append(c.field[:0], name...), '=')
-		if extended {
-			c.field = message.DecodeExtended(c.field, p.Value)
-		} else {
-			c.field = append(c.field, p.Value...)
+		value := p.Value
+		if bytes.HasSuffix(p.Name, []byte("*")) {
+			c.field = message.DecodeExtended(c.field[:0], value)
+			value = c.field
 		}
-		if c.inValue(n.want, c.field) {
+		if c.inValue(n.want, value) {
 			return holds, nil
 		}
 	}

@@ -96,8 +96,11 @@ func (f envelopeNode) match(ctx context.Context, c *candidate) (verdict, error) 
 	if c.depth < costCached {
 		return open, nil
 	}
-	if err := c.load(ctx, needEnvelope); err != nil {
-		return fails, err
+	if !c.enveloped {
+		if err := c.load(ctx, needEnvelope); err != nil {
+			return fails, err
+		}
+		c.enveloped = true
 	}
 	return verdictOf(f(c)), nil
 }

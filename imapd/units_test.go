@@ -81,7 +81,7 @@ func TestTableIsSound(t *testing.T) {
 		if row.in == 0 || row.parse == nil || name != strings.ToUpper(name) {
 			t.Errorf("%s: incomplete row", name)
 		}
-		numbered := map[string]bool{"FETCH": true, "STORE": true, "SEARCH": true, "COPY": true}
+		numbered := map[string]bool{"FETCH": true, "STORE": true, "SEARCH": true, "COPY": true, "SORT": true, "THREAD": true}
 		if numbered[name] != (row.does&holdsExpunge != 0) {
 			t.Errorf("%s: holdsExpunge is wrong (RFC 9051 §7.5.1)", name)
 		}
