@@ -186,12 +186,16 @@ func (m *Mailbox) place(uid imap.UID) cachePlace {
 	return cachePlace{}
 }
 
-// unplace forgets a place where no record was found.
-func (m *Mailbox) unplace(uid imap.UID, p cachePlace) {
+// unplace forgets that there is a section of this kind at a place where none was
+// found.
+func (m *Mailbox) unplace(uid imap.UID, p cachePlace, k Kind) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.state.find(uid); e != nil && e.place() == p {
-		m.state.setPlace(e, cachePlace{})
+		if p.kinds &^= setOf(k); p.kinds == 0 {
+			p = cachePlace{}
+		}
+		m.state.setPlace(e, p)
 	}
 }
 

@@ -13,12 +13,6 @@ const cacheLoose = 4 << 20
 // records of messages that are gone, and those that others with more sections
 // have taken the place of.
 func (m *Mailbox) cacheBloated() bool {
-	m.cache.mu.Lock()
-	open := m.cache.f != nil
-	m.cache.mu.Unlock()
-	if !open {
-		return false // nobody has used it
-	}
 	id, err := idNow(m.dir, cacheName)
 	if err != nil || id.size < cacheLoose {
 		return false

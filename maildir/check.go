@@ -203,7 +203,7 @@ func (c *checker) cache(dir *fsx.Dir, s *state) {
 		if !ok {
 			continue
 		}
-		if kinds != p.kinds {
+		if p.kinds&^kinds != 0 {
 			c.fail(8, cacheName, "record of UID %d has sections %b, the index says %b", e.uid, kinds, p.kinds)
 		}
 		c.cached(r, e)

@@ -21,9 +21,9 @@
 //
 //	H  UIDVALIDITY(4) next UID(4) MODSEQ(8) ceiling(8) history from(8) GUID(16) boot
 //	M  messages: UID(4) flags(1) bits(1) name length(1) info length(1) saved(4)
-//	   keywords(8) MODSEQ(8) size(8) date(8) cache offset(8) cache length(4) name info
+//	   keywords(8) MODSEQ(8) size(8) date(8) cache place(12) name info
 //	F  changed flags: UID(4) flags(1) bits(1) info length(1) zero(1) keywords(8) MODSEQ(8) info
-//	S  facts: UID(4) bits(1) zero(3) size(8) date(8) cache offset(8) cache length(4)
+//	S  facts: UID(4) bits(1) zero(3) size(8) date(8) cache place(12)
 //	X  expunged: MODSEQ(8), then ranges of UIDs (4, 4)
 //	K  keywords without a letter: bit(1) length(1) name
 //	D  the disk: next UID(4) MODSEQ(8) highest UID(4), for new and cur time(8) looked at(8)
@@ -39,10 +39,29 @@
 // which all MODSEQs are. MODSEQs begin at the clock (milliseconds times 64), so
 // that they do not go back even if the file is deleted.
 //
-// maildir-imapd.cache: "MDIRIMC1", UIDVALIDITY(4), zero(4), then records:
-// length(4) CRC-32C(4) UID(4) and message.Message.AppendBinary's bytes. The
-// index knows the offsets; a record whose UID or checksum is wrong is not one.
-// Disposable at any moment.
+// A cache place is offset(7), kinds(1) and length(4) of the message's record there;
+// the kinds say, a bit each, what the record has. Without a bit there is no record.
+//
+// maildir-imapd.cache: "MDIRIMC2", UIDVALIDITY(4), zero(4), then records: length of
+// what follows the checksum(4), CRC-32C of UID and table(4), UID(4), kinds(1),
+// zero(3), the table, with length(4) and CRC-32C(4) of each section in the order of
+// their bits, and the sections:
+//
+//	0  envelope: message.Envelope.AppendBinary
+//	1  structure: message.Message.AppendBinary
+//	2  BODYSTRUCTURE as it is sent, the engine's
+//	3  header fields that clients list mail by: version(1), or that with bit 7 set
+//	   for "too long", then fields as message.HeaderFields gives them
+//	4  preview, the engine's
+//
+// A section is there once somebody has wanted it; who adds one appends the record
+// anew with all of them. The index knows the places; a record or section whose UID
+// or checksum is wrong is none, and its place is forgotten. Records are appended
+// under the dotlock and need no order; a torn end is a record that nobody knows. At
+// the end of a selection the file is compacted if more than half of it is of no use:
+// the records in use are copied in order of UIDs and the copy is renamed over it.
+// Other processes see the inode change when a place does not fit. Disposable at any
+// moment; one of another version or UIDVALIDITY is begun anew.
 //
 // # Who wins
 //
@@ -97,10 +116,18 @@
 // what is known.
 //
 // A Handle belongs to one goroutine. Its view is a cursor in the mailbox's
-// change log and two range lists; publishers may fold them under mu. The only
-// goroutine of this package is the watcher's, alive while some handle waits
-// (Handle.Changed); it takes neither writer nor the dotlock, notes names and
-// wakes. Names that memory explains are our own doing and cost no look.
+// change log and two range lists; publishers may fold them under mu. A Reader
+// belongs to one goroutine too; of a mailbox there may be many, and they share only
+// what waits to be written to the cache (cacheFile.mu) and the open cache file,
+// which is closed under readers: they then look again. What a message's entry, its
+// Message, or an old cache file says of the cache is never wrong, only out of date.
+//
+// The only goroutine of this package that outlives a call is the watcher's, alive
+// while some handle waits (Handle.Changed); it takes neither writer nor the dotlock,
+// notes names and wakes. Names that memory explains are our own doing and cost no
+// look. Readers.Run has goroutines of its own, which end before it returns; each
+// holds one of the process's tokens for some files at a time, and tokens go to
+// those who asked first. Nobody asks for a token while holding one.
 //
 // # Invariants
 //
@@ -114,5 +141,6 @@
 //  5. No base name has one UID in the index and another in the uidlist.
 //  6. No message's MODSEQ is above the mailbox's.
 //  7. A size that the index calls verified is the file's size with CRLF.
-//  8. A cache record that checks decodes, and has that size.
+//  8. A cache record that checks has the sections that the index says; they decode,
+//     and the structure has that size.
 package maildir

@@ -13,30 +13,34 @@ import (
 )
 
 // Load fills in the sizes and dates of messages. What is not known yet is read
-// once, remembered, and written down by FlushCache. A message whose file has
-// vanished gets Gone.
+// once, several files at a time, remembered, and written down by FlushCache. A
+// message whose file has vanished gets Gone.
 func (h *Handle) Load(ctx context.Context, msgs []Message) error {
+	var lack []int32
 	for i := range msgs {
-		msg := &msgs[i]
-		if msg.Gone || msg.Size >= 0 && !msg.InternalDate.IsZero() {
-			continue
+		if msg := &msgs[i]; !msg.Gone && (msg.Size < 0 || msg.InternalDate.IsZero()) {
+			lack = append(lack, int32(i))
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+	}
+	if len(lack) == 0 {
+		return nil
+	}
+	return h.Readers().Run(ctx, len(lack), func(_, i int) error { return h.load(ctx, &msgs[lack[i]]) })
+}
+
+func (h *Handle) load(ctx context.Context, msg *Message) error {
+	switch err := h.m.load1(ctx, msg); {
+	case err == nil:
+	case errors.Is(err, ErrExpunged):
+		msg.Gone = true
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fsx.ErrNotRegular):
+		h.m.once("unreadable", "a message cannot be read", "err", err)
+		msg.Size = max(msg.Size, 0)
+		if msg.InternalDate.IsZero() {
+			msg.InternalDate = time.Unix(0, 0)
 		}
-		switch err := h.m.load1(ctx, msg); {
-		case err == nil:
-		case errors.Is(err, ErrExpunged):
-			msg.Gone = true
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, fsx.ErrNotRegular):
-			h.m.once("unreadable", "a message cannot be read", "err", err)
-			msg.Size = max(msg.Size, 0)
-			if msg.InternalDate.IsZero() {
-				msg.InternalDate = time.Unix(0, 0)
-			}
-		default:
-			return opError("read", h.loc.name, err)
-		}
+	default:
+		return opError("read", h.loc.name, err)
 	}
 	return nil
 }

@@ -36,6 +36,21 @@ func TestFaults(t *testing.T) {
 			h.m.flushCache(true)
 			return err
 		},
+		"learn": func(h, _ *Handle) error {
+			err := h.Learn(ctx, h.Messages(nil, 0, maxUID, 100), KindEnvelope, KindFields)
+			h.m.flushCache(true)
+			return err
+		},
+		"compact": func(h, _ *Handle) error {
+			h.Learn(ctx, h.Messages(nil, 0, maxUID, 100), KindStructure)
+			h.m.flushCache(true)
+			x, err := h.m.begin(ctx, nil, true)
+			if err == nil {
+				err = x.compactCache()
+				x.end(err)
+			}
+			return opError("compact", "", err)
+		},
 	}
 	kinds := map[string]func(n int64) func(op, path string) error{
 		"fail":  func(n int64) func(string, string) error { return fsx.FailAt(n, syscall.ENOSPC) },

@@ -107,7 +107,7 @@ func (r *Reader) Cached(msg *Message, k Kind) []byte {
 			break
 		}
 	}
-	m.unplace(msg.UID, p)
+	m.unplace(msg.UID, p, k)
 	return nil
 }
 
