@@ -42,7 +42,7 @@ class Page:
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
-            "--window-size=1500,900",
+            "--window-size=1500,1200",
             "--force-device-scale-factor=1",
             "--user-data-dir=" + task["profile"],
         ):
@@ -50,7 +50,7 @@ class Page:
         options.binary_location = "/usr/bin/chromium"
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-        self.driver.set_window_size(1500, 900)
+        self.driver.set_window_size(1500, 1200)
         self.driver.execute_cdp_cmd(
             "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": task["downloads"]}
         )

@@ -248,7 +248,7 @@ func browse(t *testing.T, dir, shots, url string) (got shown) {
 
 // inGroup makes the command the head of a process group that ends as a whole: chromedriver's and PHP's children too.
 func inGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // not left behind by a test that is killed
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 }
