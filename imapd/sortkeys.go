@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bytes"
 	"context"
 
 	"maildir-imapd/imapd/order"
@@ -133,12 +134,19 @@ func (v *sortValues) read(ctx context.Context, h *maildir.Handle, m []maildir.Me
 	return nil
 }
 
-// fold keeps a text as it is compared: i;unicode-casemap (RFC 5051).
+// fold keeps a text as it is compared: i;unicode-casemap (RFC 5051), in which, other than for SEARCH, several
+// spaces are several.
 func (v *sortValues) fold(k sortKey, text []byte) {
 	start := len(v.arena)
+	for i := bytes.Index(text, twoSpaces); i >= 0; i = bytes.Index(text, twoSpaces) {
+		v.arena = message.Fold(v.arena, text[:i+1])
+		text = text[i+1:]
+	}
 	v.arena = message.Fold(v.arena, text)
 	v.texts[k-numberKeys] = extentOf{start, len(v.arena)}
 }
+
+var twoSpaces = []byte("  ")
 
 // address is the mailbox of a field's first address (RFC 5256 §3), or what shows it (RFC 5957 §3). A field
 // that is not there is the empty text.
