@@ -22,7 +22,7 @@ func (p *Parser) takeContent(part *Part, now field) {
 		end := len(l.out)
 		l.skipCFWS()
 		if end > start && (l.done() || l.peek() == ';') {
-			part.Encoding = word(l.out[start:end])
+			part.Encoding = p.words.word(l.out[start:end])
 		} else {
 			part.Encoding = ""
 		}
@@ -85,7 +85,7 @@ func (p *Parser) contentType(part *Part, raw []byte) {
 	if sub.empty() {
 		return
 	}
-	part.Type, part.Subtype = word(l.text(typ)), word(l.text(sub))
+	part.Type, part.Subtype = p.words.word(l.text(typ)), p.words.word(l.text(sub))
 	part.Params = p.parameters()
 }
 
@@ -93,11 +93,12 @@ func (p *Parser) contentType(part *Part, raw []byte) {
 func (p *Parser) languages(raw []byte) [][]byte {
 	l := &p.fields.lex
 	l.reset(raw)
-	var tags [][]byte
+	tags := l.tags[:0]
 	for {
 		l.skipCFWS()
 		if l.done() {
-			return tags
+			l.tags = tags
+			return p.mem.copyLangs(tags)
 		}
 		start := len(l.out)
 		l.run(stopLang)

@@ -228,7 +228,7 @@ func (p *Parser) finishPart(i int32) {
 	if i == 0 && plainDefault(part) {
 		// The default in other letters (RFC 2045 §5.2) is written as the default.
 		part.Type, part.Subtype, part.Encoding = "text", "plain", "7bit"
-		part.Params = defaultParams
+		part.Params[0] = defaultCharset
 	}
 	if part.IsText() {
 		_, plain := findParam(part.Params, "charset")

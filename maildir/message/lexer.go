@@ -12,6 +12,7 @@ type lexer struct {
 	addrs   []Address
 	several bool // the newest phrase is no local part
 	list    []Param
+	tags    [][]byte
 }
 
 // span is a piece of lexer.out.
@@ -33,11 +34,15 @@ func (l *lexer) release() {
 	}
 	clear(l.addrs[:cap(l.addrs)])
 	clear(l.list[:cap(l.list)])
+	clear(l.tags[:cap(l.tags)])
 	if cap(l.addrs) > 256 {
 		l.addrs = nil
 	}
 	if cap(l.list) > 256 {
 		l.list, l.params = nil, nil
+	}
+	if cap(l.tags) > 256 {
+		l.tags = nil
 	}
 }
 

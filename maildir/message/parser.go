@@ -17,6 +17,7 @@ type Parser struct {
 	begins []begin // where each part's header and body begin
 	fields fields
 	mem    arena
+	words  words
 	// boundaryEnd is where the newest boundary line ended.
 	boundaryEnd int64
 }
@@ -53,7 +54,7 @@ func (p *Parser) ParseInto(r io.Reader, m *Message) error {
 	p.win.reset(r)
 	p.bounds.reset()
 	p.frames, p.parts, p.last, p.begins = p.frames[:0], p.parts[:0], p.last[:0], p.begins[:0]
-	p.mem, p.boundaryEnd = arena{m.text[:0], m.params[:0], m.addrs[:0]}, -1
+	p.mem, p.boundaryEnd = arena{m.text[:0], m.params[:0], m.addrs[:0], m.langs[:0]}, -1
 	m.Envelope = Envelope{}
 	p.open(-1, false)
 	p.walk(m)
@@ -74,19 +75,19 @@ func (p *Parser) ParseInto(r io.Reader, m *Message) error {
 	m.FileSize = p.win.at.off
 	m.Size = root.Header.Size + root.Body.Size
 	m.Parts = append(slices.Grow(m.Parts[:0], len(p.parts)), p.parts...)
-	m.text, m.params, m.addrs = p.mem.text, p.mem.params, p.mem.addrs
+	m.text, m.params, m.addrs, m.langs = p.mem.text, p.mem.params, p.mem.addrs, p.mem.langs
 	p.release()
 	return nil
 }
 
-// keepParts is how many parts the buffers of an idle Parser are kept for.
+// keepParts is about how many parts the buffers of an idle Parser are kept for.
 const keepParts = 256
 
 // release lets go of the result and of what one huge message made big.
 func (p *Parser) release() {
 	clear(p.parts)
 	p.mem = arena{}
-	if cap(p.parts) > keepParts {
+	if cap(p.parts) > 2*keepParts {
 		p.parts, p.last, p.begins, p.frames = nil, nil, nil, nil
 	}
 	if cap(p.bounds.text) > windowSize || cap(p.bounds.open) > keepParts {

@@ -35,7 +35,7 @@ type Message struct {
 	text   []byte     // what the fields point into
 	params []Param    // slab of the parts' parameters
 	addrs  []Address  // ParseInto: slab of the envelopes' addresses
-	langs  [][]byte   // UnmarshalBinary: slab of the parts' languages
+	langs  [][]byte   // slab of the parts' languages
 	envs   []Envelope // UnmarshalBinary: slab of the parts' envelopes
 }
 

@@ -5,6 +5,7 @@ type arena struct {
 	text   []byte
 	params []Param
 	addrs  []Address
+	langs  [][]byte
 }
 
 // copy keeps b for the result; never nil.
@@ -44,6 +45,18 @@ func (a *arena) copyAddrs(list []Address) []Address {
 	n := len(a.addrs)
 	a.addrs = append(a.addrs, list...)
 	return a.addrs[n:len(a.addrs):len(a.addrs)]
+}
+
+func (a *arena) copyLangs(list [][]byte) [][]byte {
+	if len(list) == 0 {
+		return nil
+	}
+	if cap(a.langs)-len(a.langs) < len(list) {
+		a.langs = make([][]byte, 0, max(2, len(list), 2*cap(a.langs)))
+	}
+	n := len(a.langs)
+	a.langs = append(a.langs, list...)
+	return a.langs[n:len(a.langs):len(a.langs)]
 }
 
 func isWSP(c byte) bool { return c == ' ' || c == '\t' }
@@ -149,4 +162,31 @@ func word(b []byte) string {
 		return s
 	}
 	return string(b)
+}
+
+// words are those not known that a Parser met of late: the next message and the next
+// part say the same.
+type words struct{ seen map[string]string }
+
+const (
+	keepWords = 64
+	maxWord   = 64 // of longer ones no memory is kept
+)
+
+func (w *words) word(b []byte) string {
+	if s, ok := w.seen[string(b)]; ok {
+		return s
+	}
+	s := word(b)
+	if len(s) > maxWord {
+		return s
+	}
+	if len(w.seen) >= keepWords {
+		clear(w.seen)
+	}
+	if w.seen == nil {
+		w.seen = make(map[string]string)
+	}
+	w.seen[s] = s
+	return s
 }
