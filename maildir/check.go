@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -170,6 +171,33 @@ func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, kn
 		}
 	}
 	c.cache(dir, s)
+	c.text(dir, s)
+}
+
+// text reads the text index as a search would.
+func (c *checker) text(dir *fsx.Dir, s *state) {
+	f, err := dir.Open(textName)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	var seen textSet
+	records := 0
+	if _, err := scanText(context.Background(), f, textHeader(s.validity), func(r textEntry) {
+		if e := s.find(r.uid); e != nil && textNameOf(s, e) == r.name {
+			seen.add(r.uid)
+			records++
+		}
+	}); err != nil {
+		c.errs = append(c.errs, err)
+	}
+	different := 0
+	for _, r := range seen.set() {
+		different += int(r.Stop-r.Start) + 1
+	}
+	if different != records {
+		c.fail(9, textName, "%d records of %d messages", records, different)
+	}
 }
 
 // size compares a size that is said to be verified with the file.

@@ -63,6 +63,17 @@
 // Other processes see the inode change when a place does not fit. Disposable at any
 // moment; one of another version or UIDVALIDITY is begun anew.
 //
+// maildir-imapd.text: "MDIRIMT1", UIDVALIDITY(4), message.TextVersion(4), then
+// records: length of what follows the checksum(4) CRC-32C(4) UID(4) CRC-32C of the
+// base name(4) and a fulltext filter, together at most a seventh of the message's
+// text; a filter has 64 KiB at most. A record counts if UID and name are a message's. There is no
+// table of it in memory or on disk: a search reads it front to back. A reader stops
+// at the first record that does not check; a writer, under the dotlock, cuts off
+// what is from there on, leaves out UIDs that are there, and begins the file anew
+// when its head is another's. It is written anew when most of it is of expunged
+// messages. A message without a record is read by every search. Disposable at any
+// moment.
+//
 // # Who wins
 //
 // UIDVALIDITY: a well-formed uidlist, else the index, else Courier's list, else
@@ -108,8 +119,8 @@
 // # Locks and goroutines
 //
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, Mailbox.mu
-// ("state"), then the small ones (cacheFile.mu, notes.mu, watcher.mu), which are
-// held for moments. writer goes with the disk; mu guards memory and is never
+// ("state"), then the small ones (cacheFile.mu, textFile.mu, notes.mu, watcher.mu),
+// which are held for moments. writer goes with the disk; mu guards memory and is never
 // held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
 // Readers of the disk wait a third of a second for a foreign lock and then show
@@ -122,12 +133,17 @@
 // which is closed under readers: they then look again. What a message's entry, its
 // Message, or an old cache file says of the cache is never wrong, only out of date.
 //
-// The only goroutine of this package that outlives a call is the watcher's, alive
-// while some handle waits (Handle.Changed); it takes neither writer nor the dotlock,
-// notes names and wakes. Names that memory explains are our own doing and cost no
-// look. Readers.Run has goroutines of its own, which end before it returns; each
-// holds one of the process's tokens for some files at a time, and tokens go to
-// those who asked first. Nobody asks for a token while holding one.
+// Readers.Run has goroutines of its own, which end before it returns; each holds
+// one of the process's tokens for some files at a time, and tokens go to those who
+// asked first. Nobody asks for a token while holding one.
+//
+// Two goroutines of this package outlive a call. The watcher's is alive while some
+// handle waits (Handle.Changed); it takes neither writer nor the dotlock, notes
+// names and wakes. Names that memory explains are our own doing and cost no look.
+// The text index's is alive while there is one to be made that was asked for
+// (Handle.IndexText) and others have the mailbox open; it reads a few messages for
+// each token of Readers, appends in batches like any writer, and is joined by
+// Store.Close.
 //
 // # Invariants
 //
@@ -143,4 +159,5 @@
 //  7. A size that the index calls verified is the file's size with CRLF.
 //  8. A cache record that checks has the sections that the index says; they decode,
 //     and the structure has that size.
+//  9. No two records of the text index that check are of one message.
 package maildir

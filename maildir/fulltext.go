@@ -31,7 +31,7 @@ const (
 	textName   = "maildir-imapd.text"
 	textMagic  = "MDIRIMT1"
 	textHead   = 16        // magic, UIDVALIDITY, version of the text
-	textRecord = 12        // length of what follows the checksum, checksum, UID
+	textRecord = 16        // length of what follows the checksum, checksum, UID, name
 	textMost   = 64 << 10  // bytes of one filter
 	textWindow = 256 << 10 // bytes read at once
 	textShare  = 7         // the text may be this many times its filter: with all else, under 15 %
@@ -59,10 +59,11 @@ func (h *Handle) Without(ctx context.Context, needles [][]byte) ([]imap.UIDSet, 
 		return nil, nil
 	}
 	sets := make([]textSet, len(needles))
-	end, err := h.m.scanText(ctx, func(uid imap.UID, filter []byte) {
+	owner := textOwner{m: h.m}
+	end, err := h.m.scanText(ctx, func(r textEntry) {
 		for i := range queries {
-			if !queries[i].May(filter) {
-				sets[i].add(uid)
+			if !queries[i].May(r.filter) && owner.has(r) {
+				sets[i].add(r.uid)
 			}
 		}
 	})
@@ -115,10 +116,40 @@ func (s *textSet) set() imap.UIDSet {
 	return out
 }
 
+// textEntry is one record. name is a checksum of the message's base name: where
+// numbers have been given anew, after a restored backup for instance, the UID alone
+// would make it another message's.
+type textEntry struct {
+	uid    imap.UID
+	name   uint32
+	filter []byte
+}
+
+// textOwner finds the messages of records, which come in order.
+type textOwner struct {
+	m    *Mailbox
+	next int // index of the message that is probably the next record's
+}
+
+// has tells whether the record is of a message that is there.
+func (o *textOwner) has(r textEntry) bool {
+	o.m.mu.RLock()
+	defer o.m.mu.RUnlock()
+	s := &o.m.state
+	i := o.next
+	if i >= len(s.list) || s.list[i].uid != r.uid {
+		i = s.pos(r.uid)
+	}
+	o.next = i + 1
+	return i < len(s.list) && s.list[i].uid == r.uid && textNameOf(s, &s.list[i]) == r.name
+}
+
+func textNameOf(s *state, e *entry) uint32 { return crc32.Checksum(s.base(e), castagnoli) }
+
 // scanText reads the file front to back. It returns the end of what is sound, 0 if
 // nothing is: there is no file, or it is another mailbox's life or another
 // version's.
-func (m *Mailbox) scanText(ctx context.Context, each func(uid imap.UID, filter []byte)) (end int64, err error) {
+func (m *Mailbox) scanText(ctx context.Context, each func(r textEntry)) (end int64, err error) {
 	f, st, err := m.dir.OpenStat(textName)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +172,7 @@ func textHeader(validity uint32) []byte {
 
 // scanText calls each for every record up to the first that does not check, and
 // returns where that one begins.
-func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(uid imap.UID, filter []byte)) (end int64, err error) {
+func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(r textEntry)) (end int64, err error) {
 	buf := textWindows.Get().(*[textWindow]byte)
 	defer textWindows.Put(buf)
 	for {
@@ -167,7 +198,7 @@ func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(uid ima
 			if crc32.Checksum(b[8:size], castagnoli) != le.Uint32(b[4:]) {
 				return end + int64(n-len(b)), nil
 			}
-			each(imap.UID(le.Uint32(b[8:])), b[textRecord:size])
+			each(textEntry{imap.UID(le.Uint32(b[8:])), le.Uint32(b[12:]), b[textRecord:size]})
 			b = b[size:]
 		}
 		end += int64(n - len(b))
@@ -178,13 +209,14 @@ func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(uid ima
 }
 
 // appendTextRecord appends one record.
-func appendTextRecord(dst []byte, uid imap.UID, filter func(dst []byte) []byte) []byte {
+func appendTextRecord(dst []byte, uid imap.UID, name uint32, filter func(dst []byte) []byte) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, textRecord)...)
 	dst = filter(dst)
 	b := dst[start:]
 	le.PutUint32(b, uint32(len(b)-8))
 	le.PutUint32(b[8:], uint32(uid))
+	le.PutUint32(b[12:], name)
 	le.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	return dst
 }

@@ -146,13 +146,14 @@ type textWorker struct {
 // read has none and is read by every search.
 func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 	var have textSet
-	live := m.liveUIDs()
 	var dead, all int64
-	end, err := m.scanText(ctx, func(uid imap.UID, filter []byte) {
-		have.add(uid)
-		all += int64(len(filter))
-		if !setHolds(live, uid) {
-			dead += int64(len(filter))
+	owner := textOwner{m: m}
+	end, err := m.scanText(ctx, func(r textEntry) {
+		all += int64(len(r.filter))
+		if owner.has(r) {
+			have.add(r.uid)
+		} else {
+			dead += int64(len(r.filter))
 		}
 	})
 	if err != nil {
@@ -235,6 +236,14 @@ func (w *textWorker) some(ctx context.Context, r *Reader, msgs []Message) error 
 
 // one makes the record of a message, or none when it cannot be read.
 func (w *textWorker) one(ctx context.Context, r *Reader, msg *Message) {
+	r.m.mu.RLock()
+	e := r.m.state.find(msg.UID)
+	if e == nil {
+		r.m.mu.RUnlock()
+		return
+	}
+	name := textNameOf(&r.m.state, e)
+	r.m.mu.RUnlock()
 	p, err := r.Structure(ctx, msg, &w.parts)
 	if err != nil {
 		return
@@ -252,5 +261,5 @@ func (w *textWorker) one(ctx context.Context, r *Reader, msg *Message) {
 		return
 	}
 	limit := min(w.walk.Size()/textShare-textRecord, textMost)
-	w.records = appendTextRecord(w.records, msg.UID, func(dst []byte) []byte { return w.builder.Filter(dst, int(limit)) })
+	w.records = appendTextRecord(w.records, msg.UID, name, func(dst []byte) []byte { return w.builder.Filter(dst, int(limit)) })
 }

@@ -50,8 +50,7 @@ func (t *txn) appendText(records []byte) error {
 		return err
 	}
 	if now == (fileID{}) || now != known {
-		var have textSet
-		end, err := m.scanText(t.ctx, func(uid imap.UID, _ []byte) { have.add(uid) })
+		have, end, err := m.texted(t.ctx)
 		if err != nil {
 			return err
 		}
@@ -67,7 +66,7 @@ func (t *txn) appendText(records []byte) error {
 				return err
 			}
 		}
-		records = withoutRecords(records, have.set())
+		records = withoutRecords(records, have)
 	}
 	st, err := m.dir.Append(textName, records, false)
 	if err != nil {
@@ -139,7 +138,6 @@ func (m *Mailbox) compactText(ctx context.Context) error {
 func (t *txn) compactText() (err error) {
 	m := t.m
 	m.text.forget()
-	live := m.liveUIDs()
 	tmp := textName + ".tmp"
 	if err := m.dir.Remove(tmp); err != nil && !isGone(err) {
 		return err
@@ -157,12 +155,13 @@ func (t *txn) compactText() (err error) {
 	b := textHeader(m.validity())
 	var werr error
 	var have textSet
-	_, err = m.scanText(t.ctx, func(uid imap.UID, filter []byte) {
-		if werr != nil || !setHolds(live, uid) || setHolds(have.set(), uid) {
+	owner := textOwner{m: m}
+	_, err = m.scanText(t.ctx, func(r textEntry) {
+		if werr != nil || !owner.has(r) || setHolds(have.set(), r.uid) {
 			return
 		}
-		have.add(uid)
-		b = appendTextRecord(b, uid, func(dst []byte) []byte { return append(dst, filter...) })
+		have.add(r.uid)
+		b = appendTextRecord(b, r.uid, r.name, func(dst []byte) []byte { return append(dst, r.filter...) })
 		if len(b) >= textWindow {
 			werr = m.dir.WriteAll(f, b)
 			b = b[:0]
@@ -180,13 +179,14 @@ func (t *txn) compactText() (err error) {
 	return m.dir.Rename(tmp, m.dir, textName)
 }
 
-// liveUIDs are the mailbox's messages.
-func (m *Mailbox) liveUIDs() imap.UIDSet {
-	var s textSet
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for i := range m.state.list {
-		s.add(m.state.list[i].uid)
-	}
-	return s.set()
+// texted are the messages that have a record, in a file that is sound up to end.
+func (m *Mailbox) texted(ctx context.Context) (have imap.UIDSet, end int64, err error) {
+	var set textSet
+	owner := textOwner{m: m}
+	end, err = m.scanText(ctx, func(r textEntry) {
+		if owner.has(r) {
+			set.add(r.uid)
+		}
+	})
+	return set.set(), end, err
 }
