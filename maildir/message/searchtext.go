@@ -31,8 +31,8 @@ const (
 // part that is message/* but no message here, such as a delivery report, is
 // a text too. Attachments of other types are not.
 //
-// It is reused from message to message by one goroutine at a time. Its memory
-// does not grow with the parts.
+// It is reused from message to message by one goroutine at a time, and not copied.
+// Its memory does not grow with the parts.
 type SearchText struct {
 	f     io.ReaderAt
 	visit func(chunk []byte) bool
@@ -56,6 +56,8 @@ type SearchText struct {
 	transfer Decoder
 	strip    stripper
 	flow     flowed
+
+	whole, joined, stripped func(piece []byte)
 }
 
 const (
@@ -69,7 +71,10 @@ const (
 func (t *SearchText) Walk(m *Message, f io.ReaderAt, scope Scope, visit func(chunk []byte) bool) error {
 	if t.win == nil {
 		t.win = make([]byte, 0, windowSize)
+	}
+	if t.out == nil {
 		t.out = make([]byte, 0, 2*searchChunk)
+		t.sinks()
 	}
 	t.f, t.visit, t.err, t.done, t.size = f, visit, nil, false, 0
 	t.win, t.out = t.win[:0], t.out[:0]
@@ -156,16 +161,11 @@ func (t *SearchText) endUnit() { t.out = append(t.fold.Finish(t.out), 0) }
 func (t *SearchText) part(p *Part) {
 	html := equalFoldString(p.Subtype, "html")
 	c := t.coding(p, html)
-	var sink func([]byte)
+	sink := t.whole
 	if format, ok := p.Param("format"); ok && equalFold(format, "flowed") && equalFoldString(p.Subtype, "plain") {
 		delsp, _ := p.Param("delsp")
 		t.flow = flowed{delsp: equalFold(delsp, "yes"), start: true}
-		sink = func(b []byte) {
-			t.seen = t.flow.append(t.seen[:0], b)
-			t.emit(t.seen)
-		}
-	} else {
-		sink = t.emit
+		sink = t.joined
 	}
 	t.count = true
 	t.decode(p, c, sink)
@@ -175,13 +175,23 @@ func (t *SearchText) part(p *Part) {
 		return
 	}
 	t.strip.reset()
-	t.decode(p, c, func(b []byte) {
-		t.seen = t.strip.append(t.seen[:0], b)
-		t.emit(t.seen)
-	})
+	t.decode(p, c, t.stripped)
 	t.seen = t.strip.finish(t.seen[:0])
 	t.emit(t.seen)
 	t.endUnit()
+}
+
+// sinks makes the three things that can become of a decoded piece, once.
+func (t *SearchText) sinks() {
+	t.whole = t.emit
+	t.joined = func(b []byte) {
+		t.seen = t.flow.append(t.seen[:0], b)
+		t.emit(t.seen)
+	}
+	t.stripped = func(b []byte) {
+		t.seen = t.strip.append(t.seen[:0], b)
+		t.emit(t.seen)
+	}
 }
 
 // coding is the charset of a part. One that says nothing, or nothing that is
