@@ -74,9 +74,27 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 		}
 	}
 	if need&needFile != 0 {
-		return m.open(ctx)
+		if err := m.open(ctx); err != nil {
+			return err
+		}
+		return m.reparse()
 	}
 	return nil
+}
+
+// reparse reads anew the structure of a file that is not as long as the one that was parsed. Messages do not
+// change, but a crash can cut one short and an editor can be let loose on one; ranges of what it was would promise
+// literals that cannot be filled, and end the connection each time the client comes back for them.
+func (m *msgData) reparse() error {
+	if m.structure == nil || m.structure.FileSize == m.file.FileSize() {
+		return nil
+	}
+	var p message.Parser
+	st, err := p.Parse(io.NewSectionReader(m.file, 0, m.file.FileSize()))
+	if err == nil {
+		m.structure = st
+	}
+	return err
 }
 
 func (m *msgData) parts(ctx context.Context) (*message.Message, error) {

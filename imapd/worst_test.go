@@ -325,3 +325,32 @@ func TestLargeMessageInWindows(t *testing.T) {
 		t.Errorf("%d MB of heap at the peak", m>>20)
 	}
 }
+
+// TestFileCutShort: a message that has lost its end since it was parsed answers with what is left.
+func TestFileCutShort(t *testing.T) {
+	s := startServer(t, nil)
+	c := s.client(t).login()
+	s.put(t, "Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n"+strings.Repeat("one\n", 100)+"--b\n\ntwo\n--b--\n")
+	s.put(t, good)
+	c.do("s SELECT INBOX")
+	c.fetchAll("BODYSTRUCTURE")
+	files, err := filepath.Glob(filepath.Join(s.mail, "*", "*.test.h*"))
+	if err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(files[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, items := range append([]string{"BODY.PEEK[]", "BODY.PEEK[2]", "BODY.PEEK[TEXT]", "BODY.PEEK[1]", "BODY.PEEK[1]<300.50>"}, clientRequests...) {
+		if a := c.fetchAll(items); len(a.lengths) != 2 || !strings.HasPrefix(a.tagged, "f OK") {
+			t.Errorf("%s: %d answers, %s", items, len(a.lengths), a.tagged)
+		}
+	}
+	if err := os.WriteFile(files[0], whole, 0o600); err != nil { // sizes are what the store's check holds it to
+		t.Fatal(err)
+	}
+}
