@@ -17,8 +17,11 @@
 //
 // # Goroutines and locks
 //
-// One goroutine owns a connection and everything of its session. A second exists only while IDLE waits for
-// the client's next byte; it touches nothing but the conn's reading side and is joined before IDLE returns.
+// One goroutine owns a connection and everything of its session. A second exists while IDLE waits for the
+// client's next byte, where it touches nothing but the conn's reading side, and beside a search that has taken
+// longer than a second, where it asks the kernel whether the client is still there (hangup.go); it is joined
+// before the command returns. The files that a search must read are read on goroutines of the store's Readers,
+// each with a candidate of its own, which Readers.Run joins.
 // The locks of this package are Server.mu (registry of connections and sessions) and conn.mu (the shutdown
 // flag); neither is held over a system call that can block, and no lock of the store is held while this
 // package writes to the network.

@@ -40,8 +40,8 @@ type testServer struct {
 	public  string
 	options Options
 	fault   atomic.Int32
-	// hook is told of every operation on the disk before it happens, and may take its time.
-	hook atomic.Pointer[func(op, path string)]
+	// hook is told of every operation on the disk before it happens; it may take its time, or fail it.
+	hook atomic.Pointer[func(op, path string) error]
 
 	withPublic bool              // a second namespace, Public/
 	tweak      func(*testServer) // changes options and info before the start
@@ -147,7 +147,9 @@ var changing = map[string]bool{"create": true, "write": true, "rename": true, "l
 
 func (s *testServer) failing(op, path string) error {
 	if hook := s.hook.Load(); hook != nil {
-		(*hook)(op, path)
+		if err := (*hook)(op, path); err != nil {
+			return err
+		}
 	}
 	if errno := s.fault.Load(); errno != 0 && changing[op] {
 		return syscall.Errno(errno)

@@ -114,6 +114,7 @@ func (a *multiSearchAction) run(ctx context.Context, s *session, w *responder) e
 	if err != nil {
 		return err
 	}
+	s.slow.several = len(names) > 1
 	for _, name := range names {
 		if err := a.one(ctx, s, w, name); err != nil {
 			return err
@@ -143,6 +144,7 @@ func (a *multiSearchAction) one(ctx context.Context, s *session, w *responder, n
 	if err := s.search(ctx, sel, a.program, &a.returns, found); err != nil {
 		return err
 	}
+	s.slow.past += sel.Count()
 	if sel == s.sel {
 		a.returns.save(sel, found)
 	}

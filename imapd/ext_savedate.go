@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"context"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -12,7 +13,7 @@ import (
 // item.
 var extSaveDate = extension{
 	after: []imap.Cap{imap.CapSaveDate},
-	fetchItems: []fetchItem{simple("SAVEDATE", needAttrs, func(_ *session, w *responder, m *msgData) {
+	fetchItems: []fetchItem{simple("SAVEDATE", 0, func(_ *session, w *responder, m *msgData) {
 		if m.SaveDate == 0 {
 			w.NIL()
 			return
@@ -30,12 +31,22 @@ func savedKey(name string, ok func(message, asked int) bool) searchKey {
 	return searchKey{name, func(p *searchParser) searchNode {
 		p.d.SP()
 		asked := dayNumber(p.d.Date())
-		return attrsNode(func(m *maildir.Message) bool {
-			saved := m.InternalDate
-			if m.SaveDate != 0 {
-				saved = time.Unix(m.SaveDate, 0)
-			}
-			return ok(dayNumber(saved), asked)
-		})
+		return savedNode(func(day int) bool { return ok(day, asked) })
 	}}
+}
+
+// savedNode looks at the day in memory, and deeper where it is not there.
+type savedNode func(day int) bool
+
+func (savedNode) cost() cost        { return costAttrs }
+func (savedNode) bind(r *searchRun) { r.attrs = true }
+
+func (f savedNode) match(_ context.Context, c *candidate) (verdict, error) {
+	switch {
+	case c.SaveDate != 0:
+		return verdictOf(f(dayNumber(time.Unix(c.SaveDate, 0)))), nil
+	case c.depth < costAttrs:
+		return open, nil
+	}
+	return verdictOf(f(dayNumber(c.InternalDate))), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -18,13 +19,14 @@ type searchRun struct {
 	s    *session
 	sel  *selection // the mailbox searched; it need not be the selected one
 	keys allOf
-	cost cost
 	each func(m *maildir.Message, score uint8)
 
 	// within narrows the walk where the keys name messages; it is what "a command costs what its answer is
 	// worth" means for SEARCH UID 5.
 	within imap.UIDSet
-	sought []*sought // texts to look for in files
+	sought []*sought      // texts to look for in files
+	attrs  bool           // some key looks at size or date
+	kinds  []maildir.Kind // what keys look at in the cache
 
 	serial  candidate
 	workers []candidate
@@ -71,7 +73,7 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 	if last == 0 {
 		return nil
 	}
-	r := &searchRun{s: s, sel: sel, keys: prog.keys, cost: prog.keys.cost(), each: each, limit: leastFiles, total: sel.Count()}
+	r := &searchRun{s: s, sel: sel, keys: prog.keys, each: each, limit: leastFiles, total: sel.Count()}
 	r.within = imap.UIDSet{{Start: 1, Stop: last}}
 	r.keys.bind(r)
 	r.serial.bind(r, &sel.Reader)
@@ -127,7 +129,7 @@ func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
 	if err := r.attributes(ctx, begin); err != nil {
 		return err
 	}
-	if err := r.envelopes(ctx, begin); err != nil {
+	if err := r.cached(ctx, begin); err != nil {
 		return err
 	}
 	for i := begin; i < len(r.kept); i++ {
@@ -155,7 +157,7 @@ func (r *searchRun) waiting(begin int) []maildir.Message {
 
 // attributes asks the open ones for size and date.
 func (r *searchRun) attributes(ctx context.Context, begin int) error {
-	if r.cost < costAttrs || !r.asks(costAttrs) {
+	if !r.attrs {
 		return nil
 	}
 	msgs := r.waiting(begin)
@@ -166,15 +168,15 @@ func (r *searchRun) attributes(ctx context.Context, begin int) error {
 	return nil
 }
 
-// envelopes asks the open ones for what the cache has. Where it lacks some, readers fill it first.
-func (r *searchRun) envelopes(ctx context.Context, begin int) error {
-	if r.cost < costCached || !r.asks(costCached) {
+// cached asks the open ones for what the cache has. Where it lacks some, readers fill it first.
+func (r *searchRun) cached(ctx context.Context, begin int) error {
+	if len(r.kinds) == 0 {
 		return nil
 	}
 	msgs := r.waiting(begin)
 	if len(msgs) > 0 {
 		// A message that cannot be read is found out again, and passed over, when its turn comes.
-		if err := r.sel.Learn(ctx, msgs, maildir.KindEnvelope); err != nil && ctx.Err() != nil {
+		if err := r.sel.Learn(ctx, msgs, r.kinds...); err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
@@ -194,26 +196,6 @@ func (r *searchRun) again(ctx context.Context, begin int, depth cost, msgs []mai
 		n++
 		r.serial.judge(ctx, k, depth)
 	}
-}
-
-// asks tells whether some key looks just that deep.
-func (r *searchRun) asks(depth cost) bool { return asks(r.keys, depth) }
-
-func asks(n searchNode, depth cost) bool {
-	switch n := n.(type) {
-	case allOf:
-		for _, n := range n {
-			if asks(n, depth) {
-				return true
-			}
-		}
-		return false
-	case notNode:
-		return asks(n.searchNode, depth)
-	case orNode:
-		return asks(n.a, depth) || asks(n.b, depth)
-	}
-	return n.cost() == depth
 }
 
 // flush reads the files of the open ones and tells what was found.
@@ -249,6 +231,13 @@ func (r *searchRun) flush(ctx context.Context) error {
 		return err
 	}
 	return r.s.progress(r.done, r.total)
+}
+
+// learns notes that a key looks at a kind of section of the cache.
+func (r *searchRun) learns(k maildir.Kind) {
+	if !slices.Contains(r.kinds, k) {
+		r.kinds = append(r.kinds, k)
+	}
 }
 
 // readFiles judges the open ones by what is in their files. A message that cannot be read does not match;

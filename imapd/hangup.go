@@ -29,6 +29,9 @@ type slowness struct {
 	// a word to it brings the answer that tells.
 	half   atomic.Bool
 	probed bool
+	// past is what the command did in mailboxes before this one; how many follow is not known then.
+	past    uint32
+	several bool
 }
 
 // runWatched runs a command that is worth nothing to a client that has gone. A second goroutine looks at the
@@ -37,6 +40,7 @@ type slowness struct {
 func (p *peer) runWatched(ctx context.Context, run func(context.Context) error) error {
 	raw := rawOf(p.c.nc)
 	p.slow.since, p.slow.told, p.slow.probed = time.Now(), time.Time{}, false
+	p.slow.past, p.slow.several = 0, false
 	p.slow.half.Store(false)
 	if raw == nil {
 		return run(ctx)
@@ -119,7 +123,7 @@ func rawOf(c net.Conn) rawConn {
 }
 
 // progress is for a slow command to call between two steps, however often: now and then it tells the client
-// how far the command is. done and goal count whatever the command counts.
+// how far the command is. done and goal count whatever the command counts; a goal of 0 is not known.
 func (p *peer) progress(done, goal uint32) error {
 	probe := p.slow.half.Load() && !p.slow.probed
 	if p.slow.since.IsZero() {
@@ -134,6 +138,9 @@ func (p *peer) progress(done, goal uint32) error {
 		return nil
 	}
 	p.slow.told, p.slow.probed = now, p.slow.probed || probe
+	if done += p.slow.past; p.slow.several {
+		goal = 0
+	}
 	if tell := p.srv.index.progress; tell != nil {
 		tell(p.w, p.tag, done, goal)
 	} else {

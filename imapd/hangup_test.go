@@ -24,11 +24,12 @@ func slowMail(t *testing.T, n int, each time.Duration) (s *testServer, opened *a
 	}
 	c.do("z LOGOUT")
 	opened = new(atomic.Int64)
-	hook := func(op, path string) {
+	hook := func(op, path string) error {
 		if op == "open" && strings.Contains(path, "/cur/") {
 			opened.Add(1)
 			time.Sleep(each)
 		}
+		return nil
 	}
 	s.hook.Store(&hook)
 	t.Cleanup(func() { s.hook.Store(nil) })

@@ -7,6 +7,9 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 
 	"maildir-imapd/imapd/wire"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/message"
 )
 
 // searched is a message as the naive search of these tests knows it.
@@ -29,6 +33,11 @@ var someWords = []string{"alpha", "Beta", "gamma", "DELTA", "café", "Straße", 
 
 // searchMail makes a mailbox of n messages and a session that has it selected.
 func searchMail(t testing.TB, n int) (*session, []searched) {
+	ses, msgs, _ := searchServer(t, n)
+	return ses, msgs
+}
+
+func searchServer(t testing.TB, n int) (*session, []searched, *testServer) {
 	s := startServer(t, func(s *testServer) { s.options.Log = quietLog })
 	mail, err := s.openMail(context.Background(), nil)
 	if err != nil {
@@ -79,7 +88,7 @@ func searchMail(t testing.TB, n int) (*session, []searched) {
 	t.Cleanup(func() { _, _, _ = h.Close(), ours.Close(), theirs.Close() })
 	ses := &session{peer: peer{srv: s.server, c: newConn(ours, time.Second), log: quietLog}, mail: mail}
 	ses.sel = &selection{Handle: h, name: "INBOX"}
-	return ses, msgs
+	return ses, msgs, s
 }
 
 // failing is what a testing.TB and a rapid.T have in common here.
@@ -194,6 +203,116 @@ func TestSearchIsWhatItSays(t *testing.T) {
 			t.Fatalf("%q: got %v, want %v", k.text, got, want)
 		}
 	})
+}
+
+// TestIndexedSearch: what the text index proves spares files, and changes no answer.
+func TestIndexedSearch(t *testing.T) {
+	const n = 300
+	s, _, server := searchServer(t, n)
+	var programs []string
+	for _, word := range append(slices.Clone(someWords), "middle", "nothing-like-it", "filler filler", "ab", "u17@example") {
+		programs = append(programs, "TEXT "+quoteWords(word), "NOT BODY "+quoteWords(word), "OR (SEEN BODY "+quoteWords(word)+") NOT TEXT beta",
+			"HEADER Subject "+quoteWords(word), "NOT HEADER X-None "+quoteWords(word), "FUZZY TEXT "+quoteWords(word))
+	}
+	before := map[string][]uint32{}
+	for _, p := range programs {
+		before[p], _ = ask(t, s, p)
+	}
+	var opened atomic.Int64
+	hook := func(op, path string) error {
+		if op == "open" && strings.Contains(path, "/cur/") {
+			opened.Add(1)
+		}
+		return nil
+	}
+	server.hook.Store(&hook)
+	t.Cleanup(func() { server.hook.Store(nil) })
+	eventually(t, "the index spares the files", func() bool {
+		opened.Store(0)
+		found, _ := ask(t, s, "TEXT nothing-like-it")
+		return opened.Load() == 0 && len(found) == 0
+	})
+	for _, p := range programs {
+		if got, _ := ask(t, s, p); !slices.Equal(got, before[p]) {
+			t.Errorf("%q: %v with the index, %v without", p, got, before[p])
+		}
+	}
+}
+
+// TestUnreadableMessages: they match nothing, and the others are found all the same.
+func TestUnreadableMessages(t *testing.T) {
+	const n = 30
+	s, _, server := searchServer(t, n)
+	var bad atomic.Int64
+	var names sync.Map
+	hook := func(op, path string) error {
+		if op != "open" || !strings.Contains(path, "/cur/") {
+			return nil
+		}
+		if _, known := names.LoadOrStore(path, bad.Load() < 3); !known {
+			bad.Add(1)
+		}
+		if fail, _ := names.Load(path); fail.(bool) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	server.hook.Store(&hook)
+	t.Cleanup(func() { server.hook.Store(nil) })
+	for _, p := range []string{"BODY middle", "NOT BODY nothing-like-it", "OR TEXT middle TEXT filler"} {
+		if got, _ := ask(t, s, p); len(got) != n-3 {
+			t.Errorf("%q: %d messages, want %d", p, len(got), n-3)
+		}
+	}
+}
+
+// TestEveryCharsetIsTaken: BADCHARSET names what CHARSET takes, as atoms.
+func TestEveryCharsetIsTaken(t *testing.T) {
+	s, _ := searchMail(t, 1)
+	list := strings.Fields(strings.Trim(knownCharsets(), " ()"))
+	if len(list) < 50 {
+		t.Errorf("%d charsets only", len(list))
+	}
+	for _, name := range list {
+		if _, ok := ask(t, s, "CHARSET "+name+" ALL"); !ok {
+			t.Errorf("CHARSET %s is refused", name)
+		}
+	}
+	if _, ok := ask(t, s, "CHARSET x-unheard-of ALL"); ok {
+		t.Error("an unknown charset was taken")
+	}
+}
+
+// TestFuzzyScores: what people mistype, and what is something else.
+func TestFuzzyScores(t *testing.T) {
+	for _, c := range []struct {
+		want, text string
+		least, top uint8
+	}{
+		{"hello world", "well, hello  World!", 100, 100},
+		{"world hello", "hello world", 95, 95},
+		{"helo", "hello", 30, 80}, {"help", "hello", 0, 0}, {"cafés", "CAFE", 30, 80},
+		{"swim", "swimming", 100, 100}, {"swim pool", "pool for swimming", 85, 94}, {"im", "i am", 0, 0}, {"cat", "cut", 0, 0},
+		{"recieve", "I receive mail", 40, 80}, {"responsable", "responsible", 40, 80}, {"responsable", "response", 0, 0},
+		{"日本", "新日本語", 100, 100}, {"!?", "what!?", 100, 100}, {"!?", "what", 0, 0},
+		{"a" + strings.Repeat("b", 50), "a", 0, 0}, {"alpha", "alphx\x00bet", 30, 80},
+	} {
+		m := newPattern(c.want, true).fuzzy.matcher()
+		folded := message.Fold(nil, []byte(c.text))
+		m.Feed(folded)
+		score := m.score()
+		if score < c.least || score > c.top {
+			t.Errorf("%q in %q: %d, want %d to %d", c.want, c.text, score, c.least, c.top)
+		}
+		for cut := range folded { // the same wherever the text is cut
+			m.Reset()
+			m.Feed(folded[:cut])
+			m.Feed(folded[cut:])
+			if got := m.score(); got != score {
+				t.Fatalf("%q in %q cut at %d: %d, want %d", c.want, c.text, cut, got, score)
+			}
+		}
+	}
 }
 
 // FuzzSearch gives any text to the parser of search programs. What parses must run, NOT of it must be the

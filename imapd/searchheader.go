@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/message"
 )
 
@@ -14,50 +15,80 @@ import (
 type headerNode struct {
 	sought
 	names []string
+	// listed: the cache keeps these fields, all of them, as they are written.
+	listed bool
+	// params: values may be in parameters that RFC 2231 has cut into pieces or encoded.
+	params func(*message.Part) []message.Param
 }
 
 var headerKey = searchKey{"HEADER", func(p *searchParser) searchNode {
 	p.d.SP()
 	name := p.d.AString()
-	return &headerNode{sought{want: p.text()}, []string{name}}
+	n := &headerNode{sought: sought{want: p.text()}, names: []string{name}, listed: maildir.ListField(name)}
+	switch strings.ToUpper(name) {
+	case "CONTENT-TYPE":
+		n.params = func(p *message.Part) []message.Param { return p.Params }
+	case "CONTENT-DISPOSITION":
+		n.params = func(p *message.Part) []message.Param { return p.DispParams }
+	}
+	return n
 }}
 
 func (*headerNode) cost() cost { return costHeader }
 
+func (n *headerNode) bind(r *searchRun) {
+	n.sought.bind(r)
+	if n.listed {
+		r.learns(maildir.KindFields)
+	}
+}
+
 func (n *headerNode) match(ctx context.Context, c *candidate) (verdict, error) {
-	if v := n.known(c.UID); v != open || c.depth < costHeader {
+	v := n.known(c.UID)
+	if v == open && c.depth >= costCached && n.listed {
+		fields, err := c.reader.Fields(ctx, &c.Message)
+		if err != nil {
+			return fails, err
+		}
+		if fields != nil { // else they are too long to be kept
+			c.field = message.HeaderFields(c.field[:0], fields, n.names, false)
+			c.fields.begin(c, n)
+			_, _ = c.fields.Write(c.field)
+			v = n.settle(&c.fields)
+		}
+	}
+	if v != open || c.depth < costHeader {
 		return v, nil
 	}
 	if err := c.load(ctx, needFile); err != nil {
 		return fails, err
 	}
-	s := &c.fields
-	s.c, s.n = c, n
-	s.begin()
-	_, err := message.SelectFields(s, io.NewSectionReader(c.file, 0, c.file.FileSize()), n.names, false)
+	c.fields.begin(c, n)
+	_, err := message.SelectFields(&c.fields, io.NewSectionReader(c.file, 0, c.file.FileSize()), n.names, false)
 	if err != nil && !errors.Is(err, errFound) {
 		return fails, err
 	}
-	if s.finish(); s.found {
-		return holds, nil
+	if v = n.settle(&c.fields); v == open {
+		return n.inParams(ctx, c)
 	}
-	return n.params(ctx, c)
+	return v, nil
 }
 
-// params looks into parameters that RFC 2231 has cut into pieces or encoded; the structure has them whole.
-func (n *headerNode) params(ctx context.Context, c *candidate) (verdict, error) {
-	disposition := strings.EqualFold(n.names[0], "Content-Disposition")
-	if !disposition && !strings.EqualFold(n.names[0], "Content-Type") {
-		return fails, nil
+// settle is what the fields alone tell.
+func (n *headerNode) settle(s *fieldScan) verdict {
+	s.finish()
+	if !s.found && n.params != nil {
+		return open
 	}
+	return verdictOf(s.found)
+}
+
+// inParams looks into parameters as the structure has them, whole.
+func (n *headerNode) inParams(ctx context.Context, c *candidate) (verdict, error) {
 	if err := c.load(ctx, needStructure); err != nil {
 		return fails, err
 	}
-	list := c.structure.Parts[0].Params
-	if disposition {
-		list = c.structure.Parts[0].DispParams
-	}
-	for _, p := range list {
+	for _, p := range n.params(&c.structure.Parts[0]) {
 		value := p.Value
 		if bytes.HasSuffix(p.Name, []byte("*")) {
 			c.field = message.DecodeExtended(c.field[:0], value)
@@ -90,7 +121,8 @@ type fieldScan struct {
 // maxValue is how much of a value is decoded in one piece.
 const maxValue = 32 << 10
 
-func (s *fieldScan) begin() {
+func (s *fieldScan) begin(c *candidate, n *headerNode) {
+	s.c, s.n = c, n
 	s.found, s.begun, s.start, s.value = false, false, true, s.value[:0]
 	s.fold.Reset()
 	s.matcher().Reset()

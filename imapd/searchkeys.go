@@ -28,8 +28,8 @@ func (f stateNode) match(_ context.Context, c *candidate) (verdict, error) {
 
 type attrsNode func(m *maildir.Message) bool
 
-func (attrsNode) cost() cost      { return costAttrs }
-func (attrsNode) bind(*searchRun) {}
+func (attrsNode) cost() cost        { return costAttrs }
+func (attrsNode) bind(r *searchRun) { r.attrs = true }
 func (f attrsNode) match(_ context.Context, c *candidate) (verdict, error) {
 	if c.depth < costAttrs {
 		return open, nil

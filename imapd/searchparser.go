@@ -90,10 +90,6 @@ func (p *searchParser) setCharset(name string) {
 	case "UTF-8", "US-ASCII":
 		return
 	}
-	if p.s.utf8 { // RFC 6855 §3: the strings are UTF-8 already
-		p.d.Fail("CHARSET is not allowed after ENABLE UTF8=ACCEPT")
-		return
-	}
 	if _, err := message.CharsetReader(name, strings.NewReader("")); err != nil {
 		p.refused = &statusError{statusNO, string(imap.ResponseCodeBadCharset) + knownCharsets(), "Unknown charset", err}
 		return

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/message"
 )
 
@@ -89,8 +90,8 @@ func (c *candidate) inFolded(p *pattern) bool {
 // envelopeNode looks at the cached envelope.
 type envelopeNode func(c *candidate) bool
 
-func (envelopeNode) cost() cost      { return costCached }
-func (envelopeNode) bind(*searchRun) {}
+func (envelopeNode) cost() cost        { return costCached }
+func (envelopeNode) bind(r *searchRun) { r.learns(maildir.KindEnvelope) }
 
 func (f envelopeNode) match(ctx context.Context, c *candidate) (verdict, error) {
 	if c.depth < costCached {

@@ -69,9 +69,6 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 // fieldBuffers hold headers while fields are picked from them.
 var fieldBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// maxHeader bounds the header that SEARCH HEADER looks through.
-const maxHeader = 1 << 20
-
 // smallHeader is what is read into memory to pick fields from; larger ones are read twice.
 const smallHeader = 64 << 10
 
