@@ -59,12 +59,8 @@ const (
 	worthIndexing = 256
 )
 
-// find calls each with the messages of the selected mailbox that a program finds, by ascending UID.
-func (s *session) find(ctx context.Context, prog program, each func(m *maildir.Message)) error {
-	return s.findIn(ctx, s.sel, prog, func(m *maildir.Message, _ uint8) { each(m) })
-}
-
-// findIn is find for any mailbox, with scores (RFC 6203 §4: 100 where nothing was matched inexactly).
+// findIn calls each with the messages of a mailbox that a program finds, by ascending UID, and with their
+// scores (RFC 6203 §4: 100 where nothing was matched inexactly).
 func (s *session) findIn(ctx context.Context, sel *selection, prog program, each func(*maildir.Message, uint8)) error {
 	if prog.refused != nil {
 		return prog.refused

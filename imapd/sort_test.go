@@ -59,10 +59,11 @@ func TestSecondThreadReadsNothing(t *testing.T) {
 	s := startServer(t, func(s *testServer) { s.options.Log = quietLog })
 	putLetters(t, s.mail, 0, 300)
 	var opened atomic.Int32
-	hook := func(op, path string) {
+	hook := func(op, path string) error {
 		if dir := filepath.Base(filepath.Dir(path)); op == "open" && (dir == "cur" || dir == "new") {
 			opened.Add(1)
 		}
+		return nil
 	}
 	s.hook.Store(&hook)
 	a, b := s.client(t).login(), s.client(t).login()
