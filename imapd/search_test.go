@@ -110,7 +110,7 @@ func ask(t failing, s *session, text string) (found []uint32, ok bool) {
 	if d.Err() != nil || prog.refused != nil {
 		return nil, false
 	}
-	if err := s.find(context.Background(), prog, func(m *maildir.Message) { found = append(found, m.Seq) }); err != nil {
+	if err := s.findIn(context.Background(), s.sel, prog, func(m *maildir.Message, _ uint8) { found = append(found, m.Seq) }); err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
 	if !slices.IsSorted(found) || len(slices.Compact(slices.Clone(found))) != len(found) {
@@ -361,7 +361,7 @@ func FuzzSearch(f *testing.F) {
 func BenchmarkSearch(b *testing.B) {
 	const n = 1000
 	s, _ := searchMail(b, n)
-	for _, keys := range []string{"ALL", "UNSEEN", "UID 500", "LARGER 300", "SUBJECT nothing-like-it", "SUBJECT alpha", "FROM xbeta", "HEADER Subject x", "TEXT nothing-like-it"} {
+	for _, keys := range []string{"ALL", "UNSEEN", "UID 500", "LARGER 300", "SUBJECT nothing-like-it", "SUBJECT alpha", "FROM xbeta", "HEADER Subject x", "TEXT nothing-like-it", "TEXT q"} {
 		ask(b, s, keys)
 		b.Run(keys, func(b *testing.B) {
 			b.ReportAllocs()
