@@ -43,6 +43,20 @@
 // testdata/golden-differences.txt lists the messages of the corpus where
 // that is not the same.
 //
+// # Text
+//
+// [DecodeWords] and [DecodeExtended] read header values, [SearchText] hands out all
+// that SEARCH compares, [Preview] the beginning of what the writer says. Charsets are
+// those of golang.org/x/text under the labels of its indices and some that mail has
+// besides, and UTF-7; where a label lies, text is read as browsers read it
+// (us-ascii and iso-8859-1 are windows-1252), and UTF-8 that is none, a byte at a
+// time, as windows-1252. Text in a charset that nobody knows is read like text that
+// names none. [Fold] is the form in which texts are compared, whoever compares
+// them; what it does beyond RFC 5051 only makes more texts equal.
+//
+// What SearchText hands out is kept in derived form (the text index of package
+// maildir): who changes it raises textVersion.
+//
 // # Limits
 //
 // Work is linear in the size of the file; boundary lines are matched by a
@@ -56,7 +70,8 @@
 //
 // # Concurrency
 //
-// A [Parser] is used by one goroutine at a time. A [Message] is not changed
+// A [Parser], [SearchText], [Folder] or [Needle] is used by one goroutine at a
+// time. A [Message] is not changed
 // after Parse and can be shared.
 //
 // # Cache records
