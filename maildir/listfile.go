@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
@@ -20,7 +21,8 @@ const (
 // listFile is what is known of dovecot-uidlist beyond the messages in memory.
 // It belongs to the holder of Mailbox.writer.
 type listFile struct {
-	parsed  bool // false after a warm start: the index has told all that is needed
+	parsed  bool   // false after a warm start: the index has told all that is needed
+	head    string // the first line, of the file that was parsed
 	lines   int
 	rewrite bool
 	// loose maps the base names of lines without a message to their UIDs. A UID
@@ -75,6 +77,8 @@ func (t *txn) readList(all bool) error {
 		return t.noList(err)
 	}
 	id = idOf(st)
+	head, _, _ := bytes.Cut(b, []byte{'\n'})
+	m.list.head = string(head)
 	id.size -= int64(len(u.partial))
 	if len(u.partial) > 0 {
 		m.list.rewrite = true // a writer died here; under the lock nobody is at it
@@ -94,10 +98,16 @@ func (t *txn) readListTail() (done bool, err error) {
 	if st.Ino != m.seen.list.ino || st.Size < m.seen.list.size {
 		return false, nil
 	}
-	b := make([]byte, st.Size-m.seen.list.size)
-	if _, err := f.ReadAt(b, m.seen.list.size); err != nil {
+	// The number of an inode may be given again, to a file that took this one's place meanwhile.
+	b := make([]byte, len(m.list.head)+1)
+	if _, err := f.ReadAt(b, 0); err != nil || string(b) != m.list.head+"\n" {
 		return false, nil
 	}
+	b = make([]byte, st.Size-m.seen.list.size+1)
+	if _, err := f.ReadAt(b, m.seen.list.size-1); err != nil || b[0] != '\n' {
+		return false, nil
+	}
+	b = b[1:]
 	u := &uidlist{version: '3', next: m.state.next}
 	if err := u.parseAppended(b); err != nil || u.rewrite || len(u.partial) > 0 {
 		return false, nil
@@ -298,9 +308,11 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	for _, r := range records {
 		u.next = max(u.next, r.uid+1)
 	}
-	if err := m.dir.WriteFile(uidlistFile, u.encode(make([]byte, 0, 100+64*len(u.records))), 0, true); err != nil {
+	b := u.encode(make([]byte, 0, 100+64*len(u.records)))
+	if err := m.dir.WriteFile(uidlistFile, b, 0, true); err != nil {
 		return err
 	}
+	head, _, _ := bytes.Cut(b, []byte{'\n'})
 	id, err := idNow(m.dir, uidlistFile)
 	if err != nil {
 		return err
@@ -308,7 +320,7 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	m.mu.Lock()
 	m.seen.list = id
 	m.mu.Unlock()
-	m.list = listFile{parsed: true, lines: len(u.records), loose: loose}
+	m.list = listFile{parsed: true, head: string(head), lines: len(u.records), loose: loose}
 	t.dirty = true
 	return nil
 }

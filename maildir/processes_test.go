@@ -231,3 +231,42 @@ func TestOthersLines(t *testing.T) {
 	}
 	b.check()
 }
+
+// TestListReplaced: the uidlist was written anew, and the new file has the old one's inode number. What lies behind
+// the old length is not what was appended.
+func TestListReplaced(t *testing.T) {
+	ctx := context.Background()
+	b, from := newSpot(t), newSpot(t)
+	base := from.drop("cur", mail)
+	source := from.open(Select)
+	refresh(t, source)
+	one := b.open(Select)
+	appendText(t, one, mail)
+	refresh(t, one)
+
+	// Others have removed the message and had two come and go. The new list's second line begins where the old list
+	// ended.
+	path := filepath.Join(b.dir, uidlistFile)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, line, _ := strings.Cut(string(old), "\n")
+	head = strings.Replace(head, " N", " N4 Z", 1)
+	fill := len(line) - len("2 G :\n") - len(base) - len("4 Z")
+	text := head + "\n2 G" + strings.Repeat("a", fill) + " :" + base + "\n"
+	if len(text) != len(old) {
+		t.Fatal(len(text), len(old))
+	}
+	if err := os.WriteFile(path, []byte(text+"3 :1700000000.M99P1.gone\n"), 0o600); err != nil { // the same inode
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(b.dir, "cur", b.names("cur")[0])); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, one)
+	if _, err := source.Copy(ctx, all(), one); err != nil {
+		t.Fatal(err)
+	}
+	b.check()
+}
