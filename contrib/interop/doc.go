@@ -2,4 +2,9 @@
 // replays the protocol transcripts against Dovecot. It has tests only; run
 // them with `make interop`, or with -server dovecot to tell a fault of a
 // script from one of the daemon.
+//
+// Searches go to both servers over the same mailboxes: mail made up in many
+// charsets and forms, and the corpus of test mail where it lies beside the
+// project. What one server finds and the other does not stands in
+// testdata/search-differences.txt with the RFC that decides it, or fails.
 package interop
