@@ -10,11 +10,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 )
 
 // mixVersion goes up when the messages change: a library of another version is not used.
-const mixVersion = 3
+const mixVersion = 4
 
 // library is a Maildir on disk that all measured mailboxes are hard links to. It is made once.
 type library struct {
@@ -24,24 +23,24 @@ type library struct {
 	Text     int64 // without attachments
 }
 
-// openLibrary finds the library of so many messages below dir or makes it. Whoever it belongs to, root reads
-// it, and Dovecot must own what it serves: so it is given to owner.
+// openLibrary finds the library of so many messages below dir or makes it. Each owner has one: a server makes
+// links of messages only where they are its own.
 func openLibrary(dir string, n int, seed uint64, owner int) (*library, error) {
-	l := &library{dir: filepath.Join(dir, fmt.Sprintf("mail-%d-%d-%d", mixVersion, seed, n)), messages: n}
+	l := &library{dir: filepath.Join(dir, fmt.Sprintf("mail-%d-%d-%d-%d", mixVersion, seed, n, owner)), messages: n}
 	b, err := os.ReadFile(filepath.Join(l.dir, "sums.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "making %d messages in %s\n", n, l.dir)
-		err = l.build(n, seed)
+		err = l.build(n, seed, owner)
 	} else if err == nil {
 		err = json.Unmarshal(b, l)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return l, l.give(owner)
+	return l, nil
 }
 
-func (l *library) build(n int, seed uint64) error {
+func (l *library) build(n int, seed uint64, owner int) error {
 	half := l.dir + ".half" // what a killed run leaves is written anew
 	if err := os.MkdirAll(filepath.Join(half, "cur"), 0o755); err != nil {
 		return err
@@ -57,7 +56,7 @@ func (l *library) build(n int, seed uint64) error {
 				bytes.Add(int64(len(m.raw)))
 				texts.Add(int64(m.text))
 				path := filepath.Join(half, "cur", m.name)
-				errs[w] = errors.Join(os.WriteFile(path, m.raw, 0o600), os.Chtimes(path, m.at, m.at))
+				errs[w] = errors.Join(os.WriteFile(path, m.raw, 0o600), os.Chtimes(path, m.at, m.at), os.Lchown(path, owner, owner))
 			}
 		})
 	}
@@ -74,35 +73,6 @@ func (l *library) build(n int, seed uint64) error {
 		return err
 	}
 	return os.Rename(half, l.dir)
-}
-
-// give changes the owner of all messages, unless the first has the right one already.
-func (l *library) give(owner int) error {
-	if owner == os.Getuid() && owner == 0 {
-		return nil
-	}
-	entries, err := os.ReadDir(filepath.Join(l.dir, "cur"))
-	if err != nil {
-		return err
-	}
-	for i, e := range entries {
-		path := filepath.Join(l.dir, "cur", e.Name())
-		if i == 0 {
-			st, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) == owner {
-				return nil
-			}
-			defer func() { _ = os.Lchown(path, owner, owner) }() // last: it stands for all others
-			continue
-		}
-		if err := os.Lchown(path, owner, owner); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // clone makes a Maildir of hard links: a mailbox that no server has seen.

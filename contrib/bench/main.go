@@ -96,17 +96,11 @@ func parseSizes(list string) ([]int, error) {
 
 // measureSize makes one table.
 func measureSize(n int, cs []*contender, stock *contender) error {
-	owner := os.Getuid()
 	for _, c := range cs {
-		if c.srv.UID != os.Getuid() {
-			owner = c.srv.UID
+		lib, err := openLibrary(*mailDir, n, *seed, c.srv.UID)
+		if err != nil {
+			return err
 		}
-	}
-	lib, err := openLibrary(*mailDir, n, *seed, owner)
-	if err != nil {
-		return err
-	}
-	for _, c := range cs {
 		c.forget(lib)
 	}
 	for run := range *runs {
@@ -134,7 +128,7 @@ func measureSize(n int, cs []*contender, stock *contender) error {
 			return err
 		}
 	}
-	if err := report(lib, cs, stock); err != nil {
+	if err := report(cs, stock); err != nil {
 		return err
 	}
 	if len(cs) == 2 {
