@@ -104,7 +104,7 @@ func looksHTML(text []byte) bool {
 	start := bytes.ToLower(text[:min(len(text), 4<<10)])
 	trimmed := bytes.TrimSpace(start)
 	n := 0
-	for _, tag := range []string{"<br>", "<br/>", "<br />", "</p>", "</a>", "</div>", "</td>", "</font>", "</span>", "</b>"} {
+	for _, tag := range []string{"<br>", "<br/>", "<br />", "</p>", "</a>", "</div>", "</td>", "</font>", "</span>", "</b>", "<a href="} {
 		n += bytes.Count(start, []byte(tag))
 	}
 	return n > 1 || bytes.HasPrefix(trimmed, []byte("<html")) || bytes.HasPrefix(trimmed, []byte("<!doctype html"))
@@ -124,10 +124,10 @@ func previewLines(text []byte) []byte {
 		case len(line) == 0:
 			header = header && w.fresh
 			w.fresh = false
-		case line[0] == '>' || line[0] == '|':
-		case separates(line):
+		case quoted(line):
+		case separates(line), len(w.out) == 0 && isSender(line):
 			header = bytes.ContainsFunc(line, unicode.IsLetter)
-			w.fresh = header && !isOutlookHeader(line)
+			w.fresh = header && !isSender(line)
 		case header && isField(line):
 			w.fresh = false
 		default:
@@ -149,14 +149,27 @@ func separates(line []byte) bool {
 	for n < len(line) && (line[n] == '-' || line[n] == '_' || line[n] == '=' || line[n] == '*') {
 		n++
 	}
-	return n >= 5 || bytes.Equal(line, []byte("Begin forwarded message:")) || isOutlookHeader(line)
+	return n >= 5 || bytes.Equal(line, []byte("Begin forwarded message:")) || isSender(line) && bytes.IndexByte(line, '@') >= 0
 }
 
-// isOutlookHeader: the first line of a quoted message's header, as Outlook puts
-// it there without any mark.
-func isOutlookHeader(line []byte) bool {
-	name, rest, ok := bytes.Cut(line, []byte(":"))
-	if !ok || !bytes.Contains(rest, []byte("@")) {
+// quoted: a line that begins with a quote mark, or with the name of who wrote it
+// and one.
+func quoted(line []byte) bool {
+	if line[0] == '>' || line[0] == '|' {
+		return true
+	}
+	i := 0
+	for i < len(line) && (line[i] >= utf8.RuneSelf || unicode.IsLetter(rune(line[i]))) {
+		i++
+	}
+	return 0 < i && i <= 12 && i < len(line) && line[i] == '>' && (i+1 == len(line) || line[i+1] <= ' ' || line[i+1] == '>')
+}
+
+// isSender: the first line of a message's header in the text of another, as
+// Outlook puts it there without any mark.
+func isSender(line []byte) bool {
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
 		return false
 	}
 	switch string(bytes.TrimSpace(name)) {
@@ -189,7 +202,7 @@ func introduces(line, rest []byte) int {
 		return -1
 	}
 	next := bytes.TrimLeftFunc(rest[n:], unseen)
-	if len(next) > 0 && next[0] == '>' || attribution(line) {
+	if len(next) > 0 && quoted(next) || attribution(line) {
 		return n
 	}
 	return -1

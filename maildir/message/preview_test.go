@@ -46,6 +46,11 @@ func TestPreview(t *testing.T) {
 		{plain("Answer first\n\n-----Original Message-----\nFrom: a@example.org\nSent: Monday\n\nold"), "Answer first old"},
 		{plain("The list is:\n1 one"), "The list is: 1 one"},
 		{plain("On Tuesday we meet\nat noon"), "On Tuesday we meet at noon"},
+		{plain("Paul> I would like\nPaul> to know\nSo would I"), "So would I"},
+		{plain(">>>>> \"A\" == Ann writes:\n\nA> why?\nA>\nBecause."), "Because."},
+		{plain("a > b, and x->y"), "a > b, and x->y"},
+		{plain("From: Joe\nSubject: old\n\nWhat he said\n"), "What he said"},
+		{plain("<a href=http://example.org/>Here</a> it is"), "Here it is"},
 		// Signatures.
 		{plain("Hi\n-- \nAnn\nDirector"), "Hi"},
 		{plain("-- \nAnn\nDirector"), ""},
