@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"math"
-	"sync"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -34,9 +33,7 @@ type binarySection struct{ path []int }
 // prepare refuses an encoding that cannot be undone before a byte of the answer is written (RFC 3516 §4.3).
 func (b *binarySection) prepare(_ context.Context, m *msgData) error {
 	if part, ok := b.part(m); ok && len(b.path) > 0 {
-		d := decoders.Get().(*message.Decoder)
-		defer decoders.Put(d)
-		if d.Reset(nil, part.Encoding) != nil {
+		if !decodable(part.Encoding) {
 			return no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")
 		}
 	}
@@ -63,45 +60,6 @@ func (b *binarySection) encoded(m *msgData, part *message.Part) (message.Extent,
 func (b *binarySection) size(m *msgData, part *message.Part) (int64, error) {
 	e, encoding := b.encoded(m, part)
 	return new(decodeMark).decode(io.Discard, m, e, encoding, 0, math.MaxInt64)
-}
-
-var decoders = sync.Pool{New: func() any { return new(message.Decoder) }}
-
-// decodeMark is how far windows of one encoded part have been decoded: clients fetch large parts window by
-// window, and where in the file a window begins is known only by decoding up to it.
-type decodeMark struct {
-	uid      imap.UID
-	extent   message.Extent
-	encoding string
-	at       message.Mark
-}
-
-// decode writes at most n decoded bytes from offset on, says how many there were, and moves the mark to
-// where they begin, or with them written to where they end.
-func (k *decodeMark) decode(w io.Writer, m *msgData, e message.Extent, encoding string, offset, n int64) (int64, error) {
-	if k.uid != m.UID || k.extent != e || k.encoding != encoding || k.at.Decoded > offset {
-		*k = decodeMark{uid: m.UID, extent: e, encoding: encoding}
-	}
-	d := decoders.Get().(*message.Decoder)
-	defer decoders.Put(d)
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	src := m.section(e)
-	if _, err := src.Seek(k.at.Encoded, io.SeekStart); err != nil {
-		return 0, err
-	}
-	if err := d.Resume(src, encoding, k.at); err != nil {
-		return 0, err
-	}
-	if _, err := io.CopyBuffer(onlyWriter{io.Discard}, io.LimitReader(d, offset-k.at.Decoded), *buf); err != nil {
-		return 0, err
-	}
-	k.at = d.Mark()
-	done, err := io.CopyBuffer(onlyWriter{w}, io.LimitReader(d, n), *buf)
-	if w != io.Discard {
-		k.at = d.Mark()
-	}
-	return done, err
 }
 
 // binaryAtt is BINARY[...] and BINARY.PEEK[...].

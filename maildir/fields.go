@@ -41,7 +41,7 @@ func ListField(name string) bool {
 // reason to read the file itself. The bytes are valid until the Reader's next call.
 func (r *Reader) Fields(ctx context.Context, msg *Message) ([]byte, error) {
 	b := r.Cached(msg, KindFields)
-	if b == nil || len(b) == 0 || b[0]&^0x80 != fieldsVersion {
+	if len(b) == 0 || b[0]&^0x80 != fieldsVersion {
 		t := r.tools()
 		if err := r.readHeader(ctx, msg.UID, setOf(KindFields)|setOf(KindEnvelope), &t.envelope); err != nil {
 			return nil, opError("read", r.name, err)
