@@ -54,11 +54,15 @@ func (p *peer) runWatched(ctx context.Context, run func(context.Context) error) 
 			cancel(errHungUp)
 		}
 	})
-	err := run(ctx)
-	if !timer.Stop() {
-		close(stop)
-		<-done
-	}
+	err := func() error {
+		defer func() { // also when run panics
+			if !timer.Stop() {
+				close(stop)
+				<-done
+			}
+		}()
+		return run(ctx)
+	}()
 	if errors.Is(context.Cause(ctx), errHungUp) {
 		return errHungUp
 	}

@@ -315,6 +315,29 @@ func TestFuzzyScores(t *testing.T) {
 	}
 }
 
+// TestPartialRange compares pages with a count on the fingers (RFC 9394 §3.1).
+func TestPartialRange(t *testing.T) {
+	for n := range 8 {
+		for first := range uint32(10) {
+			for last := range uint32(10) {
+				for _, backward := range []bool{false, true} {
+					lo, hi := partialRange{first + 1, last + 1, backward}.keeps(n)
+					for i := range n {
+						place := i + 1
+						if backward {
+							place = n - i
+						}
+						want := int(min(first, last))+1 <= place && place <= int(max(first, last))+1
+						if got := lo <= i && i < hi; got != want {
+							t.Fatalf("%d:%d of %d, backward %v: %d to %d", first+1, last+1, n, backward, lo, hi)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // FuzzSearch gives any text to the parser of search programs. What parses must run, NOT of it must be the
 // complement, and OR and AND with others what they are of sets.
 func FuzzSearch(f *testing.F) {
