@@ -92,6 +92,7 @@ var scenarios = []scenario{
 	{"imaplib", []string{"python3=python3"}, runScript("python3", "imaplib_client.py")},
 	{"perl", []string{"perl=perl"}, runScript("perl", "imapclient.pl")},
 	{"goimap", nil, runGoIMAP},
+	{"goimapsearch", nil, runGoIMAPSearch},
 }
 
 // host and port of the plain listener.
