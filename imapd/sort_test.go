@@ -96,6 +96,18 @@ func TestSecondThreadReadsNothing(t *testing.T) {
 	}
 }
 
+// TestSortGrammar is what Dovecot is laxer about (RFC 5256 §5: one REVERSE a key).
+func TestSortGrammar(t *testing.T) {
+	s := startServer(t, func(s *testServer) { s.options.Log = quietLog })
+	c := s.client(t).login()
+	c.do("a SELECT INBOX")
+	for _, args := range []string{"(REVERSE REVERSE DATE) UTF-8 ALL", "(DATE)  UTF-8 ALL", "(DATE ) UTF-8 ALL", "RETURN (ALL) UTF-8 ALL", "(RELEVANCY) UTF-8 ALL"} {
+		if got := c.do("b SORT " + args); !strings.HasPrefix(got, "b BAD") {
+			t.Errorf("%s: %s", args, got)
+		}
+	}
+}
+
 // untagged runs a command whose answer is one line, and returns that.
 func (c *client) untagged(name, args string) string {
 	c.t.Helper()
