@@ -189,6 +189,25 @@ func TestCacheCompaction(t *testing.T) {
 			t.Errorf("UID %d: %v", m.UID, err)
 		}
 	}
+	// What the other process adds joins the records that this one has moved.
+	third := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	third.Remember(40, KindPreview, []byte("seen"))
+	third.m.cache.reading(third.UIDValidity())
+	wide := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	wide.Remember(38, KindPreview, []byte("another's"))
+	wide.m.flushCache(true)
+	x, err := wide.m.begin(context.Background(), nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = x.compactCache(); err != nil {
+		t.Fatal(err)
+	}
+	x.end(nil)
+	third.m.flushCache(true)
+	if got := third.Cached(&Message{UID: 40}, KindBody); !bytes.Equal(got, big) {
+		t.Errorf("%d bytes of a section that another process has moved", len(got))
+	}
 	refresh(t, other)
 	for _, m := range other.Messages(nil, 0, maxUID, 100) {
 		if !bytes.Equal(other.Cached(&m, KindBody), big) {

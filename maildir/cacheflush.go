@@ -59,6 +59,7 @@ func (c *cacheFile) worthwhile(all bool, now time.Time) bool {
 // already, and tells the index of them.
 func (t *txn) flushCache() error {
 	m := t.m
+	m.cache.replaced() // the places that the index has just told are in the file that has the name now
 	uids, writing, facts := m.cache.take()
 	defer m.cache.written()
 	w := cacheWriter{t: t, old: Reader{m: m}}
