@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestSortGrammar(t *testing.T) {
 func (c *client) untagged(name, args string) string {
 	c.t.Helper()
 	c.send("u " + name + " " + args + "\r\n")
-	line := c.expect("* " + name)
+	line := c.expect("* " + strings.TrimPrefix(name, "UID "))
 	c.expect("u OK")
 	return line
 }
@@ -210,6 +211,54 @@ func checkTable(t *rapid.T, table *sortTable, model map[imap.UID]*sortValues) {
 	}
 	if n != len(model) || !slices.IsSorted(table.uids) {
 		t.Fatalf("%d rows of %d: %v", n, len(model), table.uids)
+	}
+}
+
+// TestSortTogether lets sessions sort and thread parts of one mailbox while mail arrives and goes. In the end
+// all see what a server sees that has just begun.
+func TestSortTogether(t *testing.T) {
+	s := startServer(t, func(s *testServer) { s.options.Log = quietLog })
+	putLetters(t, s.mail, 0, 200)
+	var wg sync.WaitGroup
+	clients := make([]*client, 4)
+	for i := range clients {
+		clients[i] = s.client(t).login()
+		clients[i].do("a SELECT INBOX")
+	}
+	for i, c := range clients {
+		wg.Go(func() {
+			for n := range 20 {
+				set := fmt.Sprintf("UID %d:%d", 1+(i*37+n*11)%150, 40+(i*53+n*29)%200)
+				c.do("b UID THREAD REFERENCES UTF-8 " + set)
+				c.do("c UID SORT (SUBJECT REVERSE DATE) UTF-8 " + set)
+				c.do("d UID SORT (FROM ARRIVAL SIZE DISPLAYTO) UTF-8 NOT " + set)
+				if i == 0 {
+					putLetters(t, s.mail, 200+n, 201+n)
+					c.do(fmt.Sprintf(`e UID STORE %d +FLAGS.SILENT (\Deleted)`, 1+7*n))
+					c.do("f EXPUNGE")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	ask := func(c *client) string {
+		c.do("g NOOP")
+		return c.untagged("UID THREAD", "REFERENCES UTF-8 ALL") + c.untagged("UID SORT", "(SUBJECT REVERSE DATE FROM) UTF-8 ALL")
+	}
+	var answers []string
+	for _, c := range clients {
+		answers = append(answers, ask(c))
+	}
+	if err := s.restart(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := s.client(t).login()
+	fresh.do("a SELECT INBOX")
+	want := ask(fresh)
+	for _, got := range answers {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
