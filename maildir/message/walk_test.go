@@ -212,7 +212,7 @@ func checkAttached(t failer, file []byte, m *Message, n number) {
 func checkTiles(t failer, file []byte) {
 	t.Helper()
 	whole := sent(t, file)
-	if len(file) > 1<<12 {
+	if len(file) > 1<<9 {
 		return
 	}
 	for _, size := range []int{1, 2, 3, 7, 100} {
@@ -247,7 +247,7 @@ func checkSections(t failer, file []byte, m *Message) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.Parent < 0 || m.Parts[p.Parent].IsMessage() {
-			if h := file[p.Header.Start:p.Header.End]; len(h) < 1<<14 {
+			if h := file[p.Header.Start:p.Header.End]; len(h) < 1<<11 {
 				checkSelect(t, h, []string{"Subject", "content-type", "To"})
 			}
 		}
