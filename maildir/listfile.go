@@ -260,54 +260,13 @@ func (t *txn) assign(records []uidRecord) error {
 var errNoUIDs = errors.New("no UIDs left: the mailbox needs a new UIDVALIDITY")
 
 // rewriteList replaces the uidlist by one that has the messages in memory, the
-// lines that others have just added, and records. Keys and header words that
-// we do not know are kept.
+// lines that others have just added, and records.
 func (t *txn) rewriteList(records []uidRecord) error {
 	m := t.m
 	if t.lock == nil {
 		return nil
 	}
-	s := &m.state
-	u := &uidlist{version: '3', validity: s.validity, next: s.next, guid: s.guid}
-	keys := make(map[imap.UID]string)
-	name := uidlistFile
-	if m.seen.list == (fileID{}) {
-		name = courierList
-	}
-	if b, _, err := m.dir.ReadFile(name, listLimit); err == nil && name == uidlistFile {
-		if old, err := parseUIDList(b); err == nil {
-			u.ext = old.ext
-			for _, r := range old.records {
-				if r.keys != "" {
-					keys[r.uid] = r.keys
-				}
-			}
-		}
-	}
-	top := s.top
-	fresh := make(map[string]bool)
-	if len(m.list.loose) > 0 {
-		for _, r := range records {
-			fresh[r.base] = true
-		}
-	}
-	u.records = slices.Grow(u.records, len(s.list)+len(records))
-	for i := range s.list {
-		e := &s.list[i]
-		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e)), keys: keys[e.uid]})
-	}
-	loose := make(map[string]imap.UID)
-	var pending []uidRecord
-	for base, uid := range m.list.loose {
-		if uid > top && !fresh[base] {
-			loose[base] = uid
-			pending = append(pending, uidRecord{uid: uid, base: base, keys: keys[uid]})
-		}
-	}
-	u.records = append(u.records, sortRecords(append(pending, records...))...)
-	for _, r := range records {
-		u.next = max(u.next, r.uid+1)
-	}
+	u, loose := t.wholeList(records)
 	b := u.encode(make([]byte, 0, 100+64*len(u.records)))
 	if err := m.dir.WriteFile(uidlistFile, b, 0, true); err != nil {
 		return err
@@ -323,6 +282,62 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	m.list = listFile{parsed: true, head: string(head), lines: len(u.records), loose: loose}
 	t.dirty = true
 	return nil
+}
+
+// wholeList is what the uidlist should say, and which of its lines have no message.
+func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.UID) {
+	m := t.m
+	s := &m.state
+	u = &uidlist{version: '3', validity: s.validity, next: s.next, guid: s.guid}
+	keys := t.foreignParts(u)
+	fresh := make(map[string]bool)
+	if len(m.list.loose) > 0 {
+		for _, r := range records {
+			fresh[r.base] = true
+		}
+	}
+	u.records = slices.Grow(u.records, len(s.list)+len(records))
+	for i := range s.list {
+		e := &s.list[i]
+		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e)), keys: keys[e.uid]})
+	}
+	loose = make(map[string]imap.UID)
+	var pending []uidRecord
+	for base, uid := range m.list.loose {
+		if uid > s.top && !fresh[base] {
+			loose[base] = uid
+			pending = append(pending, uidRecord{uid: uid, base: base, keys: keys[uid]})
+		}
+	}
+	u.records = append(u.records, sortRecords(append(pending, records...))...)
+	for _, r := range records {
+		u.next = max(u.next, r.uid+1)
+	}
+	return u, loose
+}
+
+// foreignParts keeps what others have put into the uidlist and we do not know: the
+// words of the header in u, the keys of messages in the result.
+func (t *txn) foreignParts(u *uidlist) map[imap.UID]string {
+	keys := make(map[imap.UID]string)
+	if t.m.seen.list == (fileID{}) {
+		return keys // there is none
+	}
+	b, _, err := t.m.dir.ReadFile(uidlistFile, listLimit)
+	if err != nil {
+		return keys
+	}
+	old, err := parseUIDList(b)
+	if err != nil {
+		return keys
+	}
+	u.ext = old.ext
+	for _, r := range old.records {
+		if r.keys != "" {
+			keys[r.uid] = r.keys
+		}
+	}
+	return keys
 }
 
 // trimList rewrites the uidlist when many of its lines are of messages that
