@@ -148,3 +148,16 @@ func TestMedian(t *testing.T) {
 		t.Error(m)
 	}
 }
+
+// The second table holds what was measured only, and a server that has logins only has a column.
+func TestExtras(t *testing.T) {
+	ours := &contender{label: "ours", one: []float64{7}, indexBytes: []float64{5}}
+	stock := &contender{label: "stock", one: []float64{3}}
+	var b strings.Builder
+	extras(&b, &library{Bytes: 100, Text: 50}, []*contender{ours}, stock)
+	want := "\n| | ours | stock |\n| --- | ---: | ---: |\n| logins a second, one at a time | 7 | 3 |\n" +
+		"| text index, % of the mail without attachments | 10.0 | - |\n| text index, % of the mail | 5.0 | - |\n"
+	if b.String() != want {
+		t.Errorf("%s, want %s", b.String(), want)
+	}
+}

@@ -73,11 +73,12 @@ func bench() (err error) {
 	if err != nil {
 		return err
 	}
+	logins := stock
 	for _, n := range sizes {
-		if err := measureSize(n, cs, stock); err != nil {
+		if err := measureSize(n, cs, logins); err != nil {
 			return err
 		}
-		stock, *loginFor = nil, 0 // logins do not depend on the mailbox
+		logins, *loginFor = nil, 0 // they do not depend on the mailbox
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func report(cs []*contender, stock *contender) error {
 	fmt.Fprintf(&b, "%s. %s, Dovecot %s. %d MB of mail, %d MB without attachments. `%s`\n\n", machine(), runtime.Version(), peer.DovecotVersion(),
 		lib.Bytes>>20, lib.Text>>20, strings.Join(append([]string{"go run ./contrib/bench"}, os.Args[1:]...), " "))
 	table(&b, cs)
-	extras(&b, cs, stock)
+	extras(&b, lib, cs, stock)
 	fmt.Print(b.String())
 	if *out == "" {
 		return nil
@@ -90,7 +90,7 @@ func show(d time.Duration) string {
 	return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
 }
 
-func extras(b *strings.Builder, cs []*contender, stock *contender) {
+func extras(b *strings.Builder, lib *library, cs []*contender, stock *contender) {
 	all := slices.Clone(cs)
 	if stock != nil {
 		all = append(all, stock)
@@ -116,8 +116,8 @@ func extras(b *strings.Builder, cs []*contender, stock *contender) {
 	line("logins a second, 8 at once", " %.0f |", func(c *contender) float64 { return median(c.logins) })
 	line(fmt.Sprintf("KiB per idle connection, mailbox selected, %d connections", *idlers), " %.1f |", func(c *contender) float64 { return median(c.pss) })
 	line("text index complete, seconds after the first search", " %.2f |", func(c *contender) float64 { return median(c.indexTime) })
-	line("text index, % of the mail without attachments", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(c.lib.Text) })
-	line("text index, % of the mail", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(c.lib.Bytes) })
+	line("text index, % of the mail without attachments", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(lib.Text) })
+	line("text index, % of the mail", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(lib.Bytes) })
 	if lines.Len() == 0 {
 		return
 	}
