@@ -18,19 +18,52 @@
 // # Goroutines and locks
 //
 // One goroutine owns a connection and everything of its session. A second exists while IDLE waits for the
-// client's next byte, where it touches nothing but the conn's reading side, and beside a search that has taken
-// longer than a second, where it asks the kernel whether the client is still there (hangup.go); it is joined
-// before the command returns. The files that a search must read are read on goroutines of the store's Readers,
-// each with a candidate of its own, which Readers.Run joins.
-// The locks of this package are Server.mu (registry of connections and sessions) and conn.mu (the shutdown
-// flag); neither is held over a system call that can block, and no lock of the store is held while this
-// package writes to the network.
+// client's next byte, where it touches nothing but the conn's reading side, and beside a SEARCH, SORT or THREAD
+// that has taken longer than a second, where it asks the kernel whether the client is still there (hangup.go);
+// it is joined before the command returns. What a command must read of files is read on goroutines of the
+// store's Readers, each with a candidate (searches) or msgData (FETCH) of its own, which Readers.Run joins.
+//
+// The locks of this package are Server.mu (registry of connections and sessions), conn.mu (the shutdown flag)
+// and sortTable.mu (memory only); none is held over a system call that can block, and no lock of the store is
+// held while this package writes to the network. One more thing is waited for: sortTable.building, the turn of
+// the session that reads a batch for a mailbox's sort table, and with it for the client's going away.
+//
+// # Searches
+//
+// A program (program.go) is a tree of keys, each of which knows from what depth on it has every answer: memory,
+// size and date, what the cache has, the file. A batch of messages is asked at one depth before those that are
+// still open are asked at the next; a verdict has three values, so that NOT and OR end as early as they can.
+// Before the first message the keys that look into files ask the text index (Handle.Without) which messages
+// cannot have their texts: there they fail without a look. The index gives no other verdict, and the files of
+// all other messages are read. A search that had to read worthIndexing files asks for the index
+// (Handle.IndexText) when it is done. Messages are told in ascending order of UIDs, those that wait behind an
+// open one included; ESEARCH does all that for one mailbox after the other, opened by Peek, and SORT and THREAD
+// take from it what they sort. The file phase is cut into pieces of about a quarter second; between two the
+// client hears how far the command is.
+//
+// # Sort tables
+//
+// What messages are sorted and threaded by is kept with the mailbox (Handle.Attach, sorttable.go) as columns of
+// numbers: dates and sizes as they are, texts and message ids numbered, with their order made when it is asked
+// for. All sessions share it; it is in memory alone, goes with the mailbox, and costs what sorttable.go says.
+// Rows of expunged messages are dropped when they are most of the table. Orders and threads themselves are
+// package order's.
+//
+// # Cached answers
+//
+// Of a message's cache record two sections are this package's: BODYSTRUCTURE as it is sent (cachedbody.go), for
+// sessions without UTF8=ACCEPT, and the preview (ext_preview.go). Each begins with a version byte; another
+// version is no section. Where a file has another length than the cached structure was made of, sections
+// are cut by one made anew (msgData.reparse), so that no literal promises what is not there; envelope, size and
+// BODYSTRUCTURE go on telling what the message was.
 //
 // # Memory
 //
 // Read and write buffers, decoder, encoder and message batches come from pools and go back before the
-// connection waits for its next command. An idle session is its goroutine's stack, the session value, and its
-// place in the mailbox's change log.
+// connection waits for its next command. An idle session is its goroutine's stack, the session value, its place
+// in the mailbox's change log, and the UIDs of a saved search result as ranges. A search holds at most mostKept
+// messages that wait, four bytes for each that was found, and for each reader a candidate, whose buffers do not
+// grow with messages.
 //
 // # Invariants
 //

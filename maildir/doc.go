@@ -58,17 +58,17 @@
 // anew with all of them. The index knows the places; a record or section whose UID
 // or checksum is wrong is none, and its place is forgotten. Records are appended
 // under the dotlock and need no order; a torn end is a record that nobody knows. At
-// the end of a selection the file is compacted if more than half of it is of no use:
-// the records in use are copied in order of UIDs and the copy is renamed over it.
+// the end of a selection a file of 4 MiB or more is compacted if more than half of
+// it is of no use: the records in use are copied in order of UIDs and the copy is renamed over it.
 // Other processes see the inode change when a place does not fit. Disposable at any
 // moment; one of another version or UIDVALIDITY is begun anew.
 //
 // maildir-imapd.text: "MDIRIMT1", UIDVALIDITY(4), message.TextVersion(4), then
 // records: length of what follows the checksum(4) CRC-32C(4) UID(4) CRC-32C of the
 // base name(4) and a fulltext filter, together at most a seventh of the message's
-// text; a filter has 64 KiB at most. A record counts if UID and name are a message's. There is no
-// table of it in memory or on disk: a search reads it front to back. A reader stops
-// at the first record that does not check; a writer, under the dotlock, cuts off
+// text; a filter has 64 KiB at most. A record counts if UID and name are a
+// message's. There is no table of it in memory or on disk: a search reads it front
+// to back. A reader stops at the first record that does not check; a writer, under the dotlock, cuts off
 // what is from there on, leaves out UIDs that are there, and begins the file anew
 // when its head is another's. It is written anew when most of it is of expunged
 // messages. A message without a record is read by every search. Disposable at any
@@ -119,8 +119,8 @@
 // # Locks and goroutines
 //
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, Mailbox.mu
-// ("state"), then the small ones (cacheFile.mu, textFile.mu, notes.mu, watcher.mu),
-// which are held for moments. writer goes with the disk; mu guards memory and is never
+// ("state"), then the small ones (cacheFile.mu, textFile.mu, textBuilder.mu,
+// attached.mu, notes.mu, watcher.mu), which are held for moments. writer goes with the disk; mu guards memory and is never
 // held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
 // Readers of the disk wait a third of a second for a foreign lock and then show
@@ -134,16 +134,31 @@
 // Message, or an old cache file says of the cache is never wrong, only out of date.
 //
 // Readers.Run has goroutines of its own, which end before it returns; each holds
-// one of the process's tokens for some files at a time, and tokens go to those who
-// asked first. Nobody asks for a token while holding one.
+// one of the process's tokens for some files at a time (16 at most), and tokens go
+// to those who asked first. Nobody asks for a token while holding one. There are two
+// a processor, 16 at most, and one on a single processor. Handle.Learn and LearnBy
+// run on them to fill cache sections before a serial walk.
+//
+// What layers above derive from a mailbox's messages hangs on the Mailbox
+// (Handle.Attach), shared by its handles and dropped with it: when it is no longer
+// among the idle ones that are kept warm, or gets another UIDVALIDITY. It guards
+// itself.
 //
 // Two goroutines of this package outlive a call. The watcher's is alive while some
 // handle waits (Handle.Changed); it takes neither writer nor the dotlock, notes
 // names and wakes. Names that memory explains are our own doing and cost no look.
 // The text index's is alive while there is one to be made that was asked for
-// (Handle.IndexText) and others have the mailbox open; it reads a few messages for
-// each token of Readers, appends in batches like any writer, and is joined by
-// Store.Close.
+// (Handle.IndexText) and others have the mailbox open; it makes one index after the
+// other, reads 16 messages for each token of Readers, appends 512 messages' records
+// at a time like any writer, and is joined by Store.Close.
+//
+// # Memory
+//
+// A mailbox in memory is an entry a message, the names, the change log, what is
+// attached, and the cache sections that are not written yet: they are written in the
+// middle of a command at 2 MiB, and dropped beyond 8 MiB where they cannot be. A
+// Reader has a window of 64 KiB on the cache and the parser's, and neither grows
+// with messages; what a huge message has left in it is given back after the walk.
 //
 // # Invariants
 //

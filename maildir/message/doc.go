@@ -54,6 +54,9 @@
 // names none. [Fold] is the form in which texts are compared, whoever compares
 // them; what it does beyond RFC 5051 only makes more texts equal.
 //
+// A [Decoder] takes the transfer encoding away, as far as it is asked, and goes on at
+// a [Mark]: windows of a large part are decoded once.
+//
 // What SearchText hands out is kept in derived form (the text index of package
 // maildir): who changes it raises textVersion.
 //
@@ -70,9 +73,9 @@
 //
 // # Concurrency
 //
-// A [Parser], [SearchText], [Folder] or [Needle] is used by one goroutine at a
-// time. A [Message] is not changed
-// after Parse and can be shared.
+// A [Parser], [SearchText], [Folder], [Needle] or [Decoder] is used by one goroutine
+// at a time. A [Message] is not changed after Parse and can be shared. Charsets that
+// have been met are kept in a table for all, under a lock of its own.
 //
 // # Cache records
 //
