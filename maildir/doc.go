@@ -59,8 +59,8 @@
 // or checksum is wrong is none, and its place is forgotten. Records are appended
 // under the dotlock and need no order; a torn end is a record that nobody knows. At
 // the end of a selection a file of 4 MiB or more is compacted if more than half of
-// it is of no use: the records in use are copied in order of UIDs and the copy is renamed over it.
-// Other processes see the inode change when a place does not fit. Disposable at any
+// it is of no use: the records in use are copied in order of UIDs and the copy is
+// renamed over it. Other processes see the inode change when a place does not fit. Disposable at any
 // moment; one of another version or UIDVALIDITY is begun anew.
 //
 // maildir-imapd.text: "MDIRIMT1", UIDVALIDITY(4), message.TextVersion(4), then
@@ -68,8 +68,8 @@
 // base name(4) and a fulltext filter, together at most a seventh of the message's
 // text; a filter has 64 KiB at most. A record counts if UID and name are a
 // message's. There is no table of it in memory or on disk: a search reads it front
-// to back. A reader stops at the first record that does not check; a writer, under the dotlock, cuts off
-// what is from there on, leaves out UIDs that are there, and begins the file anew
+// to back. A reader stops at the first record that does not check; a writer, under
+// the dotlock, cuts off what is from there on, leaves out UIDs that are there, and begins the file anew
 // when its head is another's. It is written anew when most of it is of expunged
 // messages. A message without a record is read by every search. Disposable at any
 // moment.
@@ -120,8 +120,8 @@
 //
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, Mailbox.mu
 // ("state"), then the small ones (cacheFile.mu, textFile.mu, textBuilder.mu,
-// attached.mu, notes.mu, watcher.mu), which are held for moments. writer goes with the disk; mu guards memory and is never
-// held over a system call, so a stuck disk or a foreign lock stops writers and
+// attached.mu, notes.mu, watcher.mu), which are held for moments. writer goes with
+// the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
 // Readers of the disk wait a third of a second for a foreign lock and then show
 // what is known.
