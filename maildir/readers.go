@@ -2,7 +2,10 @@ package maildir
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -37,7 +40,8 @@ func (c *Readers) Workers() int { return cap(c.tokens) }
 // error, after which no more are begun. worker is below Workers and no two calls
 // have the same at one time: it names the scratch space to use. do must not call
 // Run. The caller's goroutine is one of those that work; when there is not enough
-// for two it is the only one.
+// for two it is the only one. If do panics, so does Run, when the others have ended:
+// what one message does to its reader stays with the session that asked for it.
 func (c *Readers) Run(ctx context.Context, n int, do func(worker, i int) error) error {
 	workers := min(c.Workers(), n)
 	chunk := max(1, min(16, n/(4*max(workers, 1))))
@@ -48,6 +52,9 @@ func (c *Readers) Run(ctx context.Context, n int, do func(worker, i int) error) 
 	}
 	j.work(ctx, 0)
 	wg.Wait()
+	if j.panicked != "" {
+		panic(j.panicked)
+	}
 	return j.err
 }
 
@@ -61,6 +68,8 @@ type job struct {
 	failed atomic.Bool
 	mu     sync.Mutex
 	err    error
+	// panicked is the first panic and where it was.
+	panicked string
 }
 
 // work takes chunk after chunk, each for one token.
@@ -72,13 +81,29 @@ func (j *job) work(ctx context.Context, worker int) {
 			j.fail(ctx.Err())
 			return
 		}
-		err := j.some(ctx, worker)
-		<-j.c.tokens
-		if err != nil {
+		if err := j.one(ctx, worker); err != nil {
 			j.fail(err)
 			return
 		}
 	}
+}
+
+var errPanicked = errors.New("a reader panicked")
+
+// one does a chunk and gives the token back, come what may.
+func (j *job) one(ctx context.Context, worker int) (err error) {
+	defer func() {
+		<-j.c.tokens
+		if p := recover(); p != nil {
+			j.mu.Lock()
+			if j.panicked == "" {
+				j.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			}
+			j.mu.Unlock()
+			err = errPanicked
+		}
+	}()
+	return j.some(ctx, worker)
 }
 
 func (j *job) some(ctx context.Context, worker int) error {

@@ -3,6 +3,7 @@ package maildir
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,4 +90,31 @@ func TestReadersFair(t *testing.T) {
 		t.Errorf("%d of the other job's were done first", n)
 	}
 	wg.Wait()
+}
+
+// TestReadersPanic: a panic comes out of Run, not out of some goroutine, where it would end the process; all
+// others have ended by then, and no token is lost.
+func TestReadersPanic(t *testing.T) {
+	c := &Readers{tokens: make(chan struct{}, 4)}
+	for range 5 { // as many as would take all tokens, and one
+		var running atomic.Int32
+		func() {
+			defer func() {
+				if p, _ := recover().(string); !strings.HasPrefix(p, "this message") {
+					t.Errorf("Run panics with %q", p)
+				}
+			}()
+			_ = c.Run(context.Background(), 1000, func(_, i int) error {
+				running.Add(1)
+				defer running.Add(-1)
+				if i == 500 {
+					panic("this message")
+				}
+				return nil
+			})
+		}()
+		if n := running.Load(); n != 0 || len(c.tokens) != 0 {
+			t.Fatalf("%d calls still run, %d tokens are not given back", n, len(c.tokens))
+		}
+	}
 }
