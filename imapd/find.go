@@ -94,7 +94,10 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 func (r *searchRun) close() {
 	r.serial.close()
 	for i := range r.workers {
-		r.workers[i].close()
+		if c := &r.workers[i]; c.bound != nil {
+			c.close()
+			c.reader.Release()
+		}
 	}
 	r.sel.FlushCache()
 	if r.files >= worthIndexing && len(r.sought) > 0 {

@@ -13,7 +13,7 @@ import (
 // FlushCache ends a FETCH: what it has learnt goes to disk if it is worth a
 // write, and the window is given back.
 func (h *Handle) FlushCache() {
-	h.Reader.release()
+	h.Reader.Release()
 	h.m.flushCache(h.closed)
 }
 

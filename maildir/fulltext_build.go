@@ -168,7 +168,7 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 		}
 	}
 	r := &Reader{m: m, name: "text index"}
-	defer r.release()
+	defer r.Release()
 	after := imap.UID(0)
 	for {
 		highest, _ := m.extent()

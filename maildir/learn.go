@@ -49,7 +49,7 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 		return nil
 	})
 	for i := range readers {
-		readers[i].release()
+		readers[i].Release()
 	}
 	return err
 }

@@ -57,8 +57,9 @@ const windowMost = 64 << 10
 // handle is closed.
 func (h *Handle) NewReader() *Reader { return &Reader{m: h.m, name: h.loc.name} }
 
-// release gives back what a walk over many messages has gathered.
-func (r *Reader) release() {
+// Release gives back what a walk over many messages has gathered. The Reader may be
+// used again.
+func (r *Reader) Release() {
 	r.window, r.f = nil, nil
 	if r.tool != nil {
 		if cap(r.tool.parsed.Parts) > 256 || cap(r.tool.record) > windowMost {
