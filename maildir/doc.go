@@ -137,7 +137,8 @@
 // one of the process's tokens for some files at a time (16 at most), and tokens go
 // to those who asked first. Nobody asks for a token while holding one. There are two
 // a processor, 16 at most, and one on a single processor. Handle.Learn and LearnBy
-// run on them to fill cache sections before a serial walk.
+// run on them to fill cache sections before a serial walk. A panic in one of them
+// is raised in the caller once all have ended, and keeps no token.
 //
 // What layers above derive from a mailbox's messages hangs on the Mailbox
 // (Handle.Attach), shared by its handles and dropped with it: when it is no longer
