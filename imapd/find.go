@@ -29,13 +29,14 @@ type searchRun struct {
 	kinds  []maildir.Kind // what keys look at in the cache
 
 	serial  candidate
-	workers []candidate
+	workers []*candidate
 	// Messages not told yet, in order, and which of them are open; load is a copy of these for the store.
 	kept  []judged
 	open  []int
 	load  []maildir.Message
 	limit int // how many files are read between two words of progress
 
+	asked       bool  // the text index
 	files       int   // how many were read
 	failed      error // why the first message that could not be read was passed over; the log is told
 	done, total uint32
@@ -55,8 +56,10 @@ const (
 	quickFiles            = 250 * time.Millisecond
 	// mostKept bounds what waits behind an open message.
 	mostKept = 8192
-	// A search that had to read this many files is worth an index.
-	worthIndexing = 256
+	// A search that had to read this many files is worth an index, and this many files are worth reading one.
+	worthIndexing, worthAsking = 256, 64
+	// mostAsked is how many texts the index is asked for, the longest: each answer is a set of messages.
+	mostAsked = 8
 )
 
 // findIn calls each with the messages of a mailbox that a program finds, by ascending UID, and with their
@@ -80,9 +83,6 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 		}
 	}
 	defer r.close()
-	if err := r.proveAbsent(ctx); err != nil {
-		return err
-	}
 	err := sel.walk(r.within, func(batch []maildir.Message) error { return r.batch(ctx, batch) })
 	if err == nil {
 		err = r.flush(ctx)
@@ -93,8 +93,8 @@ func (s *session) findIn(ctx context.Context, sel *selection, prog program, each
 // close gives back what the search held, and tells the log of messages that could not be read.
 func (r *searchRun) close() {
 	r.serial.close()
-	for i := range r.workers {
-		if c := &r.workers[i]; c.bound != nil {
+	for _, c := range r.workers {
+		if c != nil {
 			c.close()
 			c.reader.Release()
 		}
@@ -131,16 +131,21 @@ func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
 	if err := r.cached(ctx, begin); err != nil {
 		return err
 	}
-	for i := begin; i < len(r.kept); i++ {
-		if r.kept[i].verdict == open {
-			r.open = append(r.open, i)
-		}
-	}
+	r.remain(begin)
 	r.done += uint32(len(batch))
 	if len(r.open) == 0 || len(r.open) >= mostFiles || len(r.kept) >= mostKept {
 		return r.flush(ctx)
 	}
 	return ctx.Err()
+}
+
+// remain lists the open ones from begin on.
+func (r *searchRun) remain(begin int) {
+	for i := begin; i < len(r.kept); i++ {
+		if r.kept[i].verdict == open {
+			r.open = append(r.open, i)
+		}
+	}
 }
 
 // waiting copies the open ones from begin on to r.load, for the store to fill in.
@@ -199,6 +204,11 @@ func (r *searchRun) again(ctx context.Context, begin int, depth cost, msgs []mai
 
 // flush reads the files of the open ones and tells what was found.
 func (r *searchRun) flush(ctx context.Context) error {
+	if !r.asked && len(r.open) >= worthAsking {
+		if err := r.proveAbsent(ctx); err != nil {
+			return err
+		}
+	}
 	for first := 0; first < len(r.open); {
 		piece := r.open[first:min(first+r.limit, len(r.open))]
 		start := time.Now()
@@ -244,39 +254,46 @@ func (r *searchRun) learns(k maildir.Kind) {
 func (r *searchRun) readFiles(ctx context.Context, open []int) error {
 	readers := r.sel.Readers()
 	if r.workers == nil {
-		r.workers = make([]candidate, readers.Workers())
+		r.workers = make([]*candidate, readers.Workers())
 	}
 	r.files += len(open)
 	return readers.Run(ctx, len(open), func(worker, i int) error {
-		c := &r.workers[worker]
-		if c.bound == nil {
+		c := r.workers[worker]
+		if c == nil {
+			c = new(candidate)
 			c.bind(r, r.sel.NewReader())
+			r.workers[worker] = c
 		}
 		c.judge(ctx, &r.kept[open[i]], math.MaxInt)
 		return ctx.Err()
 	})
 }
 
-// proveAbsent asks the text index which messages cannot hold the texts looked for.
+// proveAbsent asks the text index, once, which messages cannot hold the texts looked for, and judges anew those
+// that are open. No reader is at work: what they have bound to may change.
 func (r *searchRun) proveAbsent(ctx context.Context) error {
-	var needles [][]byte
+	r.asked = true
 	var asked []*sought
 	for _, n := range r.sought {
 		if n.want.fuzzy == nil && !n.want.empty() {
-			needles, asked = append(needles, n.want.folded), append(asked, n)
+			asked = append(asked, n)
 		}
 	}
-	if len(needles) == 0 {
-		return nil
+	slices.SortStableFunc(asked, func(a, b *sought) int { return len(b.want.folded) - len(a.want.folded) })
+	asked = asked[:min(len(asked), mostAsked)]
+	needles := make([][]byte, len(asked))
+	for i, n := range asked {
+		needles[i] = n.want.folded
 	}
 	absent, err := r.sel.Without(ctx, needles)
-	if err != nil {
+	if len(absent) == 0 || err != nil {
 		return err
 	}
 	for i, n := range asked {
-		if i < len(absent) {
-			n.absent = absent[i]
-		}
+		n.absent = absent[i]
 	}
-	return nil
+	r.again(ctx, 0, costCached, r.waiting(0))
+	r.open = r.open[:0]
+	r.remain(0)
+	return ctx.Err()
 }

@@ -38,8 +38,8 @@ func verdictOf(ok bool) verdict {
 type searchNode interface {
 	// cost is the depth at which the key knows every answer. It may know some earlier.
 	cost() cost
-	// bind resolves what depends on the mailbox ("*", keyword bits, the text index), before the first message.
-	// Afterwards the node does not change: several goroutines ask it.
+	// bind resolves what depends on the mailbox ("*", keyword bits), before the first message. While several
+	// goroutines ask it, a node does not change.
 	bind(r *searchRun)
 	// match looks at a message, no deeper than c.depth.
 	match(ctx context.Context, c *candidate) (verdict, error)

@@ -237,6 +237,24 @@ func TestIndexedSearch(t *testing.T) {
 			t.Errorf("%q: %v with the index, %v without", p, got, before[p])
 		}
 	}
+	// A search of a few messages costs these: the index, which is as large as the mailbox, is left alone.
+	var asked atomic.Int64
+	watch := func(op, path string) error {
+		if strings.HasSuffix(path, "maildir-imapd.text") {
+			asked.Add(1)
+		}
+		return nil
+	}
+	server.hook.Store(&watch)
+	for _, p := range []string{"UID 5 TEXT beta", "10:20 BODY beta", "HEADER Subject beta"} {
+		ask(t, s, p)
+		if n := asked.Swap(0); n != 0 {
+			t.Errorf("%q reads the index (%d calls)", p, n)
+		}
+	}
+	if ask(t, s, "TEXT beta"); asked.Load() == 0 {
+		t.Error("the test does not see the index being read")
+	}
 }
 
 // TestUnreadableMessages: they match nothing, and the others are found all the same.
