@@ -45,9 +45,7 @@ func (o *resultOptions) fit(p *program) error {
 func (a *searchAction) run(ctx context.Context, s *session, w *responder) error {
 	found := &searchResult{tag: s.tag, uid: a.uid}
 	if err := s.search(ctx, s.sel, a.program, &a.returns, found); err != nil {
-		if a.returns.does&savesResult != 0 {
-			s.sel.saved = nil // RFC 5182 §2.1
-		}
+		a.returns.forget(s.sel)
 		return err
 	}
 	if a.extended {

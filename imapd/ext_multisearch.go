@@ -2,7 +2,7 @@ package imapd
 
 import (
 	"context"
-	"slices"
+	"math"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -19,35 +19,33 @@ var extMultiSearch = extension{
 
 // multiSearchAction is ESEARCH.
 type multiSearchAction struct {
-	sources []searchSource
+	sources searchSources
 	returns resultOptions
 	program program
 }
 
-// searchSource is one filter-mailboxes (RFC 5465 §6, RFC 7377 §4).
-type searchSource struct {
-	kind  string
-	names []string
+// searchSources is what the filter-mailboxes of a command mean together (RFC 5465 §6, RFC 7377 §4). "inboxes" are
+// the mailboxes that mail may be delivered to: any, by programs that we know nothing of, and RFC 5465 §6.4 has us
+// take "personal" then.
+type searchSources struct {
+	selected, personal, subscribed bool
+	// named is how many levels below a mailbox belong to it: none for MAILBOXES, one for SUBTREE-ONE.
+	named map[string]int
 }
 
-// sourceKinds are the kinds that may be asked for, and whether names follow. "inboxes" are the mailboxes that
-// mail may be delivered to: any, by programs that we know nothing of, and RFC 5465 §6.4 has us take "personal"
-// then.
-var sourceKinds = map[string]bool{
-	"SELECTED": false, "INBOXES": false, "PERSONAL": false, "SUBSCRIBED": false,
-	"SUBTREE": true, "SUBTREE-ONE": true, "MAILBOXES": true,
-}
+const allLevels = math.MaxInt
 
 func parseMultiSearch(d *wire.Decoder, s *session) (action[*session], error) {
-	a := &multiSearchAction{sources: []searchSource{{kind: "SELECTED"}}}
+	a := &multiSearchAction{sources: searchSources{selected: true}}
 	p := &searchParser{d: d, s: s}
 	d.SP()
 	word := p.word()
 	if word == "IN" {
 		d.SP()
-		a.sources = nil
-		d.List(func() { a.source(d) })
-		if len(a.sources) == 0 {
+		a.sources = searchSources{named: map[string]int{}}
+		sources := 0
+		d.List(func() { sources++; a.sources.add(d) })
+		if sources == 0 {
 			d.Fail("ESEARCH IN needs a source")
 		}
 		d.SP()
@@ -66,48 +64,95 @@ func parseMultiSearch(d *wire.Decoder, s *session) (action[*session], error) {
 	return a, a.check(s)
 }
 
-func (a *multiSearchAction) source(d *wire.Decoder) {
-	kind := d.Keyword()
-	named, ok := sourceKinds[kind]
-	switch {
-	case kind == "SELECTED-DELAYED":
+// add reads one source.
+func (x *searchSources) add(d *wire.Decoder) {
+	switch kind := d.Keyword(); kind {
+	case "SELECTED":
+		x.selected = true
+	case "INBOXES", "PERSONAL":
+		x.personal = true
+	case "SUBSCRIBED":
+		x.subscribed = true
+	case "MAILBOXES":
+		x.addNamed(d, 0)
+	case "SUBTREE-ONE":
+		x.addNamed(d, 1)
+	case "SUBTREE":
+		x.addNamed(d, allLevels)
+	case "SELECTED-DELAYED":
 		d.Fail("SELECTED-DELAYED is not for ESEARCH") // RFC 7377 §2.2
-	case !ok:
+	default:
 		d.Fail("unknown ESEARCH source %s", kind)
 	}
-	src := searchSource{kind: kind}
-	if named && d.Err() == nil {
-		d.SP()
-		if d.Peek() == '(' {
-			d.List(func() { src.names = append(src.names, d.Mailbox()) })
-			if len(src.names) == 0 {
-				d.Fail("%s needs a mailbox", kind)
-			}
-		} else {
-			src.names = []string{d.Mailbox()}
+}
+
+// addNamed reads a mailbox or a list of them.
+func (x *searchSources) addNamed(d *wire.Decoder, levels int) {
+	n := 0
+	one := func() {
+		n++
+		name := d.Mailbox()
+		x.named[name] = max(x.named[name], levels)
+	}
+	d.SP()
+	if d.Peek() != '(' {
+		one()
+	} else if d.List(one); n == 0 {
+		d.Fail("a source needs a mailbox")
+	}
+}
+
+// others tells whether mailboxes may be meant that are not selected.
+func (x *searchSources) others() bool { return x.personal || x.subscribed || len(x.named) > 0 }
+
+// mean tells whether a mailbox is among the sources. LIST's mailboxes are a tree without loops: links lead to no
+// mailbox a second time.
+func (x *searchSources) mean(s *session, e *listed) bool {
+	if x.subscribed && e.subscribed {
+		return true
+	}
+	if x.personal {
+		if ns, _, err := s.resolve(e.name); err == nil && ns.Kind == Personal {
+			return true
 		}
 	}
-	a.sources = append(a.sources, src)
+	if _, ok := x.named[e.name]; ok {
+		return true
+	}
+	above := e.name
+	for level := 1; ; level++ {
+		i := strings.LastIndexByte(above, e.separator)
+		if i <= 0 {
+			return false
+		}
+		if above = above[:i]; x.named[above] >= level {
+			return true
+		}
+	}
 }
 
 // check refuses what RFC 7377 §2.2 calls BAD.
 func (a *multiSearchAction) check(s *session) error {
-	for _, src := range a.sources {
-		switch {
-		case src.kind == "SELECTED" && s.sel == nil:
-			return bad("No mailbox selected")
-		case src.kind != "SELECTED" && a.returns.does&savesResult != 0:
-			return bad("SAVE goes with the selected mailbox only")
-		}
+	if a.sources.selected && s.sel == nil {
+		return bad("No mailbox selected")
+	}
+	if a.sources.others() && a.returns.does&savesResult != 0 {
+		return bad("SAVE goes with the selected mailbox only")
 	}
 	return a.returns.fit(&a.program)
 }
 
 func (a *multiSearchAction) run(ctx context.Context, s *session, w *responder) error {
+	err := a.all(ctx, s, w)
+	if err != nil {
+		a.returns.forget(s.sel)
+	}
+	return err
+}
+
+// all searches one mailbox after the other.
+func (a *multiSearchAction) all(ctx context.Context, s *session, w *responder) error {
 	if a.program.refused != nil {
-		if a.returns.does&savesResult != 0 {
-			s.sel.saved = nil // RFC 5182 §2.1
-		}
 		return a.program.refused
 	}
 	names, err := a.mailboxes(ctx, s)
@@ -117,6 +162,9 @@ func (a *multiSearchAction) run(ctx context.Context, s *session, w *responder) e
 	s.slow.several = len(names) > 1
 	for _, name := range names {
 		if err := a.one(ctx, s, w, name); err != nil {
+			return err
+		}
+		if err := s.progress(0, 0); err != nil { // mailboxes without messages take time, too
 			return err
 		}
 	}
@@ -158,57 +206,25 @@ func (a *multiSearchAction) one(ctx context.Context, s *session, w *responder, n
 // order.
 func (a *multiSearchAction) mailboxes(ctx context.Context, s *session) ([]string, error) {
 	var names []string
-	add := func(name string) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+	if a.sources.selected {
+		names = append(names, s.sel.name)
 	}
-	var l *listing
-	for _, src := range a.sources {
-		if src.kind == "SELECTED" {
-			add(s.sel.name)
-			continue
-		}
-		if l == nil {
-			var err error
-			if l, err = s.mailboxes(ctx); err != nil {
-				return nil, err
-			}
-			subs, err := s.subscriptions(ctx)
-			if err != nil {
-				return nil, err
-			}
-			l.markSubscribed(subs)
-		}
-		for _, e := range l.sorted() {
-			if !e.nonExistent && src.means(s, e) {
-				add(e.name)
-			}
+	if !a.sources.others() {
+		return names, nil
+	}
+	l, err := s.mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	subs, err := s.subscriptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.markSubscribed(subs)
+	for _, e := range l.sorted() {
+		if !e.nonExistent && a.sources.mean(s, e) && (!a.sources.selected || e.name != s.sel.name) {
+			names = append(names, e.name)
 		}
 	}
 	return names, nil
-}
-
-// means tells whether a source has a mailbox in it. LIST's mailboxes are a tree without loops: links lead to
-// no mailbox a second time.
-func (src *searchSource) means(s *session, e *listed) bool {
-	switch src.kind {
-	case "INBOXES", "PERSONAL":
-		ns, _, err := s.resolve(e.name)
-		return err == nil && ns.Kind == Personal
-	case "SUBSCRIBED":
-		return e.subscribed
-	}
-	for _, name := range src.names {
-		if e.name == name {
-			return true
-		}
-		below, ok := strings.CutPrefix(e.name, name+string(e.separator))
-		switch {
-		case !ok:
-		case src.kind == "SUBTREE", src.kind == "SUBTREE-ONE" && strings.IndexByte(below, e.separator) < 0:
-			return true
-		}
-	}
-	return false
 }

@@ -103,9 +103,7 @@ func (a *sortAction) run(ctx context.Context, s *session, w *responder) error {
 	}
 	t, err := g.find(ctx, s, a.program, need&^(1<<keyRelevancy))
 	if err != nil {
-		if a.returns.does&savesResult != 0 {
-			s.sel.saved = nil // RFC 5182 §2.1
-		}
+		a.returns.forget(s.sel)
 		return err
 	}
 	t.sort(g, a.by)

@@ -333,6 +333,40 @@ func TestFuzzyScores(t *testing.T) {
 	}
 }
 
+// TestSourcesCostTheirWords: what a command names and what mailboxes there are does not multiply.
+func TestSourcesCostTheirWords(t *testing.T) {
+	const mailboxes, sources = 10_000, 3000
+	x := searchSources{named: map[string]int{}}
+	d := wire.NewDecoder(wire.PostLogin)
+	var line strings.Builder
+	line.WriteByte('(')
+	for i := range sources {
+		fmt.Fprintf(&line, "subtree x%d ", i)
+	}
+	line.WriteString("subtree-one a/b mailboxes (c c/d) subtree e/f/g)\r\n")
+	d.Reset(bufio.NewReader(strings.NewReader(line.String())))
+	d.Begin()
+	if d.List(func() { x.add(d) }); d.Err() != nil {
+		t.Fatal(d.Err())
+	}
+	for name, want := range map[string]bool{
+		"a": false, "a/b": true, "a/b/c": true, "a/b/c/d": false, "a/bc": false, "c": true, "c/d": true, "c/x": false,
+		"e/f": false, "e/f/g": true, "e/f/g/h/i": true, "x17/y": true, "x": false, "x3000": false, "/x1": false,
+	} {
+		if got := x.mean(nil, &listed{name: name, separator: '/'}); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	e := &listed{name: "archive/2024/lists", separator: '/'}
+	start := time.Now()
+	if allocs := testing.AllocsPerRun(mailboxes, func() { x.mean(nil, e) }); allocs != 0 {
+		t.Errorf("%v allocations a mailbox", allocs)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("%d sources and %d mailboxes take %v", sources, mailboxes, took)
+	}
+}
+
 // TestPartialRange compares pages with a count on the fingers (RFC 9394 §3.1).
 func TestPartialRange(t *testing.T) {
 	for n := range 8 {

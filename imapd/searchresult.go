@@ -154,6 +154,13 @@ func (o *resultOptions) save(sel *selection, r *searchResult) {
 	sel.saved = uidsOfNumbers(sel, keep, r.uid)
 }
 
+// forget makes "$" stand for nothing where a search that was to be saved has failed (RFC 5182 §2.1).
+func (o *resultOptions) forget(sel *selection) {
+	if o.does&savesResult != 0 {
+		sel.saved = nil
+	}
+}
+
 // uidsOfNumbers makes a set of ascending numbers, which may repeat.
 func uidsOfNumbers(sel *selection, nums []uint32, uid bool) imap.UIDSet {
 	var uids imap.UIDSet
