@@ -91,7 +91,7 @@ func (t *SearchText) Walk(m *Message, f io.ReaderAt, scope Scope, visit func(chu
 		if scope&want == want {
 			t.header(part)
 		}
-		if scope&ScopeBody != 0 && (part.IsText() || equalFoldString(part.Type, "message") && !part.IsMessage()) {
+		if !t.done && scope&ScopeBody != 0 && (part.IsText() || equalFoldString(part.Type, "message") && !part.IsMessage()) {
 			t.part(part)
 		}
 		if t.done {

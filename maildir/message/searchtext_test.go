@@ -267,3 +267,25 @@ func BenchmarkSearchText(b *testing.B) {
 		})
 	}
 }
+
+// TestSearchTextEnds: who has said that nothing more is wanted is not asked again, wherever the walk is.
+func TestSearchTextEnds(t *testing.T) {
+	var s SearchText
+	for n := searchChunk - 400; n < searchChunk; n += 7 { // the first chunk ends in the second part's header
+		mail := "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n" + strings.Repeat("x", n) +
+			"\n--b\nContent-Type: text/html\nContent-Description: " + strings.Repeat("y", 200) + "\n\n<p>" +
+			strings.Repeat("z", 2*searchChunk) + "\n--b--\n"
+		var p Parser
+		m, err := p.Parse(strings.NewReader(mail))
+		if err != nil {
+			t.Fatal(err)
+		}
+		visits := 0
+		if err := s.Walk(m, strings.NewReader(mail), ScopeText, func([]byte) bool { visits++; return false }); err != nil {
+			t.Fatal(err)
+		}
+		if visits != 1 {
+			t.Fatalf("%d visits with %d bytes of text", visits, n)
+		}
+	}
+}
