@@ -2,15 +2,17 @@ package message
 
 import "bytes"
 
-// header hands out the fields of one header.
+// header hands out the fields of one header. What it hands out does not depend on
+// how the windows lie: the text index is made with one scope and asked for another.
 func (t *SearchText) header(part *Part) {
 	h := part.Header
-	words, stars := true, true
+	words, stars := true, false
 	if b := t.window(h.Start, h.End); int64(len(b)) == h.Len() {
-		words, stars = bytes.Contains(b, wordStart), bytes.IndexByte(b, '*') >= 0
+		words = bytes.Contains(b, wordStart)
 	}
 	t.field = t.field[:0]
 	begun, start := false, true // within a field; at the start of a line
+	cr := false                 // a window ended in CRs, which may belong to the line end
 	for off := h.Start; ; {
 		b := t.window(off, h.End)
 		if len(b) == 0 {
@@ -23,13 +25,14 @@ func (t *SearchText) header(part *Part) {
 			t.endUnit()
 			t.decodedField()
 		}
-		line = bytes.TrimRight(line, "\r\n")
-		start, begun = ends, begun || len(line) > 0
-		t.size += int64(len(line))
-		t.emit(line)
-		if words {
-			t.collect(line)
+		value := bytes.TrimRight(line, "\r\n")
+		if cr && len(value) > 0 {
+			t.value(crlf[:1], words)
 		}
+		cr = !ends && (len(value) < len(line) || cr && len(value) == 0)
+		start, begun = ends, begun || len(value) > 0
+		stars = stars || bytes.IndexByte(value, '*') >= 0
+		t.value(value, words)
 	}
 	if begun {
 		t.endUnit()
@@ -38,6 +41,16 @@ func (t *SearchText) header(part *Part) {
 	if stars {
 		t.params(part.Params)
 		t.params(part.DispParams)
+	}
+}
+
+// value hands out a piece of the field at hand, which is kept too where it may have
+// encoded words.
+func (t *SearchText) value(b []byte, words bool) {
+	t.size += int64(len(b))
+	t.emit(b)
+	if words {
+		t.collect(b)
 	}
 }
 

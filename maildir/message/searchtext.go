@@ -111,7 +111,7 @@ func (t *SearchText) Size() int64 { return t.size }
 
 // textVersion is raised whenever Walk hands out other text for the same message
 // than before.
-const textVersion = 1
+const textVersion = 2
 
 // TextVersion changes when Walk may hand out other text for the same message than
 // it did: what was derived from that is void then.

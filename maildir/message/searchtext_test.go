@@ -289,3 +289,19 @@ func TestSearchTextEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestSearchTextWindows: what BODY looks at is part of what TEXT looks at, wherever the windows of the file end.
+// The text index is made of the one and says what is not in the other.
+func TestSearchTextWindows(t *testing.T) {
+	var s SearchText
+	for n := windowSize - 400; n < windowSize; n++ {
+		mail := "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + strings.Repeat("x", n) +
+			"\n--b\nContent-Type: message/rfc822\n\nContent-Type: text/plain; name=\"a name\"\nX-Field: a\rb\r\n\ninner\n--b--\n"
+		all := strings.Join(units(t, &s, mail, ScopeText), "\x00")
+		for _, u := range units(t, &s, mail, ScopeBody) {
+			if !strings.Contains(all, u) {
+				t.Fatalf("with %d bytes of text TEXT lacks %q", n, u)
+			}
+		}
+	}
+}
