@@ -333,6 +333,37 @@ func TestFuzzyScores(t *testing.T) {
 	}
 }
 
+// TestSavedSet: "$" is what was saved, and of a million messages, however they lie, a megabyte at most.
+func TestSavedSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var set imap.UIDSet
+		for last := uint64(0); ; {
+			start := last + uint64(rapid.Uint32Range(2, 1<<28).Draw(t, "gap"))>>rapid.IntRange(0, 26).Draw(t, "near") + 2
+			stop := start + uint64(rapid.Uint32Range(0, 1<<28).Draw(t, "more"))>>rapid.IntRange(0, 28).Draw(t, "short")
+			if stop >= 1<<32 || len(set) > 40 {
+				break
+			}
+			set, last = append(set, imap.UIDRange{Start: imap.UID(start), Stop: imap.UID(stop)}), stop
+		}
+		if got := saved(set).uids(); !slices.Equal(got, set) {
+			t.Fatalf("%v is saved as %v", set, got)
+		}
+	})
+	var second imap.UIDSet
+	for uid := imap.UID(2); uid <= 1_000_000; uid += 2 {
+		second = append(second, imap.UIDRange{Start: uid, Stop: uid})
+	}
+	if n := cap(saved(second)); n > 1<<20 {
+		t.Errorf("every second of a million messages is %d bytes", n)
+	}
+	s, _ := searchMail(t, 9)
+	one := func(uid imap.UID) imap.UIDRange { return imap.UIDRange{Start: uid, Stop: uid} }
+	got := s.sel.joined(imap.UIDSet{one(1), one(2), one(4), one(6), one(7), one(8), {Start: 20, Stop: 30}})
+	if want := (imap.UIDSet{{Start: 1, Stop: 2}, one(4), {Start: 6, Stop: 8}}); !slices.Equal(got, want) {
+		t.Errorf("joined are %v, want %v", got, want)
+	}
+}
+
 // TestSourcesCostTheirWords: what a command names and what mailboxes there are does not multiply.
 func TestSourcesCostTheirWords(t *testing.T) {
 	const mailboxes, sources = 10_000, 3000
@@ -399,7 +430,7 @@ func FuzzSearch(f *testing.F) {
 	}
 	const n = 40
 	s, _ := searchMail(f, n)
-	s.sel.saved = imap.UIDSet{{Start: 3, Stop: 7}}
+	s.sel.saved = saved(imap.UIDSet{{Start: 3, Stop: 7}})
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 1<<10 || strings.ContainsAny(text, "\r\n{") || strings.HasPrefix(strings.ToUpper(text), "CHARSET") {
 			t.Skip()

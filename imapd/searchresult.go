@@ -135,23 +135,31 @@ func (o *resultOptions) save(sel *selection, r *searchResult) {
 		return
 	}
 	n := len(r.nums)
-	all := len(o.rows) == 1
+	all, limited := false, false
 	var keep []uint32
-	for _, option := range o.given {
+	for i, option := range o.given {
+		if o.rows[i].does&(savesResult|wantsScores) != 0 {
+			continue // not about which messages
+		}
+		limited = true
 		lo, hi := option.keeps(n)
-		if all = all || lo == 0 && hi == n; all {
+		if all = lo == 0 && hi == n; all {
 			break
 		}
 		keep = append(keep, r.nums[lo:hi]...)
 	}
-	if all {
+	if all || !limited {
 		keep = r.nums
 	}
 	if !slices.IsSorted(keep) {
 		keep = slices.Clone(keep)
 		slices.Sort(keep)
 	}
-	sel.saved = uidsOfNumbers(sel, keep, r.uid)
+	uids := uidsOfNumbers(sel, keep, r.uid)
+	if len(uids) > manyRanges {
+		uids = sel.joined(uids)
+	}
+	sel.saved = saved(uids)
 }
 
 // forget makes "$" stand for nothing where a search that was to be saved has failed (RFC 5182 §2.1).

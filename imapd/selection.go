@@ -16,7 +16,7 @@ type selection struct {
 	delta    maildir.Delta
 	mark     readMark    // of the window that was fetched last
 	decoded  decodeMark  // of the BINARY window that was fetched last
-	saved    imap.UIDSet // what "$" stands for (RFC 5182)
+	saved    savedSet    // what "$" stands for (RFC 5182)
 	keywords []imap.Flag // as the last FLAGS response told them; the index is the bit
 }
 

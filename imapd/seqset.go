@@ -23,7 +23,7 @@ func numSet(d *wire.Decoder, uid bool) imap.NumSet {
 // the client's mistake (RFC 9051 §6.4.5); UIDs that are not there are ignored.
 func (s *session) uids(set imap.NumSet) (imap.UIDSet, error) {
 	if imap.IsSearchRes(set) {
-		return slices.Clone(s.sel.saved), nil
+		return s.sel.saved.uids(), nil
 	}
 	switch set := set.(type) {
 	case imap.SeqSet:
@@ -42,7 +42,7 @@ func (s *session) uids(set imap.NumSet) (imap.UIDSet, error) {
 // mistake (RFC 7377 §2).
 func (sel *selection) search(set imap.NumSet) imap.UIDSet {
 	if imap.IsSearchRes(set) {
-		return sel.saved
+		return sel.saved.uids()
 	}
 	switch set := set.(type) {
 	case imap.SeqSet:
