@@ -11,6 +11,7 @@ import (
 const (
 	previewMost = 200      // characters (RFC 8970 §3.1)
 	previewRead = 64 << 10 // decoded bytes of a part that are looked at
+	previewTry  = 32       // parts that are looked at until one says something
 )
 
 // previews are walkers that are in use only while a preview is made.
@@ -28,7 +29,7 @@ func Preview(m *Message, f io.ReaderAt) (text []byte, ok bool) {
 		t.win = make([]byte, 0, windowSize)
 	}
 	t.f, t.err, t.done, t.win = f, nil, false, t.win[:0]
-	for i := range m.Parts {
+	for i, tried := 0, 0; i < len(m.Parts) && tried < previewTry; i++ {
 		p := &m.Parts[i]
 		if hidesText(p) {
 			break
@@ -36,6 +37,7 @@ func Preview(m *Message, f io.ReaderAt) (text []byte, ok bool) {
 		if !previewable(p) {
 			continue
 		}
+		tried++
 		if equalFoldString(p.Subtype, "html") {
 			if plain := m.plainBeside(i); plain != nil {
 				text = t.preview(plain)

@@ -93,6 +93,36 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// countingAt counts what is read.
+type countingAt struct {
+	*strings.Reader
+	n int
+}
+
+func (c *countingAt) ReadAt(b []byte, off int64) (int, error) {
+	n, err := c.Reader.ReadAt(b, off)
+	c.n += n
+	return n, err
+}
+
+// TestPreviewCost: many parts that say nothing are not all looked at, nor the text beside each again and again.
+func TestPreviewCost(t *testing.T) {
+	mail := "Content-Type: multipart/alternative; boundary=b\n" + strings.Repeat("\n--b\nContent-Type: text/html\n\n<p>", 4000) +
+		"\n--b\n\n" + strings.Repeat("> quoted\n", 7000) + "\n--b--\n"
+	var p Parser
+	m, err := p.Parse(strings.NewReader(mail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := countingAt{Reader: strings.NewReader(mail)}
+	if text, ok := Preview(m, &f); !ok || len(text) > 0 {
+		t.Errorf("%q, %v", text, ok)
+	}
+	if f.n > 16<<20 {
+		t.Errorf("%d bytes of %d were read", f.n, len(mail))
+	}
+}
+
 func checkPreview(t *testing.T, what string, text []byte) {
 	if !utf8.Valid(text) || utf8.RuneCount(text) > previewMost {
 		t.Errorf("%s: %q", what, text)
