@@ -1,6 +1,9 @@
 package fulltext
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 const (
 	trigrams = 1 << 24
@@ -10,12 +13,17 @@ const (
 	bitsMost = 8
 
 	queryMost = 64 // trigrams of a query that are looked at
+
+	// Beyond this many the bits are faster gone through than a list of them, which
+	// would take more memory than they.
+	listMost = trigrams / 512
 )
 
 // Builder gathers the trigrams of one text after the other.
 type Builder struct {
 	seen []uint64 // a bit for each trigram
-	list []uint32 // those that are set
+	list []uint32 // those that are set, if they are not too many
+	n    int      // how many are set
 	last uint32   // the last bytes of the run
 	run  int      // how many there are, up to two
 }
@@ -25,17 +33,14 @@ func (b *Builder) Reset() {
 	if b.seen == nil {
 		b.seen = make([]uint64, trigrams/64)
 	}
-	if len(b.list) > trigrams/512 {
+	if b.n > len(b.list) {
 		clear(b.seen)
 	} else {
 		for _, k := range b.list {
 			b.seen[k/64] = 0
 		}
 	}
-	if cap(b.list) > 1<<20 {
-		b.list = nil
-	}
-	b.list = b.list[:0]
+	b.list, b.n = b.list[:0], 0
 	b.last, b.run = 0, 0
 }
 
@@ -68,7 +73,9 @@ func (b *Builder) add(s []byte) {
 		k = (k<<8 | uint32(c)) & (trigrams - 1)
 		if w := &seen[k/64]; *w&(1<<(k%64)) == 0 {
 			*w |= 1 << (k % 64)
-			b.list = append(b.list, k)
+			if b.n++; b.n <= listMost {
+				b.list = append(b.list, k)
+			}
 		}
 	}
 	b.last = k
@@ -77,19 +84,31 @@ func (b *Builder) add(s []byte) {
 // Filter appends the filter of the text, of at most limit bytes. It is empty for a
 // text too short for a trigram, or without room.
 func (b *Builder) Filter(dst []byte, limit int) []byte {
-	n := min(limit, (len(b.list)*bitsMost+7)/8)
+	n := min(limit, (b.n*bitsMost+7)/8)
 	if n <= 0 {
 		return dst
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, n)...)
 	filter := dst[start:]
-	m := uint64(n) * 8
-	for _, k := range b.list {
-		bit := uint64(k*hashMul) * m >> 32
-		filter[bit/8] |= 1 << (bit % 8)
+	if b.n == len(b.list) {
+		for _, k := range b.list {
+			set(filter, k)
+		}
+		return dst
+	}
+	for i, w := range b.seen {
+		for ; w != 0; w &= w - 1 {
+			set(filter, uint32(i*64+bits.TrailingZeros64(w)))
+		}
 	}
 	return dst
+}
+
+// set sets the bit of a trigram.
+func set(filter []byte, k uint32) {
+	bit := uint64(k*hashMul) * (uint64(len(filter)) * 8) >> 32
+	filter[bit/8] |= 1 << (bit % 8)
 }
 
 // Query is a string to look for.

@@ -68,6 +68,33 @@ func TestRunsEnd(t *testing.T) {
 	}
 }
 
+// TestManyTrigrams: what a text of any bytes makes a Builder keep is bounded, and nothing of it stays for the next.
+func TestManyTrigrams(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	text := make([]byte, 4<<20)
+	for i := range text {
+		text[i] = byte(1 + r.IntN(255))
+	}
+	var b, fresh Builder
+	b.Add(text)
+	if cap(b.list) > 2*listMost {
+		t.Errorf("a list for %d trigrams", cap(b.list))
+	}
+	filter := b.Filter(nil, 2<<20)
+	for range 1000 {
+		at := r.IntN(len(text) - 12)
+		if q, ok := NewQuery(text[at : at+12]); !ok || !q.May(filter) {
+			t.Fatalf("%q is denied", text[at:at+12])
+		}
+	}
+	b.Reset()
+	b.Add([]byte("THE NEXT TEXT"))
+	fresh.Add([]byte("THE NEXT TEXT"))
+	if got, want := b.Filter(nil, 100), fresh.Filter(nil, 100); !bytes.Equal(got, want) {
+		t.Errorf("the next text's filter is %x, want %x", got, want)
+	}
+}
+
 // words makes a text of n bytes as mail has it: some words often, most seldom.
 func words(r *rand.Rand, n int) []byte {
 	var b bytes.Buffer
