@@ -23,8 +23,8 @@ type cacheFile struct {
 
 	mu      sync.Mutex
 	f       *os.File // for reading
-	id      fileID
-	refused bool // cannot be opened or is no cache: not tried again before the next flush
+	id      fileID   // f's: while it is open, no other file is given its inode number
+	refused bool     // cannot be opened or is no cache: not tried again before the next flush
 	waiting map[imap.UID]*sections
 	writing map[imap.UID]*sections // being written: waiting's predecessor
 	slab    []sections             // for those that come next

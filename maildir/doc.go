@@ -32,7 +32,9 @@
 // The first record is an H. Records are appended by whoever holds the dotlock;
 // a reader takes what checks and ignores the rest; the next writer cuts off a
 // torn end. Unknown kinds are skipped. When most of the file is history it is
-// written anew and renamed over; other processes see the inode change. info is
+// written anew and renamed over; other processes see the inode change, for they keep
+// the file that they have read open, and its number is given to no other until they
+// close it. Before what has been appended is read, the end that was known is compared. info is
 // present where a file's name is not what the flags would make it. The file is
 // never synced: numbers given before the machine stopped may be missing from
 // it, so a boot other than the one named in H goes on from the ceiling, below

@@ -21,7 +21,10 @@ import (
 // moment; what it says counts only if it checks.
 type textFile struct {
 	mu sync.Mutex
-	id fileID // what the file was when its end was known to be sound
+	// id is what the file was when its end was known to be sound. It is not kept open: a
+	// record begun in this file's end and one of the same number, size and time would at
+	// worst be of a message that has one.
+	id fileID
 
 	highest imap.UID  // of the mailbox when all of it had a record
 	later   time.Time // not written before this: it could not be

@@ -3,13 +3,9 @@ package maildir
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"hash/crc32"
-	"io/fs"
 	"os"
 	"strings"
-
-	"maildir-imapd/maildir/fsx"
 )
 
 // indexName is the index file; doc.go tells its format.
@@ -46,19 +42,7 @@ var bootID = func() string {
 	return strings.TrimSpace(string(b))
 }()
 
-// indexFile is the open index. It belongs to the holder of Mailbox.writer.
-type indexFile struct {
-	m       *Mailbox
-	f       *os.File
-	id      fileID
-	end     int64  // up to here it has been read or written
-	ceiling uint64 // no greater MODSEQ is given before a greater ceiling is written
-	boot    string
-	broken  bool // must be written anew
-	cut     bool // what was read last does not end as a command's records do
-}
-
-// record writes one record around what f appends.
+// appendRecord writes one record around what f appends.
 func appendRecord(b []byte, kind byte, f func([]byte) []byte) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, kind)
@@ -199,164 +183,4 @@ func (x *indexFile) encode(s *state, d *seen) []byte {
 		i = j
 	}
 	return appendDisk(b, s, d)
-}
-
-// close gives the descriptor back.
-func (x *indexFile) close() {
-	if x.f != nil {
-		x.f.Close()
-		x.f = nil
-	}
-}
-
-// catchUp reads what other processes have appended, or the whole file if it is
-// another one. It needs no lock: records carry checksums, and what does not
-// check is taken for not yet written.
-func (x *indexFile) catchUp() error {
-	id, err := idNow(x.m.dir, indexName)
-	if err != nil {
-		return err
-	}
-	if id.ino == x.id.ino && id.size == x.end && !x.broken {
-		x.id = id
-		x.note()
-		return nil
-	}
-	if id == (fileID{}) {
-		x.close()
-		x.id, x.end, x.broken = fileID{}, 0, true
-		x.note()
-		return nil
-	}
-	start := x.end
-	if id.ino != x.id.ino || id.size < x.end || x.end == 0 {
-		start = 0
-	}
-	b, id, err := x.read(start)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			x.broken = true
-			return nil
-		}
-		return err
-	}
-	m := x.m
-	m.mu.Lock()
-	n, ok := x.apply(b, start == 0)
-	m.log.seal()
-	m.wake(nil)
-	m.mu.Unlock()
-	if x.id.ino != id.ino {
-		x.close()
-	}
-	// What could not be written before is still missing there, whatever others have added.
-	x.id, x.end, x.broken = id, start+int64(n), x.broken || !ok
-	x.note()
-	if start == 0 && (x.end < id.size || x.cut) {
-		// Its end is missing: every command's records end with the disk's. MODSEQs
-		// that were given may be missing too.
-		x.boot, x.broken = "", true
-	}
-	return nil
-}
-
-// note lets readers see at what state of the file memory is.
-func (x *indexFile) note() {
-	x.m.mu.Lock()
-	x.m.seen.index = x.id
-	x.m.mu.Unlock()
-}
-
-// read returns the file's bytes from start on.
-func (x *indexFile) read(start int64) ([]byte, fileID, error) {
-	f, st, err := x.m.dir.OpenStat(indexName)
-	if err != nil {
-		return nil, fileID{}, err
-	}
-	defer f.Close()
-	if st.Size > indexLimit || st.Size < start {
-		return nil, idOf(st), nil
-	}
-	b := make([]byte, st.Size-start)
-	n, err := f.ReadAt(b, start)
-	if n < len(b) && n > 0 {
-		err = nil
-	}
-	if st.Size == start {
-		err = nil
-	}
-	return b[:n], idOf(st), err
-}
-
-// append adds records to the file; the dotlock is held and the file caught up
-// with. Failing is not an error of the command: the index is a second copy,
-// and is written anew at the next opportunity.
-func (x *indexFile) append(b []byte) {
-	err := x.write(b)
-	if err == nil {
-		return
-	}
-	x.broken = true
-	x.close()
-	if !errors.Is(err, fsx.ErrCrash) {
-		x.m.once("index", "cannot write the index; MODSEQs and sizes are kept in memory only", "err", err)
-	}
-}
-
-func (x *indexFile) write(b []byte) (err error) {
-	d := x.m.dir
-	if x.f == nil {
-		if x.f, err = d.OpenFile(indexName, os.O_RDWR|os.O_APPEND, 0); err != nil {
-			return err
-		}
-		st, err := fsx.FileStat(x.f)
-		if err != nil {
-			return err
-		}
-		if st.Ino != x.id.ino {
-			return fs.ErrNotExist
-		}
-	}
-	if x.id.size > x.end { // a torn record of a writer that died
-		if err := d.Truncate(x.f, x.end); err != nil {
-			return err
-		}
-	}
-	if err := d.WriteAll(x.f, b); err != nil {
-		return err
-	}
-	x.end += int64(len(b))
-	x.id.size = x.end
-	x.note()
-	return nil
-}
-
-// rewrite replaces the file by what memory says.
-func (x *indexFile) rewrite() {
-	s := &x.m.state
-	x.m.mu.RLock()
-	if s.modseq+ceilingAhead/2 > x.ceiling {
-		x.ceiling = s.modseq + ceilingAhead
-	}
-	b := x.encode(s, &x.m.seen)
-	x.m.mu.RUnlock()
-	x.close()
-	err := x.m.dir.WriteFile(indexName, b, 0, false)
-	if err == nil {
-		x.id, err = idNow(x.m.dir, indexName)
-		x.end, x.broken, x.boot = int64(len(b)), false, bootID
-		x.note()
-	}
-	if err != nil {
-		x.broken = true
-		if !errors.Is(err, fsx.ErrCrash) {
-			x.m.once("index", "cannot write the index; MODSEQs and sizes are kept in memory only", "err", err)
-		}
-	}
-}
-
-// bloated tells that most of the file is history.
-func (x *indexFile) bloated(s *state) bool {
-	live := int64(len(s.list))*(fixedMessage+2) + int64(len(s.names)-s.waste) + 8*int64(len(s.history))
-	return x.end > 3*live+64<<10
 }

@@ -270,3 +270,99 @@ func TestListReplaced(t *testing.T) {
 	}
 	b.check()
 }
+
+// TestIndexReplaced: another process has written the index anew, and the file that has the name now has the number of
+// the one that was read. What lies behind the old end is not what was appended.
+func TestIndexReplaced(t *testing.T) {
+	ctx := context.Background()
+	b := newSpot(t)
+	path := filepath.Join(b.dir, indexName)
+	other := b.open(Select)
+	appendText(t, other, mail)
+	one := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	refresh(t, one)
+	if _, err := other.Store(ctx, uidSet(1), Add, []imap.Flag{imap.FlagSeen}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, one)
+	if err := os.Link(path, path+".kept"); err != nil {
+		t.Fatal(err)
+	}
+	other.m.index.broken = true
+	appendMany(t, other)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	if err := os.WriteFile(path+".kept", text, 0o600); err != nil { // the same inode
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".kept", path); err != nil {
+		t.Fatal(err)
+	}
+	third := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	refresh(t, one)
+	wantModSeqs(t, one, third)
+	if _, err := one.Store(ctx, uidSet(1), Add, []imap.Flag{imap.FlagFlagged}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantModSeqs(t, one, openSpot(t, b.dir, fsx.FS{}).open(Select))
+	b.check()
+}
+
+// TestIndexKept: what was read or written is kept open while it is gone by: the system gives its
+// number to no other file until then.
+func TestIndexKept(t *testing.T) {
+	b := newSpot(t)
+	other := b.open(Select)
+	one := openSpot(t, b.dir, fsx.FS{}).open(Select)
+	kept := func(when string) {
+		t.Helper()
+		for _, h := range []*Handle{other, one} {
+			x := &h.m.index
+			if x.f == nil {
+				t.Fatal(when, "closed")
+			}
+			st, err := fsx.FileStat(x.f)
+			if err != nil {
+				t.Fatal(when, err)
+			}
+			if st.Ino != x.id.ino || h.m.seen.index.ino != st.Ino {
+				t.Errorf("%s: inode %d; known is %d, to readers %d", when, st.Ino, x.id.ino, h.m.seen.index.ino)
+			}
+		}
+	}
+	appendText(t, other, mail)
+	refresh(t, one)
+	kept("appended")
+	other.m.index.broken = true
+	appendText(t, other, mail)
+	refresh(t, one)
+	kept("written anew")
+	appendText(t, one, mail)
+	refresh(t, other)
+	kept("appended by one that had read")
+}
+
+// appendMany makes the index longer than it was, even when written anew.
+func appendMany(t *testing.T, h *Handle) {
+	t.Helper()
+	for range 10 {
+		appendText(t, h, mail)
+	}
+}
+
+// wantModSeqs: two processes know the same messages under the same MODSEQs.
+func wantModSeqs(t *testing.T, a, b *Handle) {
+	t.Helper()
+	x, y := a.Messages(nil, 0, maxUID, 100), b.Messages(nil, 0, maxUID, 100)
+	if len(x) != len(y) {
+		t.Fatalf("%d messages, %d for another process", len(x), len(y))
+	}
+	for i := range x {
+		if x[i].ModSeq != y[i].ModSeq {
+			t.Errorf("MODSEQ of UID %d is %d, for another process %d", x[i].UID, x[i].ModSeq, y[i].ModSeq)
+		}
+	}
+}
