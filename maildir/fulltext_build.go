@@ -3,6 +3,7 @@ package maildir
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -234,8 +235,15 @@ func (w *textWorker) some(ctx context.Context, r *Reader, msgs []Message) error 
 	return nil
 }
 
-// one makes the record of a message, or none when it cannot be read.
+// one makes the record of a message, or none when it cannot be read, or not as far
+// as its structure says: what is not there now may come back. There is no session
+// that a panic could end, so the message is left to those who ask for it.
 func (w *textWorker) one(ctx context.Context, r *Reader, msg *Message) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.m.once("text panic", "internal error: a message's text cannot be read", "uid", msg.UID, "err", p, "stack", string(debug.Stack()))
+		}
+	}()
 	r.m.mu.RLock()
 	e := r.m.state.find(msg.UID)
 	if e == nil {
@@ -253,11 +261,14 @@ func (w *textWorker) one(ctx context.Context, r *Reader, msg *Message) {
 		return
 	}
 	defer f.Close()
+	if f.FileSize() != p.FileSize {
+		return
+	}
 	w.builder.Reset()
 	if err := w.walk.Walk(p, f, message.ScopeText, func(chunk []byte) bool {
 		w.builder.Add(chunk)
-		return true
-	}); err != nil {
+		return ctx.Err() == nil
+	}); err != nil || ctx.Err() != nil {
 		return
 	}
 	limit := min(w.walk.Size()/textShare-textRecord, textMost)

@@ -392,6 +392,52 @@ func textFault(t *testing.T, what string, run func(h *Handle) error, plan func(o
 	return hit.Load()
 }
 
+// TestTextShort: of a message whose file is for now not as long as it was, nothing is said: it may be whole again.
+func TestTextShort(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 20)
+	h := b.open(Select)
+	msgs := h.Messages(nil, 0, maxUID, 100)
+	for i := range msgs {
+		if _, err := h.Structure(context.Background(), &msgs[i], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(b.dir, "cur", "1700000010.M10P1.test:2,S")
+	if err := os.Truncate(path, 1000); err != nil {
+		t.Fatal(err)
+	}
+	buildText(t, h)
+	if err := os.WriteFile(path, []byte(textMail(10)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if n := wantProof(t, h, "whole again", "der zehnte hat einen schlüssel"); n[0] != 18 {
+		t.Errorf("proved for %v", n)
+	}
+}
+
+// TestTextPanic: a message that nobody can read is left out, and ends neither the index nor the process.
+func TestTextPanic(t *testing.T) {
+	var armed atomic.Bool
+	b := openSpot(t, t.TempDir(), fsx.FS{Fault: func(_, path string) error {
+		if armed.Load() && strings.Contains(path, "M7P1") {
+			panic("this message")
+		}
+		return nil
+	}})
+	fillText(t, b, 0, 20)
+	h := b.open(Select)
+	armed.Store(true)
+	buildText(t, h)
+	armed.Store(false)
+	if n := wantProof(t, h, "but one", "not there at all"); n[0] != 19 {
+		t.Errorf("proved for %v", n)
+	}
+	if n := len(h.store.readers.tokens); n != 0 {
+		t.Errorf("%d tokens are not given back", n)
+	}
+}
+
 func TestTextCancelled(t *testing.T) {
 	b := newSpot(t)
 	fillText(t, b, 0, 10)
