@@ -44,7 +44,10 @@ func (n *headerNode) bind(r *searchRun) {
 }
 
 func (n *headerNode) match(ctx context.Context, c *candidate) (verdict, error) {
-	v := n.known(c.UID)
+	v := open
+	if n.provable(c) {
+		v = n.known(c.UID)
+	}
 	if v == open && c.depth >= costCached && n.listed {
 		fields, err := c.reader.Fields(ctx, &c.Message)
 		if err != nil {
@@ -74,6 +77,12 @@ func (n *headerNode) match(ctx context.Context, c *candidate) (verdict, error) {
 	return v, nil
 }
 
+// provable tells that the text index has the fields as they are compared here. Parameters are compared
+// without their quoting, which its text has; and a field longer than maxValue is decoded in other pieces there.
+func (n *headerNode) provable(c *candidate) bool {
+	return n.params == nil && 0 <= c.Size && c.Size <= maxValue
+}
+
 // settle is what the fields alone tell.
 func (n *headerNode) settle(s *fieldScan) verdict {
 	s.finish()
@@ -89,6 +98,9 @@ func (n *headerNode) inParams(ctx context.Context, c *candidate) (verdict, error
 		return fails, err
 	}
 	for _, p := range n.params(&c.structure.Parts[0]) {
+		if name, _ := bytes.CutSuffix(p.Name, []byte("*")); bytes.EqualFold(name, []byte("charset")) {
+			continue // nobody may have written it: a text that names no charset gets us-ascii
+		}
 		value := p.Value
 		if bytes.HasSuffix(p.Name, []byte("*")) {
 			c.field = message.DecodeExtended(c.field[:0], value)
