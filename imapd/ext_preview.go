@@ -20,25 +20,21 @@ var extPreview = extension{
 	fetchItems: []fetchItem{{"PREVIEW", parsePreview}},
 }
 
-// parsePreview reads the modifiers behind PREVIEW (RFC 8970 §6).
+// parsePreview reads the modifiers behind PREVIEW (RFC 8970 §6), of which there is one. Other words in parentheses
+// are not PREVIEW's but modifiers of the FETCH (RFC 4466 §2.4), as in UID FETCH 1:* PREVIEW (PARTIAL 1:9).
 func parsePreview(d *wire.Decoder) fetchAtt {
 	a := &previewAtt{}
-	if !d.PeekSP('(') {
+	if !d.PeekText(" (LAZY") {
 		return a
 	}
 	d.SP()
-	n := 0
 	d.List(func() {
-		n++
 		if word := d.Keyword(); word == "LAZY" {
 			a.lazy = true
 		} else {
 			d.Fail("unknown modifier %s of PREVIEW", word)
 		}
 	})
-	if n == 0 {
-		d.Fail("PREVIEW needs a modifier between the parentheses")
-	}
 	return a
 }
 

@@ -199,18 +199,24 @@ func (d *Decoder) SP() { d.Special(' ') }
 // TrySP consumes a space if one comes next.
 func (d *Decoder) TrySP() bool { return d.TrySpecial(' ') }
 
-// PeekSP reports whether a space and then the byte c come next, and consumes
-// nothing: a word that may have a list behind it looks for " (".
-func (d *Decoder) PeekSP(c byte) bool {
-	if d.Peek() != ' ' || d.err != nil {
+// PeekText reports whether a text comes next, letters in either case, and
+// consumes nothing: where an option in parentheses may stand and a list of
+// something else, its first word tells. No byte is waited for that need not come.
+func (d *Decoder) PeekText(text string) bool {
+	if d.err != nil {
 		return false
 	}
-	b, err := d.r.Peek(2)
-	if err != nil {
-		d.ioError(err)
-		return false
+	for i := range len(text) {
+		b, err := d.r.Peek(i + 1)
+		if err != nil {
+			d.ioError(err)
+			return false
+		}
+		if !strings.EqualFold(string(b[i]), text[i:i+1]) {
+			return false
+		}
 	}
-	return b[1] == c
+	return true
 }
 
 // CRLF consumes the line end, after which the command is complete. A bare LF

@@ -63,7 +63,7 @@ var grammar = map[string]func(*Decoder) any{
 	"mailbox8": func(d *Decoder) any { d.SetUTF8(true); return d.Mailbox() },
 	"pattern":  func(d *Decoder) any { return d.ListMailbox() },
 	"pattern8": func(d *Decoder) any { d.SetUTF8(true); return d.ListMailbox() },
-	"optional": func(d *Decoder) any { return d.PeekSP('(') },
+	"optional": func(d *Decoder) any { return d.PeekText(" (X") },
 	"flag":     func(d *Decoder) any { return d.Flag() },
 	"flags":    func(d *Decoder) any { return d.FlagList() },
 	"store":    func(d *Decoder) any { return d.StoreFlags() },
@@ -468,3 +468,25 @@ func TestBase64Line(t *testing.T) {
 		})
 	}
 }
+
+// TestPeekTextWaitsForNothing: the client may have sent all that it will.
+func TestPeekTextWaitsForNothing(t *testing.T) {
+	for line, want := range map[string]bool{
+		"\r\n": false, " \r\n": false, " (A)\r\n": false, " (LA\r\n": false, " (lazy\r\n": true, " (LaZy) x\r\n": true, ")\r\n": false,
+	} {
+		more := false
+		r := io.MultiReader(strings.NewReader(line), readerFunc(func([]byte) (int, error) { more = true; return 0, io.EOF }))
+		d := NewDecoder(PostLogin)
+		d.Reset(bufio.NewReader(iotest.OneByteReader(r)))
+		if got := d.PeekText(" (LAZY"); got != want || d.Err() != nil || more {
+			t.Errorf("%q: %v, %v; read on: %v", line, got, d.Err(), more)
+		}
+		if rest, err := io.ReadAll(d.r); string(rest) != line || err != nil {
+			t.Errorf("%q: %q is left, %v", line, rest, err)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
