@@ -146,13 +146,13 @@ type textWorker struct {
 // index gives every message that has none its record. A message that cannot be
 // read has none and is read by every search.
 func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
-	var have textSet
+	var set textSet
 	var dead, all int64
 	owner := textOwner{m: m}
 	end, err := m.scanText(ctx, func(r textEntry) {
 		all += int64(len(r.filter))
 		if owner.has(r) {
-			have.add(r.uid)
+			set.add(r.uid)
 		} else {
 			dead += int64(len(r.filter))
 		}
@@ -168,12 +168,13 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 			return err
 		}
 	}
+	have := set.set()
 	r := &Reader{m: m, name: "text index"}
 	defer r.Release()
 	after := imap.UID(0)
 	for {
 		highest, _ := m.extent()
-		msgs := m.textless(have.set(), after, textBatch)
+		msgs := m.textless(have, after, textBatch)
 		if len(msgs) == 0 {
 			m.text.mu.Lock()
 			m.text.highest = highest
@@ -192,7 +193,7 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 			}
 		}
 		if len(w.records) > 0 {
-			if err := m.writeText(ctx, w.records); err != nil {
+			if err := m.writeText(ctx, w.records, &have); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -257,6 +258,25 @@ func TestTextProcesses(t *testing.T) {
 	buildText(t, h)
 	n := wantProof(t, h, "two", "zehnte hat einen schlüssel", "not there at all")
 	if n[0] < 1300 || n[0] > 1350 || n[1] < 1350 {
+		t.Errorf("proved for %v", n)
+	}
+	b.check()
+}
+
+// TestTextOvertaken: another process makes all of the index while one begins to.
+func TestTextOvertaken(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, 2*textBatch+10)
+	h := b.open(Select)
+	var once sync.Once
+	slow := openSpot(t, b.dir, fsx.FS{Fault: func(_, path string) error {
+		if strings.Contains(path, "M0P1") {
+			once.Do(func() { buildText(t, h) })
+		}
+		return nil
+	}})
+	buildText(t, slow.open(Select))
+	if n := wantProof(t, h, "overtaken", "not there at all"); n[0] < 900 {
 		t.Errorf("proved for %v", n)
 	}
 	b.check()
@@ -610,4 +630,24 @@ func BenchmarkIndexText(b *testing.B) {
 		h.m.text.forget()
 		buildText(b, h)
 	}
+}
+
+// TestTextOvertaken: another process makes the whole index while one is at the first messages.
+func TestTextOvertaken(t *testing.T) {
+	b := newSpot(t)
+	fillText(t, b, 0, textBatch+50)
+	h := b.open(Select)
+	var armed atomic.Bool
+	slow := openSpot(t, b.dir, fsx.FS{Fault: func(op, path string) error {
+		if op == "open" && strings.Contains(path, "/cur/") && armed.CompareAndSwap(true, false) {
+			buildText(t, h)
+		}
+		return nil
+	}}).open(Select)
+	armed.Store(true)
+	buildText(t, slow)
+	if armed.Load() {
+		t.Error("nothing was read")
+	}
+	b.check()
 }

@@ -17,8 +17,9 @@ const (
 	textAgain = 5 * time.Minute // after the file could not be written
 )
 
-// writeText appends records under the dotlock.
-func (m *Mailbox) writeText(ctx context.Context, records []byte) error {
+// writeText appends records under the dotlock. have are the messages that have one
+// as far as the writer knows; it is set to those that do when others have written.
+func (m *Mailbox) writeText(ctx context.Context, records []byte, have *imap.UIDSet) error {
 	t, err := m.begin(ctx, nil, false)
 	if err != nil {
 		return err
@@ -26,7 +27,7 @@ func (m *Mailbox) writeText(ctx context.Context, records []byte) error {
 	if t.lock == nil {
 		err = os.ErrPermission
 	} else {
-		err = t.appendText(records)
+		err = t.appendText(records, have)
 	}
 	if errors.Is(err, os.ErrPermission) {
 		t.end(nil) // nothing was tried
@@ -38,8 +39,9 @@ func (m *Mailbox) writeText(ctx context.Context, records []byte) error {
 
 // appendText appends records to the file: made, or begun anew when it is not this
 // mailbox's, and cut off where it is damaged. What another process of ours has
-// added meanwhile is not added again.
-func (t *txn) appendText(records []byte) error {
+// added meanwhile is not added again, and told, so that the records made next are
+// not of those either: from then on the file is known.
+func (t *txn) appendText(records []byte) (have imap.UIDSet, err error) {
 	m := t.m
 	x := &m.text
 	x.mu.Lock()
@@ -47,23 +49,24 @@ func (t *txn) appendText(records []byte) error {
 	x.mu.Unlock()
 	now, err := idNow(m.dir, textName)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now == (fileID{}) || now != known {
-		have, end, err := m.texted(t.ctx)
+		var end int64
+		have, end, err = m.texted(t.ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if end == 0 {
 			head := textHeader(m.validity())
 			if err := m.dir.WriteFile(textName, append(head, records...), 0, false); err != nil {
-				return err
+				return nil, err
 			}
-			return x.sound(m)
+			return nil, x.sound(m)
 		}
 		if end < now.size {
 			if err := cutFile(m.dir, textName, end); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		records = withoutRecords(records, have)
@@ -71,12 +74,12 @@ func (t *txn) appendText(records []byte) error {
 	st, err := m.dir.Append(textName, records, false)
 	if err != nil {
 		x.forget()
-		return err
+		return nil, err
 	}
 	x.mu.Lock()
 	x.id = idOf(st)
 	x.mu.Unlock()
-	return nil
+	return have, nil
 }
 
 // sound notes that the file's end is good.
