@@ -631,23 +631,3 @@ func BenchmarkIndexText(b *testing.B) {
 		buildText(b, h)
 	}
 }
-
-// TestTextOvertaken: another process makes the whole index while one is at the first messages.
-func TestTextOvertaken(t *testing.T) {
-	b := newSpot(t)
-	fillText(t, b, 0, textBatch+50)
-	h := b.open(Select)
-	var armed atomic.Bool
-	slow := openSpot(t, b.dir, fsx.FS{Fault: func(op, path string) error {
-		if op == "open" && strings.Contains(path, "/cur/") && armed.CompareAndSwap(true, false) {
-			buildText(t, h)
-		}
-		return nil
-	}}).open(Select)
-	armed.Store(true)
-	buildText(t, slow)
-	if armed.Load() {
-		t.Error("nothing was read")
-	}
-	b.check()
-}

@@ -39,9 +39,9 @@ func (m *Mailbox) writeText(ctx context.Context, records []byte, have *imap.UIDS
 
 // appendText appends records to the file: made, or begun anew when it is not this
 // mailbox's, and cut off where it is damaged. What another process of ours has
-// added meanwhile is not added again, and told, so that the records made next are
-// not of those either: from then on the file is known.
-func (t *txn) appendText(records []byte) (have imap.UIDSet, err error) {
+// added meanwhile is not added again, neither now nor later: from then on the file is
+// known as it is, and only have tells what is in it.
+func (t *txn) appendText(records []byte, have *imap.UIDSet) error {
 	m := t.m
 	x := &m.text
 	x.mu.Lock()
@@ -49,37 +49,37 @@ func (t *txn) appendText(records []byte) (have imap.UIDSet, err error) {
 	x.mu.Unlock()
 	now, err := idNow(m.dir, textName)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if now == (fileID{}) || now != known {
-		var end int64
-		have, end, err = m.texted(t.ctx)
+		there, end, err := m.texted(t.ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		*have = there
 		if end == 0 {
 			head := textHeader(m.validity())
 			if err := m.dir.WriteFile(textName, append(head, records...), 0, false); err != nil {
-				return nil, err
+				return err
 			}
-			return nil, x.sound(m)
+			return x.sound(m)
 		}
 		if end < now.size {
 			if err := cutFile(m.dir, textName, end); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		records = withoutRecords(records, have)
+		records = withoutRecords(records, there)
 	}
 	st, err := m.dir.Append(textName, records, false)
 	if err != nil {
 		x.forget()
-		return nil, err
+		return err
 	}
 	x.mu.Lock()
 	x.id = idOf(st)
 	x.mu.Unlock()
-	return have, nil
+	return nil
 }
 
 // sound notes that the file's end is good.
