@@ -151,11 +151,15 @@ var base64Values = func() (t [256]byte) {
 	return t
 }()
 
-// base64 skips what is not in the alphabet. Padding ends a group; encodings that
-// were strung together go on after it.
 func (d *Decoder) base64(in []byte) {
-	bits, nbits := d.bits, d.nbits
-	for _, c := range in {
+	d.out, d.bits, d.nbits = appendBase64(d.out, in, d.bits, d.nbits)
+}
+
+// appendBase64 decodes, going on with the bits of the group at hand, and skips what
+// is not in the alphabet. Padding ends a group; encodings that were strung together
+// go on after it.
+func appendBase64(dst, b []byte, bits uint32, nbits uint) ([]byte, uint32, uint) {
+	for _, c := range b {
 		v := base64Values[c]
 		if v == noBase64 {
 			if c == '=' {
@@ -166,8 +170,8 @@ func (d *Decoder) base64(in []byte) {
 		bits = bits<<6 | uint32(v)
 		if nbits += 6; nbits >= 8 {
 			nbits -= 8
-			d.out = append(d.out, byte(bits>>nbits))
+			dst = append(dst, byte(bits>>nbits))
 		}
 	}
-	d.bits, d.nbits = bits, nbits
+	return dst, bits, nbits
 }

@@ -118,7 +118,8 @@ func cutWord(b []byte) (w encodedWord, ok bool) {
 // append appends the bytes that the word stands for.
 func (w *encodedWord) append(dst []byte) []byte {
 	if w.base64 {
-		return appendBase64(dst, w.text)
+		dst, _, _ = appendBase64(dst, w.text, 0, 0)
+		return dst
 	}
 	for i := 0; i < len(w.text); i++ {
 		c := w.text[i]
@@ -130,27 +131,6 @@ func (w *encodedWord) append(dst []byte) []byte {
 			i += 2
 		}
 		dst = append(dst, c)
-	}
-	return dst
-}
-
-// appendBase64 decodes and skips what is no base64.
-func appendBase64(dst, b []byte) []byte {
-	var bits uint32
-	var nbits uint
-	for _, c := range b {
-		v := base64Values[c]
-		if v == noBase64 {
-			if c == '=' {
-				bits, nbits = 0, 0
-			}
-			continue
-		}
-		bits = bits<<6 | uint32(v)
-		if nbits += 6; nbits >= 8 {
-			nbits -= 8
-			dst = append(dst, byte(bits>>nbits))
-		}
 	}
 	return dst
 }
