@@ -3,7 +3,6 @@ package maildir
 import (
 	"context"
 	"io"
-	"os"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,7 +19,6 @@ type Reader struct {
 
 	window []byte // of the cache file
 	winAt  int64
-	f      *os.File // the window's file
 	tool   *readTool
 }
 
@@ -60,7 +58,7 @@ func (h *Handle) NewReader() *Reader { return &Reader{m: h.m, name: h.loc.name} 
 // Release gives back what a walk over many messages has gathered. The Reader may be
 // used again.
 func (r *Reader) Release() {
-	r.window, r.f = nil, nil
+	r.window = nil
 	if r.tool != nil {
 		if cap(r.tool.parsed.Parts) > 256 || cap(r.tool.record) > windowMost {
 			r.tool.parsed, r.tool.envelope, r.tool.record = message.Message{}, message.Envelope{}, nil // of a huge one
