@@ -29,9 +29,10 @@ type slowness struct {
 	// a word to it brings the answer that tells.
 	half   atomic.Bool
 	probed bool
-	// past is what the command did in mailboxes before this one; how many follow is not known then.
-	past    uint32
-	several bool
+	// past is what the command did before the step at hand, goal what it has to do in all its steps; 0: this is
+	// the only one. several: how many steps there are is not known (mailboxes of an ESEARCH).
+	past, goal uint32
+	several    bool
 }
 
 // runWatched runs a command that is worth nothing to a client that has gone. A second goroutine looks at the
@@ -40,7 +41,7 @@ type slowness struct {
 func (p *peer) runWatched(ctx context.Context, run func(context.Context) error) error {
 	raw := rawOf(p.c.nc)
 	p.slow.since, p.slow.told, p.slow.probed = time.Now(), time.Time{}, false
-	p.slow.past, p.slow.several = 0, false
+	p.slow.past, p.slow.goal, p.slow.several = 0, 0, false
 	p.slow.half.Store(false)
 	if raw == nil {
 		return run(ctx)
@@ -129,10 +130,10 @@ func rawOf(c net.Conn) rawConn {
 // progress is for a slow command to call between two steps, however often: now and then it tells the client
 // how far the command is. done and goal count whatever the command counts; a goal of 0 is not known.
 func (p *peer) progress(done, goal uint32) error {
-	probe := p.slow.half.Load() && !p.slow.probed
 	if p.slow.since.IsZero() {
 		return nil
 	}
+	probe := p.slow.half.Load() && !p.slow.probed
 	now := time.Now()
 	last := p.slow.told
 	if last.IsZero() {
@@ -142,8 +143,12 @@ func (p *peer) progress(done, goal uint32) error {
 		return nil
 	}
 	p.slow.told, p.slow.probed = now, p.slow.probed || probe
-	if done += p.slow.past; p.slow.several {
+	done += p.slow.past
+	switch {
+	case p.slow.several:
 		goal = 0
+	case p.slow.goal != 0:
+		goal = p.slow.goal
 	}
 	if tell := p.srv.index.progress; tell != nil {
 		tell(p.w, p.tag, done, goal)

@@ -102,28 +102,45 @@ func TestProgress(t *testing.T) {
 	c := s.client(t).login()
 	c.do("b SELECT INBOX")
 	c.send("b2 SEARCH SEEN\r\nc1 SEARCH BODY nothing-like-it\r\n")
-	lines, last, quick := 0, -1, true
-	for l := c.line(); !strings.HasPrefix(l, "c1 OK"); l = c.line() {
-		if strings.HasPrefix(l, "b2 OK") {
-			quick = false
-		}
+	if lines := c.progress("c1", n); len(lines) == 0 {
+		t.Error("no word of progress")
+	}
+}
+
+// progress reads up to the end of a command and returns how far it said it was. The goal stays the same, and
+// what is done grows (RFC 9585 §4). Nothing may be said of other commands.
+func (c *client) progress(tag string, goal int) (lines []int) {
+	c.t.Helper()
+	last := -1
+	for l := c.line(); !strings.HasPrefix(l, tag+" OK"); l = c.line() {
 		if !strings.Contains(l, "INPROGRESS") {
 			continue
 		}
-		var done, goal int
-		if _, err := fmt.Sscanf(l, `* OK [INPROGRESS ("c1" %d %d)]`, &done, &goal); err != nil {
-			if _, err := fmt.Sscanf(l, `* OK [INPROGRESS ("c1" %d NIL)]`, &done); err != nil || done != n {
-				t.Errorf("bad line %q", l)
+		var done, of int
+		if _, err := fmt.Sscanf(l, `* OK [INPROGRESS ("`+tag+`" %d %d)]`, &done, &of); err != nil {
+			if _, err := fmt.Sscanf(l, `* OK [INPROGRESS ("`+tag+`" %d NIL)]`, &done); err != nil || done != goal {
+				c.t.Errorf("bad line %q", l)
 			}
-			goal = n
+			of = goal
 		}
-		if quick || done < last || goal != n || done > n {
-			t.Errorf("%q after %d", l, last)
+		if done < last || of != goal || done > goal {
+			c.t.Errorf("%q after %d", l, last)
 		}
-		lines, last = lines+1, done
+		lines, last = append(lines, done), done
 	}
-	if lines == 0 {
-		t.Error("no word of progress")
+	return lines
+}
+
+// TestProgressOfSorting: what is slow in a SORT or THREAD is not its search.
+func TestProgressOfSorting(t *testing.T) {
+	const n = 300 // more than a batch
+	s, _ := slowMail(t, n, 2*time.Millisecond)
+	c := s.client(t).login()
+	c.do("b SELECT INBOX")
+	c.send("c THREAD REFERENCES UTF-8 ALL\r\n")
+	lines := c.progress("c", 2*n)
+	if len(lines) == 0 || lines[len(lines)-1] < n {
+		t.Errorf("words of progress: %v", lines)
 	}
 }
 

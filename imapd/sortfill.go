@@ -36,12 +36,14 @@ var sortings = sync.Pool{New: func() any { return new(sorting) }}
 // find runs the search and has the table know the keys of what it found.
 func (g *sorting) find(ctx context.Context, s *session, prog program, need keySet) (*sortTable, error) {
 	g.uids, g.seqs, g.scores = g.uids[:0], g.seqs[:0], g.scores[:0]
+	s.slow.goal = 2 * s.sel.Count() // each message is searched, and its keys are read
 	err := s.findIn(ctx, s.sel, prog, func(m *maildir.Message, score uint8) {
 		g.uids, g.seqs, g.scores = append(g.uids, m.UID), append(g.seqs, m.Seq), append(g.scores, score)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.slow.past = s.sel.Count()
 	t := tableOf(s.sel.Handle)
 	if err := t.tidy(s); err != nil {
 		return nil, err
@@ -69,47 +71,67 @@ func (g *sorting) key(i int) []uint64 {
 // fill sees to it that the table knows these keys of these messages, as far as they can be read; uids ascend.
 // A message that cannot be read sorts as if the field were not there, and is tried again the next time.
 func (t *sortTable) fill(ctx context.Context, s *session, g *sorting, need keySet) error {
-	missing := t.missing(g, need)
-	if len(missing) == 0 {
+	missing, n := t.missing(g, need)
+	if n == 0 {
 		return nil
 	}
 	defer s.sel.FlushCache()
-	var v sortValues
-	var failed error
+	f := sortFill{t: t, need: need}
+	all := s.sel.Count()
+	done := all - min(n, all) // what is known already
 	err := s.walk(missing, func(batch []maildir.Message) error {
-		select {
-		case t.building <- struct{}{}:
-			defer func() { <-t.building }()
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.read(ctx, s.sel.Handle, batch); err != nil {
+			return err
 		}
-		batch = t.lacking(batch, need)
-		if need&envelopeKeys != 0 {
-			if err := s.sel.Learn(ctx, batch, maildir.KindEnvelope); err != nil {
-				return err
-			}
-		}
-		for i := range batch {
-			if err := v.read(ctx, s.sel.Handle, batch[i:i+1], need); err != nil {
-				if failed == nil && !errors.Is(err, maildir.ErrExpunged) {
-					failed = err
-				}
-				continue
-			}
-			t.mu.Lock()
-			t.put(batch[i].UID, &v)
-			t.mu.Unlock()
-		}
-		return ctx.Err()
+		done = min(done+uint32(len(batch)), all)
+		return s.progress(done, 0)
 	})
-	if failed != nil {
-		s.log.Warn("messages that cannot be read are sorted as if they were empty", "mailbox", s.sel.name, "err", failed)
+	if f.failed != nil {
+		s.log.Warn("messages that cannot be read are sorted as if they were empty", "mailbox", s.sel.name, "err", f.failed)
 	}
 	return err
 }
 
-// missing makes rows for what was found and returns the messages of which something is to be read.
-func (t *sortTable) missing(g *sorting, need keySet) (set imap.UIDSet) {
+// sortFill is the reading of messages for a table.
+type sortFill struct {
+	t      *sortTable
+	need   keySet
+	v      sortValues
+	failed error // why the first message could not be read
+}
+
+// read reads a batch, unless somebody else has done so when its turn comes.
+func (f *sortFill) read(ctx context.Context, h *maildir.Handle, batch []maildir.Message) error {
+	t := f.t
+	select {
+	case t.building <- struct{}{}:
+		defer func() { <-t.building }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	batch = t.lacking(batch, f.need)
+	if f.need&envelopeKeys != 0 {
+		if err := h.Learn(ctx, batch, maildir.KindEnvelope); err != nil {
+			return err
+		}
+	}
+	for i := range batch {
+		if err := f.v.read(ctx, h, batch[i:i+1], f.need); err != nil {
+			if f.failed == nil && !errors.Is(err, maildir.ErrExpunged) {
+				f.failed = err
+			}
+			continue
+		}
+		t.mu.Lock()
+		t.put(batch[i].UID, &f.v)
+		t.mu.Unlock()
+	}
+	return ctx.Err()
+}
+
+// missing makes rows for what was found and returns the messages of which something is to be read, and how many
+// they are.
+func (t *sortTable) missing(g *sorting, need keySet) (set imap.UIDSet, n uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g.places = t.rows(g.places, g.uids)
@@ -118,6 +140,7 @@ func (t *sortTable) missing(g *sorting, need keySet) (set imap.UIDSet) {
 		if int(row) < len(t.known) && t.known[row]&need == need {
 			continue
 		}
+		n++
 		if last != 0 && g.seqs[i] == last+1 { // neighbours in the view, though not in UIDs
 			set[len(set)-1].Stop = g.uids[i]
 		} else {
@@ -125,7 +148,7 @@ func (t *sortTable) missing(g *sorting, need keySet) (set imap.UIDSet) {
 		}
 		last = g.seqs[i]
 	}
-	return set
+	return set, n
 }
 
 // lacking keeps of a batch what nobody has read meanwhile.
