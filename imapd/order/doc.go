@@ -10,8 +10,8 @@
 //
 // # Orders
 //
-// Whatever a key is, [Ranks] makes dense numbers of it: 0 for the smallest value, equal numbers for equal
-// values. A mailbox keeps numbers, not texts, and [Sorter.Sort] sorts by them, by as many keys as are wanted, each
+// Whatever a key is, a number stands for it: [Unsigned] makes one of a number that has a sign, [Values.Ranks] of
+// a text, equal ones for equal values. A mailbox keeps numbers, not texts, and [Sorter.Sort] sorts by them, by as many keys as are wanted, each
 // upwards or downwards; messages that all keys leave equal stay in the order they came in (§3).
 //
 // # Threads

@@ -10,7 +10,7 @@ func NextID(dst, field []byte) (id, rest []byte, ok bool) {
 		switch field[i] {
 		case '<':
 			s := idScanner{in: field, i: i + 1, out: dst[:from]}
-			if s.left() && s.right() {
+			if s.id() {
 				return s.out, field[s.i:], true
 			}
 			dst = s.out[:from]
@@ -49,24 +49,20 @@ type idScanner struct {
 	unclosed bool
 }
 
-// left reads up to the "@".
-func (s *idScanner) left() bool {
-	from := len(s.out)
+// part reads the left part, up to the "@", or the right one, up to the ">". Neither may be empty.
+func (s *idScanner) part(end byte) bool {
+	from, left := len(s.out), end == '@'
 	for s.i < len(s.in) {
 		switch c := s.in[s.i]; {
-		case c == '@':
-			if len(s.out) == from {
-				return false
-			}
+		case c == end:
 			s.i++
-			s.out = append(s.out, '@')
-			return true
-		case c == '"':
+			return len(s.out) > from
+		case c == '<', left && (c == '>' || c == '\\'):
+			return false
+		case left && c == '"':
 			if !s.quoted() {
 				return false
 			}
-		case c == '<', c == '>', c == '\\':
-			return false
 		case idSpace(c):
 			s.i++
 		case c == '(':
@@ -81,28 +77,13 @@ func (s *idScanner) left() bool {
 	return false
 }
 
-// right reads up to the ">".
-func (s *idScanner) right() bool {
-	from := len(s.out)
-	for s.i < len(s.in) {
-		switch c := s.in[s.i]; {
-		case c == '>':
-			s.i++
-			return len(s.out) > from
-		case c == '<':
-			return false
-		case idSpace(c):
-			s.i++
-		case c == '(':
-			if !s.comment() {
-				return false
-			}
-		default:
-			s.out = append(s.out, c)
-			s.i++
-		}
+// id reads both.
+func (s *idScanner) id() bool {
+	if !s.part('@') {
+		return false
 	}
-	return false
+	s.out = append(s.out, '@')
+	return s.part('>')
 }
 
 // quoted reads a quoted-string of the left part. It loses its quotes where it would be a dot-atom without

@@ -236,12 +236,6 @@ func TestSort(t *testing.T) {
 	})
 }
 
-func TestRanks(t *testing.T) {
-	if got := Ranks([]int64{5, -1, 5, 0, -1 << 63}); !slices.Equal(got, []uint64{3, 1, 3, 2, 0}) {
-		t.Error(got)
-	}
-}
-
 func BenchmarkBaseSubject(b *testing.B) {
 	subject := []byte("Re: [list] Re: something that somebody wrote")
 	var buf []byte

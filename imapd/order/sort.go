@@ -11,25 +11,6 @@ type Key struct {
 	Reverse bool // larger ones first (RFC 5256 §3)
 }
 
-// Ranks makes dense numbers of values: 0 for the smallest, one more for each that differs.
-func Ranks(values []int64) []uint64 {
-	rows := make([]uint32, len(values))
-	keys := make([]uint64, len(values))
-	for i, v := range values {
-		rows[i], keys[i] = uint32(i), Unsigned(v)
-	}
-	var s Sorter
-	s.Sort(rows, Key{Of: keys})
-	ranks := make([]uint64, len(values))
-	for i := 1; i < len(rows); i++ {
-		ranks[rows[i]] = ranks[rows[i-1]]
-		if keys[rows[i]] != keys[rows[i-1]] {
-			ranks[rows[i]]++
-		}
-	}
-	return ranks
-}
-
 // Unsigned maps signed numbers to unsigned ones in the same order.
 func Unsigned(v int64) uint64 { return uint64(v) ^ 1<<63 }
 
