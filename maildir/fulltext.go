@@ -71,9 +71,6 @@ func (h *Handle) Without(ctx context.Context, needles [][]byte) ([]imap.UIDSet, 
 		}
 	})
 	if end == 0 || err != nil {
-		h.m.text.mu.Lock()
-		h.m.text.highest = 0 // somebody has deleted it
-		h.m.text.mu.Unlock()
 		return nil, err
 	}
 	out := make([]imap.UIDSet, len(needles))
@@ -151,9 +148,16 @@ func textNameOf(s *state, e *entry) uint32 { return crc32.Checksum(s.base(e), ca
 
 // scanText reads the file front to back. It returns the end of what is sound, 0 if
 // nothing is: there is no file, or it is another mailbox's life or another
-// version's.
+// version's. Where not all of it is, IndexText has something to do.
 func (m *Mailbox) scanText(ctx context.Context, each func(r textEntry)) (end int64, err error) {
 	f, st, err := m.dir.OpenStat(textName)
+	defer func() {
+		if x := &m.text; err == nil && (end == 0 || end < st.Size) {
+			x.mu.Lock()
+			x.highest = 0
+			x.mu.Unlock()
+		}
+	}()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			m.once("text read", "cannot read the text index", "err", err)
@@ -161,9 +165,6 @@ func (m *Mailbox) scanText(ctx context.Context, each func(r textEntry)) (end int
 		return 0, nil
 	}
 	defer f.Close()
-	if !st.IsRegular() {
-		return 0, nil
-	}
 	return scanText(ctx, f, textHeader(m.validity()), each)
 }
 
