@@ -333,6 +333,19 @@ func TestFuzzyScores(t *testing.T) {
 	}
 }
 
+// TestManyTexts: hundreds are looked for; what a whole line holds would cost every reader a matcher each.
+func TestManyTexts(t *testing.T) {
+	s, _ := searchMail(t, 3)
+	for n, want := range map[int]bool{mostTexts: true, mostTexts + 1: false} {
+		if _, ok := ask(t, s, "ALL"+strings.Repeat(" TEXT a", n)); ok != want {
+			t.Errorf("%d texts are taken: %v", n, ok)
+		}
+	}
+	if _, ok := ask(t, s, "ALL"+strings.Repeat(" SUBJECT a", 2*mostTexts)); !ok { // costs no reader anything
+		t.Error("subjects are counted")
+	}
+}
+
 // TestSavedSet: "$" is what was saved, and of a million messages, however they lie, a megabyte at most.
 func TestSavedSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

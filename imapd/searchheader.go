@@ -24,7 +24,7 @@ type headerNode struct {
 var headerKey = searchKey{"HEADER", func(p *searchParser) searchNode {
 	p.d.SP()
 	name := p.d.AString()
-	n := &headerNode{sought: sought{want: p.text()}, names: []string{name}, listed: maildir.ListField(name)}
+	n := &headerNode{sought: sought{want: p.fileText()}, names: []string{name}, listed: maildir.ListField(name)}
 	switch strings.ToUpper(name) {
 	case "CONTENT-TYPE":
 		n.params = func(p *message.Part) []message.Param { return p.Params }

@@ -19,7 +19,12 @@ type searchParser struct {
 	refused error
 	// fuzzy: the key being read is to be matched inexactly.
 	fuzzy, anyFuzzy bool
+	texts           int // to be looked for in files
 }
+
+// mostTexts bounds what one search looks for in each file: every reader has a matcher for each of them, and every
+// byte passes all of them. Programs that look for hundreds of message ids at once are served.
+const mostTexts = 1000
 
 // program reads an optional CHARSET and the keys after it; a space has been read.
 func (p *searchParser) program() program { return p.programFrom(p.word()) }
@@ -111,6 +116,14 @@ func knownCharsets() string {
 	}
 	b.WriteByte(')')
 	return b.String()
+}
+
+// fileText reads a string to look for in files.
+func (p *searchParser) fileText() *pattern {
+	if p.texts++; p.texts > mostTexts && p.refused == nil {
+		p.refused = no(imap.ResponseCodeLimit, "A search looks for %d texts in messages at most", mostTexts)
+	}
+	return p.text()
 }
 
 // text reads a string to look for.

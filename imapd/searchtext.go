@@ -177,7 +177,7 @@ type textNode struct{ sought }
 
 func textKey(name string, scope message.Scope) searchKey {
 	return searchKey{name, func(p *searchParser) searchNode {
-		return &textNode{sought{want: p.text(), scope: scope}}
+		return &textNode{sought{want: p.fileText(), scope: scope}}
 	}}
 }
 

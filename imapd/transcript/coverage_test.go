@@ -9,10 +9,12 @@ const (
 	engine = ".."
 )
 
-// unshown are codes that need a server gone wrong, which no dialogue can bring about; each says who tests it.
+// unshown are codes that need a server gone wrong, which no dialogue can bring about, or a line too long to read;
+// each says who tests it.
 var unshown = map[string]string{
 	"SERVERBUG":  "an internal error: the engine's own tests make one",
 	"CORRUPTION": "damaged state files: the store's own tests",
+	"LIMIT":      "a search for a thousand texts: the engine's own tests",
 }
 
 // TestEveryCommandHasTranscripts: (command × OK, NO, BAD, wrong state).
