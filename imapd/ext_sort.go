@@ -96,7 +96,7 @@ func parseCharsetProgram(d *wire.Decoder, s *session) program {
 
 func (a *sortAction) run(ctx context.Context, s *session, w *responder) error {
 	g := sortings.Get().(*sorting)
-	defer sortings.Put(g)
+	defer g.release()
 	var need keySet
 	for _, c := range a.by {
 		need |= 1 << c.key

@@ -58,7 +58,7 @@ func parseThread(uid bool) func(*wire.Decoder, *session) (action[*session], erro
 
 func (a *threadAction) run(ctx context.Context, s *session, w *responder) error {
 	g := sortings.Get().(*sorting)
-	defer sortings.Put(g)
+	defer g.release()
 	t, err := g.find(ctx, s, a.program, a.algorithm.need)
 	if err != nil {
 		return err

@@ -385,3 +385,25 @@ func BenchmarkTable(b *testing.B) {
 		}
 	})
 }
+
+// TestSortingIsGivenBack: memory that is kept for the next SORT holds no table, and no large mailbox's.
+func TestSortingIsGivenBack(t *testing.T) {
+	g := &sorting{refs: make([][]uint32, 10)}
+	for i := range g.refs {
+		g.refs[i] = []uint32{1}
+	}
+	g.refs = g.refs[:3]
+	g.release()
+	for i, r := range g.refs[:10] {
+		if r != nil {
+			t.Errorf("the references of row %d are kept", i)
+		}
+	}
+	large := &sorting{uids: make([]imap.UID, mostSorted+1)}
+	large.release()
+	for range 100 {
+		if sortings.Get() == any(large) {
+			t.Fatal("memory for a large mailbox is kept")
+		}
+	}
+}

@@ -33,6 +33,19 @@ type sorting struct {
 
 var sortings = sync.Pool{New: func() any { return new(sorting) }}
 
+// mostSorted is how many messages a sorting may have memory for and still be kept: a larger one takes megabytes,
+// and the next command is likely about fewer.
+const mostSorted = 128 << 10
+
+// release gives a sorting back.
+func (g *sorting) release() {
+	if max(cap(g.uids), cap(g.refs)) > mostSorted {
+		return
+	}
+	clear(g.refs[:cap(g.refs)]) // the mailbox they are of may go
+	sortings.Put(g)
+}
+
 // find runs the search and has the table know the keys of what it found.
 func (g *sorting) find(ctx context.Context, s *session, prog program, need keySet) (*sortTable, error) {
 	g.uids, g.seqs, g.scores = g.uids[:0], g.seqs[:0], g.scores[:0]
