@@ -1,6 +1,9 @@
 package imapd
 
 import (
+	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -24,18 +27,99 @@ func (s *session) walk(uids imap.UIDSet, do func(batch []maildir.Message) error)
 func (sel *selection) walk(uids imap.UIDSet, do func(batch []maildir.Message) error) error {
 	pooled := batches.Get().(*[]maildir.Message)
 	defer batches.Put(pooled)
-	for _, r := range uids {
-		after := r.Start - 1
-		for after < r.Stop {
-			batch := sel.Messages((*pooled)[:0], after, r.Stop, batchSize)
-			if len(batch) == 0 {
-				break
-			}
-			after = batch[len(batch)-1].UID
-			if err := do(batch); err != nil {
-				return err
-			}
+	at := walker{sel: sel, left: uids}
+	for {
+		batch := at.next((*pooled)[:0])
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := do(batch); err != nil {
+			return err
 		}
 	}
+}
+
+// walkAhead is a walk of two steps: while do is at work on a batch, prepare is on the next one, if it lacks
+// something. No more than these two are held; nothing of it is left running when walkAhead returns.
+func (sel *selection) walkAhead(ctx context.Context, uids imap.UIDSet, lacks func(batch []maildir.Message) bool,
+	prepare func(ctx context.Context, batch []maildir.Message) error, do func(batch []maildir.Message) error) error {
+	pooled, other := batches.Get().(*[]maildir.Message), batches.Get().(*[]maildir.Message)
+	defer batches.Put(pooled)
+	defer batches.Put(other)
+	at := walker{sel: sel, left: uids}
+	batch := at.next((*pooled)[:0])
+	if lacks(batch) {
+		if err := prepare(ctx, batch); err != nil {
+			return err
+		}
+	}
+	for len(batch) > 0 {
+		next := at.next((*other)[:0])
+		var err error
+		if lacks(next) {
+			err = besides(ctx, func(ctx context.Context) error { return prepare(ctx, next) }, func() error { return do(batch) })
+		} else {
+			err = do(batch)
+		}
+		if err != nil {
+			return err
+		}
+		batch, pooled, other = next, other, pooled
+	}
 	return nil
+}
+
+// besides runs work in a goroutine while the caller's does what it must, and ends when both have: an error of
+// do is the work's end as well. A panic in there is the caller's.
+func besides(ctx context.Context, work func(context.Context) error, do func() error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var failed error
+	var panicked string
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			}
+		}()
+		failed = work(ctx)
+	})
+	finished := false
+	defer func() {
+		if !finished || err != nil {
+			cancel()
+		}
+		done.Wait()
+		cancel()
+		if panicked != "" && finished {
+			panic(panicked)
+		}
+		if err == nil {
+			err = failed
+		}
+	}()
+	err = do()
+	finished = true
+	return err
+}
+
+// walker is how far a walk has come.
+type walker struct {
+	sel   *selection
+	left  imap.UIDSet
+	after imap.UID // of the first range, if it is above its beginning
+}
+
+// next appends the next messages, up to what fits; none are left when there are none.
+func (at *walker) next(batch []maildir.Message) []maildir.Message {
+	for len(at.left) > 0 && len(batch) < batchSize {
+		r := at.left[0]
+		batch = at.sel.Messages(batch, max(at.after, r.Start-1), r.Stop, batchSize-len(batch))
+		if len(batch) == batchSize && batch[batchSize-1].UID < r.Stop {
+			at.after = batch[batchSize-1].UID
+			return batch
+		}
+		at.left = at.left[1:]
+	}
+	return batch
 }

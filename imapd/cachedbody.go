@@ -60,14 +60,3 @@ func (m *msgData) loadBody(ctx context.Context) error {
 	m.body = append(m.body[:0], b[1:]...)
 	return nil
 }
-
-// learnBodies has the structures of messages read and rendered side by side, where the cache lacks them.
-func (s *session) learnBodies(ctx context.Context, batch []maildir.Message) error {
-	crew := make([]msgData, s.sel.Readers().Workers())
-	return s.sel.LearnBy(ctx, batch, func(worker int, r *maildir.Reader, msg *maildir.Message) {
-		m := &crew[worker]
-		m.reset(*msg)
-		m.reader = r
-		_ = m.loadBody(ctx) // the walk will find the error
-	}, maildir.KindBody)
-}

@@ -19,6 +19,9 @@ type fetchAction struct {
 	need  needs
 	flags bool // FLAGS was asked for
 	mods  []fetchModifier
+
+	kinds []maildir.Kind // of sections of the cache that are learnt ahead
+	crew  []msgData      // those who make structures as they are sent
 }
 
 // fetchMod is one row of what may follow the items of FETCH in parentheses (RFC 4466 §2.4).
@@ -120,15 +123,9 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 	m := &msgData{reader: &s.sel.Reader}
 	defer m.close()
 	var failed error // the first message that could not be had; the others are answered all the same
-	err = s.walk(uids, func(batch []maildir.Message) error {
-		if err := a.learn(ctx, s, batch); err != nil {
-			return err
-		}
-		if a.need&needAttrs != 0 {
-			if err := s.sel.Load(ctx, batch); err != nil {
-				return err
-			}
-		}
+	a.kinds = a.learns()
+	learn := func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) }
+	err = s.sel.walkAhead(ctx, uids, func(batch []maildir.Message) bool { return a.lacks(s, batch) }, learn, func(batch []maildir.Message) error {
 		for i := range batch {
 			m.reset(batch[i])
 			err := a.message(ctx, s, w, m, len(seen) > 0 && contains(seen, batch[i].UID))
@@ -145,35 +142,6 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		return ctx.Err()
 	})
 	return cmp.Or(err, failed)
-}
-
-// learn has the messages of a batch read side by side where the cache lacks what is needed of them.
-func (a *fetchAction) learn(ctx context.Context, s *session, batch []maildir.Message) error {
-	var kinds []maildir.Kind
-	for _, k := range [...]struct {
-		need needs
-		kind maildir.Kind
-	}{{needEnvelope, maildir.KindEnvelope}, {needFields, maildir.KindFields}, {needStructure, maildir.KindStructure}} {
-		if a.need&k.need != 0 {
-			kinds = append(kinds, k.kind)
-		}
-	}
-	if a.need&needBody != 0 {
-		if err := s.learnBodies(ctx, batch); err != nil {
-			return err
-		}
-	}
-	for _, att := range a.items {
-		if l, ok := att.(learner); ok {
-			if err := l.learn(ctx, s, batch); err != nil {
-				return err
-			}
-		}
-	}
-	if len(kinds) == 0 || a.need&needFile != 0 && a.need&needStructure != 0 {
-		return nil // read one after the other, by those who send them
-	}
-	return s.sel.Learn(ctx, batch, kinds...)
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

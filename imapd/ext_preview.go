@@ -67,6 +67,8 @@ func (a *previewAtt) prepare(ctx context.Context, m *msgData) error {
 	return err
 }
 
+func (a *previewAtt) learns() (maildir.Kind, bool) { return maildir.KindPreview, !a.lazy }
+
 // learn has the previews of a batch made side by side, where the cache lacks them.
 func (a *previewAtt) learn(ctx context.Context, s *session, batch []maildir.Message) error {
 	if a.lazy {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"maildir-imapd/imapd/wire"
-	"maildir-imapd/maildir"
 )
 
 // fetchItem is one row of what FETCH can be asked for (RFC 9051 §6.4.5).
@@ -24,11 +23,6 @@ type fetchAtt interface {
 // of the answer. What the items of the command need is loaded by then.
 type preparer interface {
 	prepare(ctx context.Context, m *msgData) error
-}
-
-// learner is an item that has something found out about the messages of a batch at once, before they are walked.
-type learner interface {
-	learn(ctx context.Context, s *session, batch []maildir.Message) error
 }
 
 // needs is what must be known of a message.

@@ -54,22 +54,39 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 	return err
 }
 
+// Lacks tells whether these kinds of sections are still to be learnt of any of the
+// messages.
+func (h *Handle) Lacks(msgs []Message, kinds ...Kind) bool {
+	want := kindsOf(kinds)
+	for i := range msgs {
+		if h.lack(&msgs[i], want) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // lacking lists the messages of which something that is wanted is not known.
 func (h *Handle) lacking(msgs []Message, want kindSet) []int32 {
 	var list []int32
 	for i := range msgs {
-		lack := want &^ msgs[i].place.kinds
-		if lack == 0 || msgs[i].Gone {
-			continue
-		}
-		if h.m.cache.pending.Load() > 0 {
-			lack &^= h.m.cache.kinds(msgs[i].UID)
-		}
-		if lack != 0 {
+		if h.lack(&msgs[i], want) != 0 {
 			list = append(list, int32(i))
 		}
 	}
 	return list
+}
+
+// lack is what of it neither the disk nor memory has.
+func (h *Handle) lack(msg *Message, want kindSet) kindSet {
+	lack := want &^ msg.place.kinds
+	if lack == 0 || msg.Gone {
+		return 0
+	}
+	if h.m.cache.pending.Load() > 0 {
+		lack &^= h.m.cache.kinds(msg.UID)
+	}
+	return lack
 }
 
 // learn reads one message. What goes wrong is not told.
