@@ -83,21 +83,29 @@ func (s *stripper) finish(dst []byte) []byte {
 	return dst
 }
 
+// text takes what comes before the next tag or reference, some bytes at a time: where
+// there are many of the one, the other is not searched for to the end each time.
 func (s *stripper) text(dst, src []byte) ([]byte, int) {
-	end := bytes.IndexByte(src, '<')
-	b := src
-	if end >= 0 {
-		b = src[:end]
+	b := src[:min(len(src), 256)]
+	if n := bytes.IndexByte(b, '<'); n >= 0 {
+		b = b[:n]
 	}
-	if i := bytes.IndexByte(b, '&'); i >= 0 {
-		s.state, s.n = stripReference, 0
-		return append(dst, b[:i]...), i + 1
+	if n := bytes.IndexByte(b, '&'); n >= 0 {
+		b = b[:n]
 	}
-	if end >= 0 {
-		s.state, s.n = stripOpen, 0
-		return append(dst, b...), end + 1
+	n := len(b)
+	dst = append(dst, b...)
+	if n < len(src) {
+		switch src[n] {
+		case '<':
+			s.state, s.n = stripOpen, 0
+			n++
+		case '&':
+			s.state, s.n = stripReference, 0
+			n++
+		}
 	}
-	return append(dst, b...), len(b)
+	return dst, n
 }
 
 // reference gathers a character reference.
@@ -246,10 +254,13 @@ var references = sync.OnceValue(func() map[string]string {
 // appendReference appends the character that a reference, without its &, stands
 // for, or the reference itself where it stands for none.
 func appendReference(dst, name []byte) []byte {
+	if len(name) < 2 { // the shortest have two letters
+		return append(append(dst, '&'), name...)
+	}
 	if s, ok := references()[string(name)]; ok {
 		return append(dst, s...)
 	}
-	if len(name) > 1 && name[0] == '#' {
+	if name[0] == '#' {
 		digits, base := name[1:], 10
 		if digits[0]|0x20 == 'x' {
 			digits, base = digits[1:], 16

@@ -71,6 +71,7 @@ func TestSearchTextHostile(t *testing.T) {
 		"scripts":     "Content-Type: text/html\n\n<script>" + fill("</scrip"),
 		"references":  "Content-Type: text/html\n\n" + fill("&#x1f600"),
 		"names":       "Content-Type: text/html\n\n" + fill("&CounterClockwiseContourIntegral"),
+		"ampersands":  "Content-Type: text/html\n\n" + fill("&x"),
 		"equals":      "Content-Type: text/html\n\n" + fill("charset="),
 		"flowed":      "Content-Type: text/plain; format=flowed\n\n" + fill("> "),
 		"flowed deep": "Content-Type: text/plain; format=flowed\n\n" + fill(strings.Repeat(">", 500)+"\n"),
