@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +18,12 @@ import (
 	"maildir-imapd/maildir/fsx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets more tests run side by side than there are cores: those that may do so wait most of the time, to break
+// the locks of crashed lives and for the disk.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16") // -parallel on the command line wins
+	goleak.VerifyTestMain(m)
+}
 
 // spot is a mailbox directory on disk with a store of its own.
 type spot struct {

@@ -118,8 +118,12 @@ func (x *indexFile) readAll() error {
 	x.note()
 	if x.end < x.id.size || x.cut {
 		// Its end is missing: every command's records end with the disk's. MODSEQs
-		// that were given may be missing too.
+		// that were given may be missing too, and so may be what that command did to a
+		// directory within the tick of the clock in which it was looked at.
 		x.boot, x.broken = "", true
+		x.m.mu.Lock()
+		x.m.seen.dirs = [2]dirLook{}
+		x.m.mu.Unlock()
 	}
 	return nil
 }
