@@ -312,6 +312,8 @@ func TestFuzzyScores(t *testing.T) {
 		{"helo", "hello", 30, 80}, {"help", "hello", 0, 0}, {"cafés", "CAFE", 30, 80},
 		{"swim", "swimming", 100, 100}, {"swim pool", "pool for swimming", 85, 94}, {"im", "i am", 0, 0}, {"cat", "cut", 0, 0},
 		{"recieve", "I receive mail", 40, 80}, {"responsable", "responsible", 40, 80}, {"responsable", "response", 0, 0},
+		{"Grusse", "Grüße", 95, 95}, {"Grüße", "GRUSSE", 95, 95}, {"lodz", "Łódź", 95, 95}, {"aeroskobing", "Ærøskøbing", 95, 95},
+		{strings.Repeat("ß", 21), strings.Repeat("s", 43), 0, 0}, {strings.Repeat("a", 40), strings.Repeat("ß", 60), 0, 0},
 		{"日本", "新日本語", 100, 100}, {"!?", "what!?", 100, 100}, {"!?", "what", 0, 0},
 		{"a" + strings.Repeat("b", 50), "a", 0, 0}, {"alpha", "alphx\x00bet", 30, 80},
 	} {

@@ -33,13 +33,33 @@ func newFuzzyPattern(folded []byte) *fuzzyPattern {
 		switch {
 		case unicode.IsMark(r):
 		case unicode.IsLetter(r), unicode.IsDigit(r):
-			word = append(word, r)
+			word = appendPlain(word, r)
 		default:
 			end()
 		}
 	}
 	end()
 	return p
+}
+
+// appendPlain spells a folded letter as those do who have no key for it. Accents come apart in folding and are
+// left out; these letters do not.
+func appendPlain(word []rune, r rune) []rune {
+	switch r {
+	case 'ß':
+		return append(word, 'S', 'S')
+	case 'Æ':
+		return append(word, 'A', 'E')
+	case 'Œ':
+		return append(word, 'O', 'E')
+	case 'Ø':
+		r = 'O'
+	case 'Ł':
+		r = 'L'
+	case 'Đ':
+		r = 'D'
+	}
+	return append(word, r)
 }
 
 func (p *fuzzyPattern) matcher() *fuzzyMatcher {
@@ -109,11 +129,9 @@ func (m *fuzzyMatcher) rune(r rune) {
 	switch {
 	case r < utf8.RuneSelf && ('A' <= r && r <= 'Z' || '0' <= r && r <= '9'), // folded: there are no small ones
 		r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-		if len(m.word) == maxFuzzyRunes+maxEdits {
-			m.long = true
-			return
+		if m.word = appendPlain(m.word, r); len(m.word) > maxFuzzyRunes+maxEdits {
+			m.word, m.long = m.word[:maxFuzzyRunes+maxEdits], true
 		}
-		m.word = append(m.word, r)
 	case r >= utf8.RuneSelf && unicode.IsMark(r):
 	default:
 		m.endWord()
