@@ -43,7 +43,7 @@ func (r *renderer) body(m *message.Message) ([]byte, error) {
 
 // loadBody has BODYSTRUCTURE at hand as it is sent: from the cache, else rendered and remembered.
 func (m *msgData) loadBody(ctx context.Context) error {
-	b := m.reader.Cached(&m.Message, maildir.KindBody)
+	b := m.reader.Cached(m.Message, maildir.KindBody)
 	if len(b) == 0 || b[0] != bodyVersion {
 		st, err := m.parts(ctx)
 		if err != nil {

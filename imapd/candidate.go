@@ -44,11 +44,17 @@ func (c *candidate) bind(r *searchRun, reader *maildir.Reader) {
 
 // judge asks the keys about a message, looking no deeper than depth.
 func (c *candidate) judge(ctx context.Context, k *judged, depth cost) {
-	c.reset(k.Message)
-	c.depth, c.score, c.looked, c.enveloped = depth, maxScore, 0, false
-	k.verdict, k.err = c.bound.keys.match(ctx, c)
-	if k.err != nil { // it vanished under the search or cannot be read: it does not match
-		k.verdict = fails
-	}
+	k.verdict, k.err = c.ask(ctx, &k.Message, depth)
 	k.score = c.score
+}
+
+// ask is judge for who keeps nothing of the message yet; the score is left in c.
+func (c *candidate) ask(ctx context.Context, m *maildir.Message, depth cost) (verdict, error) {
+	c.reset(m)
+	c.depth, c.score, c.looked, c.enveloped = depth, maxScore, 0, false
+	v, err := c.bound.keys.match(ctx, c)
+	if err != nil { // it vanished under the search or cannot be read: it does not match
+		v = fails
+	}
+	return v, err
 }

@@ -127,7 +127,7 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 	learn := func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) }
 	err = s.sel.walkAhead(ctx, uids, func(batch []maildir.Message) bool { return a.lacks(s, batch) }, learn, func(batch []maildir.Message) error {
 		for i := range batch {
-			m.reset(batch[i])
+			m.reset(&batch[i])
 			err := a.message(ctx, s, w, m, len(seen) > 0 && contains(seen, batch[i].UID))
 			if errors.Is(err, errBrokenAnswer) {
 				return err
@@ -168,7 +168,7 @@ func (a *fetchAction) message(ctx context.Context, s *session, w *responder, m *
 	}
 	if seen && !a.flags {
 		w.Raw(" FLAGS ")
-		s.writeMessageFlags(w, &m.Message)
+		s.writeMessageFlags(w, m.Message)
 	}
 	w.Special(')').CRLF()
 	s.count.fetched++

@@ -52,7 +52,7 @@ const previewVersion = 1
 
 func (a *previewAtt) prepare(ctx context.Context, m *msgData) error {
 	a.text = nil
-	if b := m.reader.Cached(&m.Message, maildir.KindPreview); len(b) > 0 && b[0] == previewVersion {
+	if b := m.reader.Cached(m.Message, maildir.KindPreview); len(b) > 0 && b[0] == previewVersion {
 		a.buf = append(a.buf[:0], b...)
 		a.text = a.buf[1:]
 		return nil
@@ -86,7 +86,7 @@ func (a *previewAtt) learn(ctx context.Context, s *session, batch []maildir.Mess
 	}()
 	return s.sel.LearnBy(ctx, batch, func(worker int, r *maildir.Reader, msg *maildir.Message) {
 		m := &crew[worker]
-		m.reset(*msg)
+		m.reset(msg)
 		m.reader = r
 		if b, err := makePreview(ctx, &m.msgData, m.buf[:0]); err == nil { // the walk will find the error
 			m.buf = b

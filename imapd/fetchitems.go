@@ -61,7 +61,7 @@ func simple(name string, need needs, put func(s *session, w *responder, m *msgDa
 
 var coreFetchItems = []fetchItem{
 	simple("UID", 0, func(_ *session, w *responder, m *msgData) { w.Number(uint32(m.UID)) }),
-	simple("FLAGS", 0, func(s *session, w *responder, m *msgData) { s.writeMessageFlags(w, &m.Message) }),
+	simple("FLAGS", 0, func(s *session, w *responder, m *msgData) { s.writeMessageFlags(w, m.Message) }),
 	simple("INTERNALDATE", needAttrs, func(_ *session, w *responder, m *msgData) { w.DateTime(m.InternalDate) }),
 	simple("RFC822.SIZE", needAttrs, func(_ *session, w *responder, m *msgData) { w.Number64(m.Size) }),
 	simple("ENVELOPE", needEnvelope, func(_ *session, w *responder, m *msgData) { writeEnvelope(w, m.envelope) }),

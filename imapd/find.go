@@ -116,13 +116,12 @@ func (r *searchRun) batch(ctx context.Context, batch []maildir.Message) error {
 		if batch[i].Gone {
 			continue
 		}
-		k := judged{Message: batch[i]}
-		c.judge(ctx, &k, costState)
+		v, err := c.ask(ctx, &batch[i], costState)
 		switch {
-		case k.verdict == holds && len(r.kept) == 0: // nothing waits before it
-			r.each(&batch[i], k.score)
-		case k.verdict != fails:
-			r.kept = append(r.kept, k)
+		case v == holds && len(r.kept) == 0: // nothing waits before it
+			r.each(&batch[i], c.score)
+		case v != fails:
+			r.kept = append(r.kept, judged{batch[i], v, c.score, err})
 		}
 	}
 	if err := r.attributes(ctx, begin); err != nil {

@@ -91,7 +91,7 @@ func (a *fetchAction) learnBodies(ctx context.Context, s *session, batch []maild
 	}
 	return s.sel.LearnBy(ctx, batch, func(worker int, r *maildir.Reader, msg *maildir.Message) {
 		m := &a.crew[worker]
-		m.reset(*msg)
+		m.reset(msg)
 		m.reader = r
 		_ = m.loadBody(ctx) // the walk will find the error
 	}, maildir.KindBody)

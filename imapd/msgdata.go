@@ -14,20 +14,20 @@ import (
 // msgData is one message while it is fetched or searched: what is known of it, and its file, opened once at
 // most however many items read it. It is reused from message to message.
 type msgData struct {
-	maildir.Message
-	reader    *maildir.Reader
-	envelope  *message.Envelope // loaded
-	cached    message.Envelope  // what envelope points to
-	structure *message.Message
-	decoded   message.Message // what structure points to when it came from the cache
-	file      *maildir.File
-	body      []byte // BODYSTRUCTURE as it is sent, loaded
-	fields    []byte // the fields that clients list mail by, loaded
-	listed    bool   // fields has them: else they are read from the file
-	renderer  *renderer
+	*maildir.Message // the caller's
+	reader           *maildir.Reader
+	envelope         *message.Envelope // loaded
+	cached           message.Envelope  // what envelope points to
+	structure        *message.Message
+	decoded          message.Message // what structure points to when it came from the cache
+	file             *maildir.File
+	body             []byte // BODYSTRUCTURE as it is sent, loaded
+	fields           []byte // the fields that clients list mail by, loaded
+	listed           bool   // fields has them: else they are read from the file
+	renderer         *renderer
 }
 
-func (m *msgData) reset(msg maildir.Message) {
+func (m *msgData) reset(msg *maildir.Message) {
 	m.close()
 	m.Message = msg
 	m.structure = nil
@@ -46,7 +46,7 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 		return maildir.ErrExpunged
 	}
 	if need&needEnvelope != 0 {
-		if err := m.reader.Envelope(ctx, &m.Message, &m.cached); err != nil {
+		if err := m.reader.Envelope(ctx, m.Message, &m.cached); err != nil {
 			return err
 		}
 		m.envelope = &m.cached
@@ -57,7 +57,7 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 		}
 	}
 	if need&needFields != 0 {
-		fields, err := m.reader.Fields(ctx, &m.Message)
+		fields, err := m.reader.Fields(ctx, m.Message)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (m *msgData) reparse() error {
 
 func (m *msgData) parts(ctx context.Context) (*message.Message, error) {
 	if m.structure == nil {
-		st, err := m.reader.Structure(ctx, &m.Message, &m.decoded)
+		st, err := m.reader.Structure(ctx, m.Message, &m.decoded)
 		if err != nil {
 			return nil, err
 		}

@@ -49,7 +49,7 @@ func (n *headerNode) match(ctx context.Context, c *candidate) (verdict, error) {
 		v = n.known(c.UID)
 	}
 	if v == open && c.depth >= costCached && n.listed {
-		fields, err := c.reader.Fields(ctx, &c.Message)
+		fields, err := c.reader.Fields(ctx, c.Message)
 		if err != nil {
 			return fails, err
 		}

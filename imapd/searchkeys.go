@@ -23,7 +23,7 @@ type stateNode func(m *maildir.Message) bool
 func (stateNode) cost() cost      { return costState }
 func (stateNode) bind(*searchRun) {}
 func (f stateNode) match(_ context.Context, c *candidate) (verdict, error) {
-	return verdictOf(f(&c.Message)), nil
+	return verdictOf(f(c.Message)), nil
 }
 
 type attrsNode func(m *maildir.Message) bool
@@ -37,7 +37,7 @@ func (f attrsNode) match(_ context.Context, c *candidate) (verdict, error) {
 	if c.Gone { // Load found it so
 		return fails, maildir.ErrExpunged
 	}
-	return verdictOf(f(&c.Message)), nil
+	return verdictOf(f(c.Message)), nil
 }
 
 // setNode is a set of numbers or UIDs, resolved against the view when the search begins.

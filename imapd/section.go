@@ -53,6 +53,9 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	if a.listed && m.listed {
 		return a.sendFields(w, m.fields)
 	}
+	if a.whole() && m.file.FileSize() <= smallMessage {
+		return a.sendSmall(w, m)
+	}
 	e, ok, err := a.extent(m, s.utf8)
 	switch {
 	case err != nil:
@@ -66,7 +69,28 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	return a.sendSelected(w, m, e)
 }
 
-// fieldBuffers hold headers while fields are picked from them.
+// whole tells whether the section is the message.
+func (a *sectionAtt) whole() bool { return len(a.section.Part) == 0 && a.section.Specifier == "" }
+
+// smallMessage is what is sent out of memory, where counting costs nothing; larger ones are read twice. It is
+// the size of copyBuffers.
+const smallMessage = 32 << 10
+
+// sendSmall sends a small message as a whole, or a window of it.
+func (a *sectionAtt) sendSmall(w *responder, m *msgData) error {
+	buf := fieldBuffers.Get().(*[]byte)
+	defer fieldBuffers.Put(buf)
+	raw := copyBuffers.Get().(*[]byte)
+	n, err := m.file.ReadAt((*raw)[:m.file.FileSize()], 0)
+	*buf = message.AppendCRLF((*buf)[:0], (*raw)[:n])
+	copyBuffers.Put(raw)
+	if err != nil && err != io.EOF { // one that has become shorter is sent as it is
+		return err
+	}
+	return sendBytes(w, *buf, a.partial)
+}
+
+// fieldBuffers hold headers while fields are picked from them, and small messages.
 var fieldBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // smallHeader is what is read into memory to pick fields from; larger ones are read twice.
@@ -146,7 +170,7 @@ func writeSection(w *responder, name string, sec *wire.Section, p *wire.Partial)
 
 // extent finds the range that a section names; false for a part that is not there.
 func (a *sectionAtt) extent(m *msgData, utf8 bool) (message.Extent, bool, error) {
-	if len(a.section.Part) == 0 && a.section.Specifier == "" {
+	if a.whole() {
 		e, err := m.whole()
 		return e, true, err
 	}

@@ -88,17 +88,22 @@ func writeCRLF(w io.Writer, b []byte, cr bool) (n int64, err error) {
 	return n, err
 }
 
-// appendCRLF appends b as CopyCRLF sends it.
-func appendCRLF(dst, b []byte) []byte {
-	for i, c := range b {
-		switch {
-		case c == '\n' && (i == 0 || b[i-1] != '\r'):
-			dst = append(dst, '\r', '\n')
-		case c == 0:
-			dst = append(dst, 0x80)
-		default:
-			dst = append(dst, c)
+// AppendCRLF appends b, which begins a range of a message, as CopyCRLF sends it.
+func AppendCRLF(dst, b []byte) []byte {
+	begin := len(dst)
+	for {
+		i := indexLF(b)
+		if i < 0 {
+			break
 		}
+		dst = append(dst, b[:i]...)
+		if i == 0 || b[i-1] != '\r' {
+			dst = append(dst, '\r')
+		}
+		dst = append(dst, '\n')
+		b = b[i+1:]
 	}
+	dst = append(dst, b...)
+	replaceNUL(dst[begin:])
 	return dst
 }

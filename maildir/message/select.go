@@ -23,7 +23,7 @@ func HeaderFields(dst, header []byte, names []string, not bool) []byte {
 			n += len(cutLine(header[n:]))
 		}
 		if set.holds(line) != not {
-			dst = appendCRLF(dst, header[:n])
+			dst = AppendCRLF(dst, header[:n])
 			if header[n-1] != '\n' {
 				dst = append(dst, crlf...)
 			}

@@ -232,7 +232,7 @@ func checkTiles(t failer, file []byte) {
 		if n, err := CopyCRLF(&w, &slowReader{file, size}); err != nil || n != int64(len(whole)) || !bytes.Equal(w.Bytes(), whole) {
 			t.Fatalf("read %d bytes at once %q, %v, the whole is %q", size, w.Bytes(), err, whole)
 		}
-		if got := appendCRLF(nil, file); !bytes.Equal(got, whole) {
+		if got := AppendCRLF(nil, file); !bytes.Equal(got, whole) {
 			t.Fatalf("appended %q, sent %q", got, whole)
 		}
 	}
