@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	textBatch = 512 // messages between two looks at who else wants something
-	textToken = 16  // messages for one token of the crew
+	textBatch = 512     // messages between two looks at who else wants something
+	textToken = 16      // messages for one token of the crew
+	textWrite = 1 << 20 // bytes of records that are written before the batch is through
 )
 
 // textBuilder makes the text indices of all mailboxes, one at a time, in a
@@ -172,6 +173,7 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 	r := &Reader{m: m, name: "text index"}
 	defer r.Release()
 	after := imap.UID(0)
+	w.records = w.records[:0]
 	for {
 		highest, _ := m.extent()
 		msgs := m.textless(have, after, textBatch)
@@ -182,7 +184,6 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 			return nil
 		}
 		after = msgs[len(msgs)-1].UID
-		w.records = w.records[:0]
 		left := false
 		for some := range slices.Chunk(msgs, textToken) {
 			if err := w.some(ctx, r, some); err != nil {
@@ -191,17 +192,30 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 			if left = m.store.alone(m) || m.dead.Load(); left {
 				break // the rest another time
 			}
-		}
-		if len(w.records) > 0 {
-			if err := m.writeText(ctx, w.records, &have); err != nil {
-				return err
+			if len(w.records) >= textWrite {
+				if err := w.write(ctx, m, &have); err != nil {
+					return err
+				}
 			}
+		}
+		if err := w.write(ctx, m, &have); err != nil {
+			return err
 		}
 		m.flushCache(false)
 		if left {
 			return nil
 		}
 	}
+}
+
+// write appends the records that have been made.
+func (w *textWorker) write(ctx context.Context, m *Mailbox, have *imap.UIDSet) error {
+	if len(w.records) == 0 {
+		return nil
+	}
+	err := m.writeText(ctx, w.records, have)
+	w.records = w.records[:0]
+	return err
 }
 
 // textless returns the next messages that have no record.

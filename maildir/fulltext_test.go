@@ -198,6 +198,7 @@ func TestTextBackground(t *testing.T) {
 // TestTextDamage: whatever happens to the file, no message that has the needle is
 // denied, and the next time it is whole again.
 func TestTextDamage(t *testing.T) {
+	t.Parallel()
 	b := newSpot(t)
 	fillText(t, b, 0, 210)
 	h := b.open(Select)
@@ -279,6 +280,36 @@ func TestTextOvertaken(t *testing.T) {
 	buildText(t, slow.open(Select))
 	if n := wantProof(t, h, "overtaken", "not there at all"); n[0] < 900 {
 		t.Errorf("proved for %v", n)
+	}
+	b.check()
+}
+
+// TestTextLarge: the records of large messages are not gathered without end.
+func TestTextLarge(t *testing.T) {
+	b := newSpot(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	text := []byte("Subject: large\n\n")
+	for len(text) < (textMost+100)*textShare {
+		text = append(text, byte('!'+r.IntN('~'-'!')))
+	}
+	const n = 100
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(b.dir, "cur", fmt.Sprintf("17%08d.M%dP1.test:2,S", i, i)), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := b.open(Select)
+	h.store.join(h.m)
+	defer h.store.release(h.m)
+	var w textWorker
+	if err := w.index(context.Background(), h.m); err != nil {
+		t.Fatal(err)
+	}
+	if got := textSize(t, b); got < n*textMost {
+		t.Fatalf("the index has %d bytes", got)
+	}
+	if most := 2 * (textWrite + textToken*(textMost+textRecord)); cap(w.records) > most {
+		t.Errorf("%d bytes of records were gathered", cap(w.records))
 	}
 	b.check()
 }
@@ -474,6 +505,7 @@ func TestTextCancelled(t *testing.T) {
 // TestTextCorpus: the index denies no message of real mail that has the needle, and
 // is no bigger than it may be.
 func TestTextCorpus(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("MAILDIR_IMAPD_CORPUS")
 	if dir == "" {
 		dir = "../../shared/corpus"

@@ -69,8 +69,8 @@ func (t *txn) appendText(records []byte, have *imap.UIDSet) error {
 				return err
 			}
 		}
-		records = withoutRecords(records, there)
 	}
+	records = withoutRecords(records, *have)
 	st, err := m.dir.Append(textName, records, false)
 	if err != nil {
 		x.forget()
