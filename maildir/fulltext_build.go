@@ -192,13 +192,11 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 			if left = m.store.alone(m) || m.dead.Load(); left {
 				break // the rest another time
 			}
-			if len(w.records) >= textWrite {
-				if err := w.write(ctx, m, &have); err != nil {
-					return err
-				}
+			if err := w.write(ctx, m, &have, textWrite); err != nil {
+				return err
 			}
 		}
-		if err := w.write(ctx, m, &have); err != nil {
+		if err := w.write(ctx, m, &have, 1); err != nil {
 			return err
 		}
 		m.flushCache(false)
@@ -208,9 +206,10 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 	}
 }
 
-// write appends the records that have been made.
-func (w *textWorker) write(ctx context.Context, m *Mailbox, have *imap.UIDSet) error {
-	if len(w.records) == 0 {
+// write appends the records that have been made, if they are as many bytes as are
+// worth it.
+func (w *textWorker) write(ctx context.Context, m *Mailbox, have *imap.UIDSet, worth int) error {
+	if len(w.records) < worth {
 		return nil
 	}
 	err := m.writeText(ctx, w.records, have)
