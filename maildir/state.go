@@ -295,10 +295,16 @@ func (s *state) remember(uids []imap.UID, modseq uint64) {
 const maxHistory = 16 << 10
 
 // message is the copy of a message that goes to the engine.
-func (e *entry) message() Message {
-	m := Message{UID: e.uid, Flags: Flags{System: e.flags, Keywords: e.keywords}, ModSeq: e.modseq, Size: e.size, SaveDate: int64(e.saved), place: e.place()}
+func (e *entry) message() (m Message) {
+	e.fill(&m)
+	return m
+}
+
+// fill is message into a zero m: walks copy entries by the ten thousand.
+func (e *entry) fill(m *Message) {
+	m.UID, m.ModSeq, m.Size, m.SaveDate, m.place = e.uid, e.modseq, e.size, int64(e.saved), e.place()
+	m.Flags.System, m.Flags.Keywords = e.flags, e.keywords
 	if e.date != noDate {
 		m.InternalDate = time.Unix(e.date, 0)
 	}
-	return m
 }

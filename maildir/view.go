@@ -218,9 +218,10 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 		seq++
 		switch {
 		case live && (lost > upTo || s.list[i].uid < lost):
-			m := s.list[i].message()
+			dst = append(dst, Message{})
+			m := &dst[len(dst)-1]
+			s.list[i].fill(m)
 			m.Seq, m.Recent = seq, v.recent.contains(m.UID)
-			dst = append(dst, m)
 			i++
 		case g < len(v.gone) && lost <= upTo:
 			dst = append(dst, Message{UID: lost, Seq: seq, Size: -1, Gone: true})
@@ -270,7 +271,7 @@ func (v *view) tellGone(s *state, d *Delta) {
 		for uid := r.lo; ; uid++ {
 			d.Expunged = append(d.Expunged, uint32(below)+1)
 			d.ExpungedUIDs = append(d.ExpungedUIDs, uid)
-			if v.nRecent > 0 && v.recent.contains(uid) {
+			if v.recent.contains(uid) {
 				v.recent.remove(uid)
 				v.nRecent--
 			}
