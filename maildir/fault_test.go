@@ -79,7 +79,7 @@ func TestFaults(t *testing.T) {
 
 // faultOnce tells whether the plan was reached.
 func faultOnce(t *testing.T, what string, command func(h, other *Handle) error, plan func(op, path string) error) bool {
-	root, otherRoot := t.TempDir(), t.TempDir()
+	root, otherRoot := unsynced(t), unsynced(t)
 	defer os.RemoveAll(root)
 	defer os.RemoveAll(otherRoot)
 	var armed, hit atomic.Bool

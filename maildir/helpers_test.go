@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,8 +22,25 @@ import (
 // TestMain lets more tests run side by side than there are cores: those that may do so wait most of the time, to break
 // the locks of crashed lives and for the disk.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16") // -parallel on the command line wins
+	flag.Set("test.parallel", "24") // -parallel on the command line wins
 	goleak.VerifyTestMain(m)
+}
+
+// unsynced is a directory in memory where the system has such a file system: for tests that end a process, not the
+// machine, and to which syncing is only time.
+func unsynced(t testing.TB) string {
+	t.Helper()
+	const shm = "/dev/shm"
+	var st syscall.Statfs_t
+	if syscall.Statfs(shm, &st) != nil || st.Type != 0x01021994 { // TMPFS_MAGIC
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shm, "maildir-test")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // spot is a mailbox directory on disk with a store of its own.

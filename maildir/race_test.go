@@ -281,6 +281,7 @@ func TestWatchedChangesCostNoScan(t *testing.T) {
 // TestWarmMailboxCostsNoScan: re-SELECT and STATUS of what is warm, and the
 // first SELECT of a process with an index, read no directory.
 func TestWarmMailboxCostsNoScan(t *testing.T) {
+	t.Parallel()
 	b := newSpot(t)
 	h := b.open(Select)
 	for range 20 {

@@ -409,7 +409,7 @@ func faultFixture(t *testing.T, layout Layout) string {
 
 // faultRound tells whether the change came through untouched by the fault.
 func faultRound(t *testing.T, layout Layout, change, kind string, n int64, do func(context.Context, *Tree) error, fixture string) bool {
-	root := filepath.Join(t.TempDir(), "Mail")
+	root := filepath.Join(unsynced(t), "Mail")
 	if err := os.CopyFS(root, os.DirFS(fixture)); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ type model struct {
 // TestViews lets several sessions deliver, change flags, expunge and sync in
 // any order, and compares each with what a client that was told of it believes.
 func TestViews(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp("", "views")
 		if err != nil {
