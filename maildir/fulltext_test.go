@@ -406,7 +406,7 @@ func TestTextFaults(t *testing.T) {
 
 func textFault(t *testing.T, what string, run func(h *Handle) error, plan func(op, path string) error) bool {
 	var armed, hit atomic.Bool
-	b := openSpot(t, t.TempDir(), fsx.FS{Fault: func(op, path string) error {
+	b := openSpot(t, unsynced(t), fsx.FS{Fault: func(op, path string) error {
 		if !armed.Load() {
 			return nil
 		}
