@@ -36,12 +36,12 @@ type cacheFile struct {
 const (
 	cacheName  = "maildir-imapd.cache"
 	cacheMagic = "MDIRIMC2"
-	cacheHead  = 16       // magic, UIDVALIDITY, zero
-	cacheBatch = 64 << 10 // waiting bytes that are worth a write
-	cacheFacts = 64       // waiting messages that are
-	cacheFull  = 2 << 20  // waiting bytes that are written in the middle of a command
-	cacheMost  = 8 << 20  // waiting bytes when they cannot be written
-	cacheWrite = 1 << 20  // bytes written at a time
+	cacheHead  = 16        // magic, UIDVALIDITY, zero
+	cacheBatch = 64 << 10  // waiting bytes that are worth a write
+	cacheFacts = 64        // waiting messages that are
+	cacheFull  = 2 << 20   // waiting bytes that are written in the middle of a command
+	cacheMost  = 8 << 20   // waiting bytes when they cannot be written
+	cacheWrite = 256 << 10 // bytes written at a time
 	cacheRetry = 10 * time.Second
 )
 

@@ -3,6 +3,7 @@ package maildir
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -62,7 +63,9 @@ func (t *txn) flushCache() error {
 	m.cache.replaced() // the places that the index has just told are in the file that has the name now
 	uids, writing, facts := m.cache.take()
 	defer m.cache.written()
-	w := cacheWriter{t: t, old: Reader{m: m}}
+	pooled := cacheBuffers.Get().(*[]byte)
+	defer cacheBuffers.Put(pooled)
+	w := cacheWriter{t: t, old: Reader{m: m}, b: (*pooled)[:0]}
 	for _, uid := range uids {
 		facts.add(uid)
 		if err := w.add(uid, writing[uid]); err != nil {
@@ -84,6 +87,10 @@ func (t *txn) flushCache() error {
 	t.rec = appendBatch(t.rec, recFacts, len(known), func(b []byte, i int) []byte { return appendFacts(b, known[i]) })
 	return nil
 }
+
+// cacheBuffers hold records that are gathered; some more than cacheWrite, for the
+// last one.
+var cacheBuffers = sync.Pool{New: func() any { b := make([]byte, 0, cacheWrite+cacheWrite/8); return &b }}
 
 // cacheWriter gathers records and appends them to the file in pieces.
 type cacheWriter struct {
