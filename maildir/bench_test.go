@@ -131,7 +131,7 @@ func BenchmarkMessages(b *testing.B) {
 // TestArrivalCost: what a delivery costs does not grow with the mailbox.
 func TestArrivalCost(t *testing.T) {
 	cost := func(n int) int64 {
-		b := newSpot(t)
+		b := openSpot(t, unsynced(t), fsx.FS{})
 		for i := range n {
 			os.WriteFile(filepath.Join(b.dir, "cur", fmt.Sprintf("1700000000.M%dP1.host:2,S", i)), []byte("x"), 0o644)
 		}

@@ -31,8 +31,9 @@ type model struct {
 // any order, and compares each with what a client that was told of it believes.
 func TestViews(t *testing.T) {
 	t.Parallel()
+	top := unsynced(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp("", "views")
+		dir, err := os.MkdirTemp(top, "views")
 		if err != nil {
 			rt.Fatal(err)
 		}
