@@ -18,6 +18,7 @@ import (
 // TestCosts times the operations on a large mailbox, for a look by eye:
 // MAILDIR_IMAPD_COSTS=10000 go test -run TestCosts -v ./maildir
 func TestCosts(t *testing.T) {
+	t.Parallel() // it mostly sleeps, and measures for who runs it alone
 	n, _ := strconv.Atoi(os.Getenv("MAILDIR_IMAPD_COSTS"))
 	if n == 0 {
 		n = 500
