@@ -9,22 +9,13 @@ import (
 // BINARY answers it with UNKNOWN-CTE (RFC 3516 §4.3).
 var ErrUnknownEncoding = errors.New("unknown content transfer encoding")
 
-// DecodeTransfer undoes the Content-Transfer-Encoding of a body read from its
-// range of the file. It never fails on the bytes: line noise in base64 is
-// skipped (RFC 2045 §6.8) and what is no quoted-printable stays as it is
-// (§6.7). Text lines come out with CRLF, decoded base64 as it was encoded.
-func DecodeTransfer(r io.Reader, encoding string) (io.Reader, error) {
-	d := new(Decoder)
-	if err := d.Reset(r, encoding); err != nil {
-		return nil, err
-	}
-	return d, nil
-}
-
 const decodeSize = 8 << 10
 
-// Decoder is the reader that [DecodeTransfer] gives, for those who use its memory
-// again or go on in the middle. Reset comes first. It belongs to one goroutine.
+// Decoder undoes the Content-Transfer-Encoding of a body read from its range of
+// the file. It never fails on the bytes: line noise in base64 is skipped (RFC 2045
+// §6.8) and what is no quoted-printable stays as it is (§6.7). Text lines come out
+// with CRLF, decoded base64 as it was encoded. Reset or Resume comes first, and
+// again for another body. It belongs to one goroutine.
 type Decoder struct {
 	src  io.Reader
 	step func(d *Decoder, in []byte)
@@ -55,7 +46,8 @@ type Mark struct {
 	cr      bool // others: the byte before was a CR
 }
 
-// Reset makes d decode r from the beginning of a body.
+// Reset makes d decode r from the beginning of a body. The only error is
+// [ErrUnknownEncoding].
 func (d *Decoder) Reset(r io.Reader, encoding string) error {
 	return d.Resume(r, encoding, Mark{})
 }

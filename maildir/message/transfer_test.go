@@ -9,6 +9,12 @@ import (
 	"testing/iotest"
 )
 
+// decoding is a new Decoder that has begun.
+func decoding(r io.Reader, encoding string) (*Decoder, error) {
+	d := new(Decoder)
+	return d, d.Reset(r, encoding)
+}
+
 func TestDecodeTransfer(t *testing.T) {
 	for i, c := range []struct{ encoding, in, want string }{
 		{"7bit", "a\nb\r\nc", "a\r\nb\r\nc"},
@@ -20,7 +26,7 @@ func TestDecodeTransfer(t *testing.T) {
 		{"quoted-printable", "=zz =4\n= \t\nx=", "=zz =4\r\nx"},
 		{"quoted-printable", "=c3=A9  end", "\xc3\xa9  end"},
 	} {
-		r, err := DecodeTransfer(iotest.OneByteReader(strings.NewReader(c.in)), c.encoding)
+		r, err := decoding(iotest.OneByteReader(strings.NewReader(c.in)), c.encoding)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +36,7 @@ func TestDecodeTransfer(t *testing.T) {
 		}
 		checkResume(t, []byte(c.in), c.encoding, 1, 1)
 	}
-	if _, err := DecodeTransfer(nil, "x-uuencode"); !errors.Is(err, ErrUnknownEncoding) {
+	if _, err := decoding(nil, "x-uuencode"); !errors.Is(err, ErrUnknownEncoding) {
 		t.Errorf("unknown encoding: %v", err)
 	}
 }
@@ -39,7 +45,7 @@ func TestDecodeTransfer(t *testing.T) {
 // the one before left, the source given out in pieces; they must tile the whole.
 func checkResume(t failer, in []byte, encoding string, size, piece int) {
 	t.Helper()
-	r, err := DecodeTransfer(bytes.NewReader(in), encoding)
+	r, err := decoding(bytes.NewReader(in), encoding)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,11 +153,11 @@ func FuzzDecodeTransfer(f *testing.F) {
 	f.Add([]byte("a=20b =\r\n c \t\n=4\n==41=\n"), uint16(1), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, size uint16, piece uint8) {
 		for _, encoding := range []string{"7bit", "base64", "quoted-printable"} {
-			whole, err := DecodeTransfer(bytes.NewReader(in), encoding)
+			whole, err := decoding(bytes.NewReader(in), encoding)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pieces, err := DecodeTransfer(iotest.OneByteReader(bytes.NewReader(in)), encoding)
+			pieces, err := decoding(iotest.OneByteReader(bytes.NewReader(in)), encoding)
 			if err != nil {
 				t.Fatal(err)
 			}
