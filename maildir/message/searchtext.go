@@ -279,10 +279,6 @@ func (t *SearchText) decode(p *Part, c *coding, sink func([]byte)) {
 	t.convert(c, nil, true, sink)
 }
 
-func isIdentity(encoding string) bool {
-	return encoding == "" || equalFoldString(encoding, "7bit") || equalFoldString(encoding, "8bit") || equalFoldString(encoding, "binary")
-}
-
 // windowReader reads a range of the file through the window.
 type windowReader struct {
 	t        *SearchText

@@ -57,8 +57,7 @@ func (d *Decoder) Reset(r io.Reader, encoding string) error {
 func (d *Decoder) Resume(r io.Reader, encoding string, at Mark) error {
 	step := (*Decoder).plain
 	switch {
-	case encoding == "", equalFoldString(encoding, "7bit"), equalFoldString(encoding, "8bit"),
-		equalFoldString(encoding, "binary"):
+	case isIdentity(encoding):
 	case equalFoldString(encoding, "base64"):
 		step = (*Decoder).base64
 	case equalFoldString(encoding, "quoted-printable"):
@@ -71,6 +70,12 @@ func (d *Decoder) Resume(r io.Reader, encoding string, at Mark) error {
 	d.read, d.decoded, d.from = at.Encoded, at.Decoded, at
 	d.bits, d.nbits, d.cr = uint32(at.bits), uint(at.nbits), at.cr
 	return nil
+}
+
+// isIdentity tells that an encoding leaves the bytes as they are (RFC 2045 §6.2);
+// the default one is 7bit.
+func isIdentity(encoding string) bool {
+	return encoding == "" || equalFoldString(encoding, "7bit") || equalFoldString(encoding, "8bit") || equalFoldString(encoding, "binary")
 }
 
 // Mark is the newest place not behind what Read gave: at most a buffer before it.
