@@ -132,7 +132,9 @@ func (m *msgData) section(e message.Extent) *io.SectionReader {
 }
 
 // copyBuffers serve copies between file and connection.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copySize); return &b }}
+
+const copySize = 32 << 10
 
 // onlyReader and onlyWriter hide methods that would make io.CopyBuffer allocate a buffer of its own.
 type (

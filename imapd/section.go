@@ -72,9 +72,8 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 // whole tells whether the section is the message.
 func (a *sectionAtt) whole() bool { return len(a.section.Part) == 0 && a.section.Specifier == "" }
 
-// smallMessage is what is sent out of memory, where counting costs nothing; larger ones are read twice. It is
-// the size of copyBuffers.
-const smallMessage = 32 << 10
+// smallMessage is what is sent out of memory, where counting costs nothing; larger ones are read twice.
+const smallMessage = copySize
 
 // sendSmall sends a small message as a whole, or a window of it.
 func (a *sectionAtt) sendSmall(w *responder, m *msgData) error {

@@ -178,7 +178,8 @@ func (r *Reader) Envelope(ctx context.Context, msg *Message, e *message.Envelope
 
 // Structure is what parsing the message yields: out of the cache, or by one pass
 // over the file, whose result is then remembered. into, if not nil, is reused, so
-// that a walk over many messages allocates for none. The message's own envelope is in it only when the file was read: see Envelope.
+// that a walk over many messages allocates for none. The message's own envelope is
+// in it only when the file was read: see Envelope.
 func (r *Reader) Structure(ctx context.Context, msg *Message, into *message.Message) (*message.Message, error) {
 	if into == nil {
 		into = new(message.Message)
