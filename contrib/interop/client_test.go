@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,26 +41,43 @@ func dialRaw(t *testing.T, w *world, user string) *raw {
 	return k
 }
 
-// do runs a command that must succeed. For commands whose answers have no literals.
+var rawLiteral = regexp.MustCompile(`~?\{(\d+)\}\r\n$`)
+
+// do runs a command that must succeed.
 func (k *raw) do(t *testing.T, line string) []string {
+	t.Helper()
+	lines, said := k.ask(t, line)
+	if !strings.HasPrefix(said, "OK") {
+		t.Fatalf("%s: %s", line, said)
+	}
+	return lines
+}
+
+// ask returns the untagged lines, literals as Go strings, and what the tagged line says.
+func (k *raw) ask(t *testing.T, line string) (lines []string, said string) {
 	t.Helper()
 	_ = k.c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(k.c, "x "+line+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	var lines []string
-	for {
+	for all := ""; ; {
 		l, err := k.r.ReadString('\n')
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if rest, ok := strings.CutPrefix(l, "x "); ok {
-			if !strings.HasPrefix(rest, "OK") {
-				t.Fatalf("%s: %s", line, rest)
-			}
-			return lines
+		if rest, ok := strings.CutPrefix(l, "x "); ok && all == "" {
+			return lines, rest
 		}
-		lines = append(lines, l)
+		if m := rawLiteral.FindStringSubmatch(l); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			text := make([]byte, n)
+			if _, err := io.ReadFull(k.r, text); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			all += strings.TrimSuffix(l, m[0]) + strconv.Quote(string(text))
+			continue
+		}
+		lines, all = append(lines, all+l), ""
 	}
 }
 

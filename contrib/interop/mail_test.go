@@ -21,11 +21,7 @@ import (
 
 // realMail reads messages of public lists, where they lie beside the project; elsewhere it makes some up.
 var realMail = sync.OnceValues(func() ([][]byte, string) {
-	dir := os.Getenv("MAILDIR_IMAPD_CORPUS")
-	if dir == "" {
-		dir = "../../../shared/corpus"
-	}
-	messages, err := untar(filepath.Join(dir, "list-open.tar.xz"), 2000)
+	messages, err := untar(filepath.Join(corpusDir(), "list-open.tar.xz"), 2000)
 	if err == nil {
 		return messages, "2,000 real messages"
 	}
@@ -42,42 +38,58 @@ func mail(t *testing.T, n int) [][]byte {
 	return messages[:n]
 }
 
-func untar(path string, n int) ([][]byte, error) {
-	if _, err := os.Stat(path); err != nil {
+func untar(path string, n int) (messages [][]byte, err error) {
+	seen := map[[32]byte]bool{} // a cross-posted message is told from its copies by nothing
+	err = eachMail(path, func(_ *tar.Header, b []byte) bool {
+		if sum := sha256.Sum256(canonical(b)); !seen[sum] {
+			seen[sum] = true
+			messages = append(messages, b)
+		}
+		return len(messages) < n
+	})
+	if err == nil && len(messages) < n {
+		err = fmt.Errorf("%d messages only", len(messages))
+	}
+	if err != nil {
 		return nil, err
+	}
+	return messages, nil
+}
+
+// eachMail calls f with the messages of an archive until it says no.
+func eachMail(path string, f func(h *tar.Header, text []byte) bool) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
 	}
 	cmd := exec.Command("xz", "-dc", path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	var messages [][]byte
-	seen := map[[32]byte]bool{} // a cross-posted message is told from its copies by nothing
-	for r := tar.NewReader(out); len(messages) < n; {
+	for r := tar.NewReader(out); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%d messages only", len(messages))
+			_, err = io.Copy(io.Discard, out) // so that xz is not stopped by a closed pipe
+			return errors.Join(err, cmd.Wait())
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if h.Typeflag != tar.TypeReg || !strings.HasSuffix(h.Name, ".eml") {
 			continue
 		}
 		b, err := io.ReadAll(r)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if sum := sha256.Sum256(canonical(b)); !seen[sum] {
-			seen[sum] = true
-			messages = append(messages, b)
+		if !f(h, b) {
+			return nil
 		}
 	}
-	return messages, nil
 }
 
 func invented(i int) []byte {

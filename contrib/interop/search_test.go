@@ -3,13 +3,10 @@
 package interop
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path"
@@ -79,8 +76,7 @@ func TestSearchBesideDovecot(t *testing.T) {
 
 // searcher is a connection with the mailbox selected.
 type searcher struct {
-	c     net.Conn
-	r     *bufio.Reader
+	*raw
 	sizes []string // of each UID
 }
 
@@ -92,7 +88,7 @@ func openSearch(t *testing.T, s *peer.Server, user string) *searcher {
 	k := dialRaw(t, &world{s}, user)
 	k.do(t, "SELECT INBOX")
 	k.do(t, `UID STORE 3:9,20,40 +FLAGS.SILENT ($Label1 Work)`)
-	x := &searcher{c: k.c, r: k.r}
+	x := &searcher{raw: k}
 	for _, l := range k.do(t, "UID FETCH 1:* (RFC822.SIZE)") {
 		if uid := numberAfter(l, "UID "); uid != "" {
 			x.sizes = append(x.sizes, uid+" "+numberAfter(l, "RFC822.SIZE "))
@@ -104,24 +100,15 @@ func openSearch(t *testing.T, s *peer.Server, user string) *searcher {
 // search returns the UIDs found; a refusal is its condition as the only key of negative value.
 func (x *searcher) search(t *testing.T, query string) map[int]bool {
 	t.Helper()
-	_ = x.c.SetDeadline(time.Now().Add(time.Minute))
-	if _, err := io.WriteString(x.c, "q UID SEARCH "+query+"\r\n"); err != nil {
-		t.Fatal(err)
+	lines, said := x.ask(t, "UID SEARCH "+query)
+	switch {
+	case strings.HasPrefix(said, "NO"):
+		return map[int]bool{-1: true}
+	case !strings.HasPrefix(said, "OK"):
+		return map[int]bool{-2: true}
 	}
 	found := map[int]bool{}
-	for {
-		l, err := x.r.ReadString('\n')
-		if err != nil {
-			t.Fatalf("%q: %v", query, err)
-		}
-		switch rest, tagged := strings.CutPrefix(l, "q "); {
-		case tagged && strings.HasPrefix(rest, "OK"):
-			return found
-		case tagged && strings.HasPrefix(rest, "NO"):
-			return map[int]bool{-1: true}
-		case tagged:
-			return map[int]bool{-2: true}
-		}
+	for _, l := range lines {
 		if rest, ok := strings.CutPrefix(l, "* SEARCH"); ok {
 			for _, n := range strings.Fields(rest) {
 				if uid, err := strconv.Atoi(n); err == nil {
@@ -130,6 +117,7 @@ func (x *searcher) search(t *testing.T, query string) map[int]bool {
 			}
 		}
 	}
+	return found
 }
 
 // compare returns how many messages differ; those that the list does not explain are errors.

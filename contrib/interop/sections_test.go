@@ -3,18 +3,13 @@
 package interop
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"maildir-imapd/contrib/interop/peer"
 )
@@ -103,22 +98,14 @@ func sectionDifference(message int, item string) (why string) {
 
 type sectionClient struct {
 	t *testing.T
-	c net.Conn
-	r *bufio.Reader
+	*raw
 }
 
 func newSectionClient(t *testing.T, name string) *sectionClient {
 	t.Helper()
 	s := startPeer(t, name, peer.Options{})
-	c, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	sc := &sectionClient{t, c, bufio.NewReader(c)}
-	sc.line()
-	sc.do("LOGIN u0 secret")
-	sc.do("SELECT INBOX") // makes the Maildir
+	sc := &sectionClient{t, dialRaw(t, &world{s}, "u0")}
+	sc.do(t, "SELECT INBOX") // makes the Maildir
 	for i, text := range sectionMails {
 		file := filepath.Join(s.MailDir("u0"), "cur", fmt.Sprintf("%d.m.h:2,S", 1_000_000_000+i))
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -128,53 +115,17 @@ func newSectionClient(t *testing.T, name string) *sectionClient {
 			t.Fatal(err)
 		}
 	}
-	sc.do("SELECT INBOX")
+	sc.do(t, "SELECT INBOX")
 	return sc
-}
-
-func (c *sectionClient) line() string {
-	c.t.Helper()
-	_ = c.c.SetDeadline(time.Now().Add(10 * time.Second))
-	l, err := c.r.ReadString('\n')
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return l
-}
-
-var sectionLiteral = regexp.MustCompile(`~?\{(\d+)\}\r\n$`)
-
-// do returns the untagged lines of the answer, literals as Go strings, and the tagged word.
-func (c *sectionClient) do(command string) (lines, status string) {
-	c.t.Helper()
-	if _, err := io.WriteString(c.c, "t "+command+"\r\n"); err != nil {
-		c.t.Fatal(err)
-	}
-	var b strings.Builder
-	for {
-		l := c.line()
-		if rest, ok := strings.CutPrefix(l, "t "); ok {
-			status, _, _ = strings.Cut(rest, " ")
-			return b.String(), status
-		}
-		if m := sectionLiteral.FindStringSubmatch(l); m != nil {
-			n, _ := strconv.Atoi(m[1])
-			text := make([]byte, n)
-			if _, err := io.ReadFull(c.r, text); err != nil {
-				c.t.Fatal(err)
-			}
-			l = strings.TrimSuffix(l, m[0]) + strconv.Quote(string(text))
-		}
-		b.WriteString(l)
-	}
 }
 
 var flagsSaid = regexp.MustCompile(` ?FLAGS \([^)]*\)`)
 
 // fetch is the answer in one form: NIL and what is empty are the same.
 func (c *sectionClient) fetch(n int, item string) string {
-	lines, status := c.do(fmt.Sprintf("FETCH %d %s", n, item))
-	lines = strings.ReplaceAll(flagsSaid.ReplaceAllString(lines, ""), " NIL)", ` "")`)
+	answer, said := c.ask(c.t, fmt.Sprintf("FETCH %d %s", n, item))
+	status, _, _ := strings.Cut(said, " ")
+	lines := strings.ReplaceAll(flagsSaid.ReplaceAllString(strings.Join(answer, ""), ""), " NIL)", ` "")`)
 	// One server repeats field names as they were sent, the other in upper case.
 	if name, value, ok := strings.Cut(lines, "] "); ok {
 		lines = strings.ToUpper(name) + "] " + value
