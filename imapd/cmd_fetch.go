@@ -119,7 +119,7 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 			return err
 		}
 	}
-	defer s.sel.FlushCache()
+	defer s.flushCache()
 	m := &msgData{reader: &s.sel.Reader}
 	defer m.close()
 	var failed error // the first message that could not be had; the others are answered all the same

@@ -96,3 +96,16 @@ func (a *fetchAction) learnBodies(ctx context.Context, s *session, batch []maild
 		_ = m.loadBody(ctx) // the walk will find the error
 	}, maildir.KindBody)
 }
+
+// flushCache ends a command that has learnt of messages: what is worth a write is written once the answer is
+// out.
+func (s *session) flushCache() {
+	h := s.sel.Handle
+	h.Release()
+	if h.CacheDue() {
+		s.then = func() error {
+			h.FlushCache()
+			return nil
+		}
+	}
+}

@@ -88,7 +88,7 @@ func (t *sortTable) fill(ctx context.Context, s *session, g *sorting, need keySe
 	if n == 0 {
 		return nil
 	}
-	defer s.sel.FlushCache()
+	defer s.flushCache()
 	f := sortFill{t: t, need: need}
 	all := s.sel.Count()
 	done := all - min(n, all) // what is known already

@@ -59,7 +59,12 @@ func writeSinglePart(w *responder, m *message.Message, i int, extension bool) {
 	p := &m.Parts[i]
 	w.String(p.Type).SP().String(p.Subtype).SP()
 	writeParams(w, p.Params)
-	w.SP().NString(p.ID).SP().NString(p.Description).SP().String(p.Encoding).SP().Number64(p.Body.Size)
+	if p.ID == nil && p.Description == nil {
+		w.Raw(" NIL NIL ")
+	} else {
+		w.SP().NString(p.ID).SP().NString(p.Description).SP()
+	}
+	w.String(p.Encoding).SP().Number64(p.Body.Size)
 	switch {
 	case isMessage(p, w.UTF8()):
 		w.SP()
@@ -85,6 +90,10 @@ func isMessage(p *message.Part, utf8 bool) bool {
 
 // writeExtension is what single and multiple parts have in common: disposition, language, location.
 func writeExtension(w *responder, p *message.Part) {
+	if p.Disposition == nil && len(p.Language) == 0 && p.Location == nil { // most
+		w.Raw(" NIL NIL NIL")
+		return
+	}
 	w.SP()
 	if p.Disposition == nil {
 		w.NIL()

@@ -65,7 +65,7 @@ func (c *cacheFile) remember(uid imap.UID, s *sections) {
 		return
 	}
 	if c.waiting == nil {
-		c.waiting = make(map[imap.UID]*sections)
+		c.waiting = make(map[imap.UID]*sections, len(c.writing))
 	}
 	was := c.waiting[uid]
 	if was == nil {
@@ -80,11 +80,7 @@ func (c *cacheFile) remember(uid imap.UID, s *sections) {
 		return
 	}
 	c.bytes -= was.bytes()
-	for k := range kindCount {
-		if s.kinds.has(k) {
-			was.set(k, s.b[k])
-		}
-	}
+	was.add(s)
 	c.bytes += was.bytes()
 }
 

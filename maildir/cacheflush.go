@@ -11,6 +11,10 @@ import (
 	"maildir-imapd/maildir/fsx"
 )
 
+// CacheDue tells whether FlushCache has something to write. It may then be called
+// when the answer is out: nobody need wait for it.
+func (h *Handle) CacheDue() bool { return h.m.cache.worthwhile(false, h.m.store.now()) }
+
 // FlushCache ends a FETCH: what it has learnt goes to disk if it is worth a
 // write, and the window is given back.
 func (h *Handle) FlushCache() {

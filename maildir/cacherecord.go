@@ -70,6 +70,15 @@ func (s *sections) set(k Kind, b []byte) {
 	s.b[k] = b
 }
 
+// add takes over what o has.
+func (s *sections) add(o *sections) {
+	for k := range kindCount {
+		if o.kinds.has(k) {
+			s.set(k, o.b[k])
+		}
+	}
+}
+
 // bytes is roughly what they cost in memory.
 func (s *sections) bytes() int {
 	n := 256

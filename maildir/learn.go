@@ -27,7 +27,7 @@ func kindsOf(kinds []Kind) (s kindSet) {
 }
 
 func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read func(worker int, r *Reader, msg *Message)) error {
-	lack := h.lacking(msgs, want)
+	lack := h.lacking(msgs, want, len(msgs))
 	if len(lack) == 0 {
 		return ctx.Err()
 	}
@@ -45,7 +45,12 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 		if r.m == nil {
 			*r = Reader{m: h.m, name: h.loc.name}
 		}
-		read(worker, r, &msgs[lack[i]])
+		msg := &msgs[lack[i].at]
+		r.learning, r.unknown, r.learnt = msg.UID, ^lack[i].has, sections{}
+		read(worker, r, msg)
+		if r.learning = 0; r.learnt.kinds != 0 {
+			h.m.cache.remember(msg.UID, &r.learnt)
+		}
 		return nil
 	})
 	for i := range readers {
@@ -57,36 +62,36 @@ func (h *Handle) learn(ctx context.Context, msgs []Message, want kindSet, read f
 // Lacks tells whether these kinds of sections are still to be learnt of any of the
 // messages.
 func (h *Handle) Lacks(msgs []Message, kinds ...Kind) bool {
-	want := kindsOf(kinds)
-	for i := range msgs {
-		if h.lack(&msgs[i], want) != 0 {
-			return true
-		}
-	}
-	return false
+	return len(h.lacking(msgs, kindsOf(kinds), 1)) > 0
 }
 
-// lacking lists the messages of which something that is wanted is not known.
-func (h *Handle) lacking(msgs []Message, want kindSet) []int32 {
-	var list []int32
+// lacks is a message of which something that is wanted is not known, and what is.
+type lacks struct {
+	at  int32
+	has kindSet
+}
+
+// lacking lists at most so many of the messages of which neither the disk nor memory
+// has all that is wanted.
+func (h *Handle) lacking(msgs []Message, want kindSet, most int) (list []lacks) {
 	for i := range msgs {
-		if h.lack(&msgs[i], want) != 0 {
-			list = append(list, int32(i))
+		if msg := &msgs[i]; want&^msg.place.kinds != 0 && !msg.Gone {
+			if has := h.has(msg); want&^has != 0 {
+				if list = append(list, lacks{int32(i), has}); len(list) == most {
+					break
+				}
+			}
 		}
 	}
 	return list
 }
 
-// lack is what of it neither the disk nor memory has.
-func (h *Handle) lack(msg *Message, want kindSet) kindSet {
-	lack := want &^ msg.place.kinds
-	if lack == 0 || msg.Gone {
-		return 0
+// has is what of a message is on disk or in memory.
+func (h *Handle) has(msg *Message) kindSet {
+	if h.m.cache.pending.Load() == 0 {
+		return msg.place.kinds
 	}
-	if h.m.cache.pending.Load() > 0 {
-		lack &^= h.m.cache.kinds(msg.UID)
-	}
-	return lack
+	return msg.place.kinds | h.m.cache.kinds(msg.UID)
 }
 
 // learn reads one message. What goes wrong is not told.

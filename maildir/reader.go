@@ -20,6 +20,12 @@ type Reader struct {
 	window []byte // of the cache file
 	winAt  int64
 	tool   *readTool
+
+	// While a message is learnt: what nobody knows of it, and what has been found out,
+	// which is remembered at once at the end.
+	learning imap.UID
+	unknown  kindSet
+	learnt   sections
 }
 
 // readTool is what reading files takes, lent to a Reader while it has use for it.
@@ -81,6 +87,9 @@ func (r *Reader) tools() *readTool {
 // Cached is a section of a message's cache record, nil when it is not there. The
 // bytes are valid until the Reader's next call.
 func (r *Reader) Cached(msg *Message, k Kind) []byte {
+	if r.learning == msg.UID && (r.unknown | r.learnt.kinds).has(k) {
+		return r.learnt.b[k]
+	}
 	m := r.m
 	if m.cache.pending.Load() > 0 {
 		if b := m.cache.waits(msg.UID, k); b != nil {
@@ -164,7 +173,15 @@ func (r *Reader) Remember(uid imap.UID, k Kind, b []byte) {
 	}
 	var s sections
 	s.set(k, r.tools().keep(b))
-	r.m.cache.remember(uid, &s)
+	r.remember(uid, &s)
+}
+
+func (r *Reader) remember(uid imap.UID, s *sections) {
+	if r.learning == uid {
+		r.learnt.add(s)
+		return
+	}
+	r.m.cache.remember(uid, s)
 }
 
 // Envelope fills e from the cache, else from the message's header, which is then
@@ -220,7 +237,7 @@ func (r *Reader) parse(ctx context.Context, uid imap.UID, p *message.Message) er
 	b := t.keep(t.record)
 	s.set(KindStructure, b[:n:n])
 	s.set(KindEnvelope, b[n:])
-	r.m.cache.remember(uid, &s)
+	r.remember(uid, &s)
 	r.m.know(uid, p.Size, t.file.Stat().Mtime/second)
 	return nil
 }
@@ -256,7 +273,7 @@ func (r *Reader) readHeader(ctx context.Context, uid imap.UID, want kindSet, e *
 	if want.has(KindFields) {
 		s.set(KindFields, b[size:])
 	}
-	r.m.cache.remember(uid, &s)
+	r.remember(uid, &s)
 	r.m.know(uid, -1, t.file.Stat().Mtime/second)
 	return nil
 }

@@ -44,8 +44,7 @@ func (c *Readers) Workers() int { return cap(c.tokens) }
 // what one message does to its reader stays with the session that asked for it.
 func (c *Readers) Run(ctx context.Context, n int, do func(worker, i int) error) error {
 	workers := min(c.Workers(), n)
-	chunk := max(1, min(16, n/(4*max(workers, 1))))
-	j := job{c: c, n: n, chunk: chunk, do: do}
+	j := job{c: c, n: n, workers: workers, do: do}
 	var wg sync.WaitGroup
 	for w := 1; w < workers; w++ {
 		wg.Go(func() { j.work(ctx, w) })
@@ -60,9 +59,9 @@ func (c *Readers) Run(ctx context.Context, n int, do func(worker, i int) error) 
 
 // job is one call of Run.
 type job struct {
-	c        *Readers
-	n, chunk int
-	do       func(worker, i int) error
+	c          *Readers
+	n, workers int
+	do         func(worker, i int) error
 
 	next   atomic.Int64
 	failed atomic.Bool
@@ -107,8 +106,8 @@ func (j *job) one(ctx context.Context, worker int) (err error) {
 }
 
 func (j *job) some(ctx context.Context, worker int) error {
-	end := int(j.next.Add(int64(j.chunk)))
-	for i := end - j.chunk; i < min(end, j.n); i++ {
+	i, end := j.take()
+	for ; i < end; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -120,6 +119,25 @@ func (j *job) some(ctx context.Context, worker int) error {
 		}
 	}
 	return nil
+}
+
+// chunkMost is how many calls a token is good for.
+const chunkMost = 16
+
+// take hands out the next chunk. Towards the end they become small, so that all
+// workers end at about the same time.
+func (j *job) take() (i, end int) {
+	for {
+		at := j.next.Load()
+		left := j.n - int(at)
+		if left <= 0 {
+			return j.n, j.n
+		}
+		chunk := min(max(left/(2*j.workers), 1), chunkMost)
+		if j.next.CompareAndSwap(at, at+int64(chunk)) {
+			return int(at), int(at) + chunk
+		}
+	}
 }
 
 func (j *job) fail(err error) {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,8 @@ type Dir struct {
 	fd    int
 	path  string
 	opend Stat // as of OpenDir: identity, and the rule for new files
+
+	others atomic.Bool // files of other users have been seen in it
 }
 
 // OpenDir opens a directory by its path, which the administrator gave: links

@@ -29,10 +29,25 @@ const (
 	fieldCount
 )
 
+const longestField = 25 // Content-Transfer-Encoding
+
+// fieldBegins says which letters fields of each length that are looked at begin
+// with: most fields of a message are not.
+var fieldBegins = func() (t [longestField + 1]uint32) {
+	for _, name := range []string{
+		"content-type", "content-transfer-encoding", "content-id", "content-description", "content-md5",
+		"content-disposition", "content-language", "content-location", "date", "subject", "from", "sender",
+		"reply-to", "to", "cc", "bcc", "in-reply-to", "message-id", "references",
+	} {
+		t[len(name)] |= 1 << (name[0] & 31)
+	}
+	return t
+}()
+
 // fieldOf knows the field by its name, in any case.
 func fieldOf(name []byte) field {
-	var b [26]byte
-	if len(name) < 2 || len(name) > len(b) {
+	var b [longestField]byte
+	if len(name) == 0 || len(name) > len(b) || fieldBegins[len(name)]&(1<<(name[0]&31)) == 0 {
 		return fieldOther
 	}
 	for i, c := range name {
