@@ -41,7 +41,7 @@ func idle(addr string, users []string, n int, measure func() error) error {
 	var ks []*client
 	defer func() {
 		for _, k := range ks {
-			_ = k.c.Close()
+			k.drop()
 		}
 	}()
 	for i := range n {
@@ -49,9 +49,8 @@ func idle(addr string, users []string, n int, measure func() error) error {
 		if err != nil {
 			return fmt.Errorf("connection %d: %w", i+1, err)
 		}
-		k.buf = nil
 		ks = append(ks, k)
-		k.buf = make([]byte, 4096)
+		k.shrink(4096)
 		if err := k.do("SELECT INBOX"); err != nil {
 			return fmt.Errorf("connection %d: %w", i+1, err)
 		}
