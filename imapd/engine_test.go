@@ -145,14 +145,19 @@ func (s *testServer) restart() error {
 // changing are the operations that a full disk fails.
 var changing = map[string]bool{"create": true, "write": true, "rename": true, "link": true, "mkdir": true, "sync": true}
 
+// opening are those that a process without free descriptors cannot do.
+var opening = map[string]bool{"open": true, "opendir": true, "create": true, "lock": true, "readdir": true}
+
 func (s *testServer) failing(op, path string) error {
 	if hook := s.hook.Load(); hook != nil {
 		if err := (*hook)(op, path); err != nil {
 			return err
 		}
 	}
-	if errno := s.fault.Load(); errno != 0 && changing[op] {
-		return syscall.Errno(errno)
+	switch errno := syscall.Errno(s.fault.Load()); {
+	case errno == 0:
+	case errno == syscall.EMFILE && opening[op], errno != syscall.EMFILE && changing[op]:
+		return errno
 	}
 	return nil
 }

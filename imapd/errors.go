@@ -76,6 +76,7 @@ var storeErrors = []struct {
 	{maildir.ErrInUse, imap.ResponseCodeInUse, "Mailbox is locked by another program, try again later"},
 	{maildir.ErrFull, imap.ResponseCodeOverQuota, "Not enough disk space or quota"},
 	{maildir.ErrKeywordLimit, imap.ResponseCodeLimit, "Too many different keywords in this mailbox"},
+	{maildir.ErrTemporary, imap.ResponseCodeUnavailable, "The server has trouble with its disk or its limits, try again later"},
 	{maildir.ErrCorrupt, imap.ResponseCodeCorruption, "Mailbox state is damaged; the administrator has been told"},
 }
 

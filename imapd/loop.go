@@ -254,7 +254,7 @@ func (p *peer) answer(tag, name string, err error) error {
 // logRefusal tells the log what the client is not told.
 func (p *peer) logRefusal(name string, se *statusError) {
 	level := slog.LevelInfo
-	if se.code == "SERVERBUG" || se.code == "CORRUPTION" {
+	if se.code == "SERVERBUG" || se.code == "CORRUPTION" || se.code == "UNAVAILABLE" {
 		level = slog.LevelError
 	}
 	p.log.Log(context.Background(), level, "command refused", "cmd", name, "answer", se.text, "err", se.cause)

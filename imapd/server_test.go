@@ -280,7 +280,8 @@ func TestStoreErrorsAreMapped(t *testing.T) {
 		maildir.ErrNotExist: "NONEXISTENT", maildir.ErrExist: "ALREADYEXISTS", maildir.ErrExpunged: "EXPUNGEISSUED",
 		maildir.ErrReadOnly: "NOPERM", maildir.ErrNoPermission: "NOPERM", maildir.ErrInUse: "INUSE",
 		maildir.ErrFull: "OVERQUOTA", maildir.ErrKeywordLimit: "LIMIT", maildir.ErrCorrupt: "CORRUPTION",
-		errors.New("else"): "SERVERBUG",
+		maildir.ErrTemporary: "UNAVAILABLE",
+		errors.New("else"):   "SERVERBUG",
 	} {
 		if got := mapError(fmt.Errorf("op: %w", err)); got.code != code || got.status != statusNO {
 			t.Errorf("%v: %s [%s]", err, got.status, got.code)

@@ -21,6 +21,9 @@ var (
 	ErrReadOnly     = errors.New("mailbox is read-only")
 	ErrKeywordLimit = errors.New("too many keywords")
 	ErrCorrupt      = errors.New("damaged file")
+	// ErrTemporary is trouble of the machine, of which the mailbox knows nothing:
+	// an unreadable disk, no descriptors left, a server of files that has restarted.
+	ErrTemporary = errors.New("temporary trouble of the system")
 )
 
 // Error is an error of one operation on one mailbox. Its text may hold paths
@@ -81,8 +84,16 @@ func classify(err error) error {
 	case errors.Is(err, fs.ErrExist):
 		return ErrExist
 	}
+	for _, errno := range temporary {
+		if errors.Is(err, errno) {
+			return ErrTemporary
+		}
+	}
 	return nil
 }
+
+var temporary = [...]syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ESTALE, syscall.ENOMEM,
+	syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EBUSY, syscall.ENODEV, syscall.ENXIO, syscall.EHOSTDOWN, syscall.ENOLCK}
 
 // opError wraps err once; nil stays nil and an *Error stays as it is.
 func opError(op, name string, err error) error {

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"os"
 	"strings"
+	"sync"
 )
 
 // indexName is the index file; doc.go tells its format.
@@ -33,14 +34,14 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// bootID changes when the machine starts: what was not synced may be gone.
-var bootID = func() string {
+// thisBoot changes when the machine starts: what was not synced may be gone.
+var thisBoot = sync.OnceValue(func() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(b))
-}()
+})
 
 // appendRecord writes one record around what f appends.
 func appendRecord(b []byte, kind byte, f func([]byte) []byte) []byte {
@@ -144,7 +145,7 @@ func (x *indexFile) appendHead(b []byte, s *state) []byte {
 		var guid [16]byte
 		hex.Decode(guid[:], []byte(s.guid))
 		b = append(b, guid[:]...)
-		return append(b, bootID...)
+		return append(b, x.m.store.boot...)
 	})
 }
 

@@ -235,7 +235,7 @@ func (x *indexFile) rewrite() {
 	x.close()
 	x.f, x.appends, x.id = f, true, idOf(st)
 	x.passed(b)
-	x.broken, x.boot = false, bootID
+	x.broken, x.boot = false, x.m.store.boot
 	x.note()
 }
 

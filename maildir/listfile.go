@@ -266,7 +266,10 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	if t.lock == nil {
 		return nil
 	}
-	u, loose := t.wholeList(records)
+	u, loose, err := t.wholeList(records)
+	if err != nil {
+		return err
+	}
 	b := u.encode(make([]byte, 0, 100+64*len(u.records)))
 	if err := m.dir.WriteFile(uidlistFile, b, 0, true); err != nil {
 		return err
@@ -285,11 +288,14 @@ func (t *txn) rewriteList(records []uidRecord) error {
 }
 
 // wholeList is what the uidlist should say, and which of its lines have no message.
-func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.UID) {
+func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.UID, err error) {
 	m := t.m
 	s := &m.state
 	u = &uidlist{version: '3', validity: s.validity, next: s.next, guid: s.guid}
-	keys := t.foreignParts(u)
+	keys, err := t.foreignParts(u)
+	if err != nil {
+		return nil, nil, err
+	}
 	fresh := make(map[string]bool)
 	if len(m.list.loose) > 0 {
 		for _, r := range records {
@@ -313,31 +319,40 @@ func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.
 	for _, r := range records {
 		u.next = max(u.next, r.uid+1)
 	}
-	return u, loose
+	return u, loose, nil
 }
 
 // foreignParts keeps what others have put into the uidlist and we do not know: the
-// words of the header in u, the keys of messages in the result.
-func (t *txn) foreignParts(u *uidlist) map[imap.UID]string {
-	keys := make(map[imap.UID]string)
-	if t.m.seen.list == (fileID{}) {
-		return keys // there is none
+// words of the header in u, the keys of messages in the result. A list that cannot
+// be read now is not rewritten: that would be the end of what only it has.
+func (t *txn) foreignParts(u *uidlist) (map[imap.UID]string, error) {
+	m := t.m
+	if m.seen.list == (fileID{}) {
+		return nil, nil // there is none
 	}
-	b, _, err := t.m.dir.ReadFile(uidlistFile, listLimit)
+	b, _, err := m.dir.ReadFile(uidlistFile, listLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // removed by somebody who takes no lock
+	}
 	if err != nil {
-		return keys
+		return nil, err
 	}
 	old, err := parseUIDList(b)
 	if err != nil {
-		return keys
+		m.list.parsed = false // the next command reads it as a whole, and puts it aside
+		m.mu.Lock()
+		m.seen.list.size = -1
+		m.mu.Unlock()
+		return nil, err
 	}
 	u.ext = old.ext
+	keys := make(map[imap.UID]string)
 	for _, r := range old.records {
 		if r.keys != "" {
 			keys[r.uid] = r.keys
 		}
 	}
-	return keys
+	return keys, nil
 }
 
 // trimList rewrites the uidlist when many of its lines are of messages that

@@ -150,6 +150,10 @@ func openSub(d *fsx.Dir, name string) (*fsx.Dir, error) {
 	if merr := d.Mkdir(name, 0); merr != nil && !errors.Is(merr, fs.ErrExist) {
 		return nil, err
 	}
+	// What is synced in there later would be lost with the directory's own name.
+	if err := d.Sync(); err != nil {
+		return nil, err
+	}
 	return d.Sub(name)
 }
 

@@ -61,7 +61,7 @@ func (m *Mailbox) load(ctx context.Context) error {
 	if err := m.index.catchUp(); err != nil {
 		return err
 	}
-	m.ready.Store(!m.index.broken && m.state.validity != 0 && m.index.boot == bootID)
+	m.ready.Store(!m.index.broken && m.state.validity != 0 && m.index.boot == m.store.boot)
 	return nil
 }
 

@@ -18,6 +18,8 @@ type Store struct {
 	fs  *fsx.FS
 	log *slog.Logger
 	now func() time.Time
+	// boot is thisBoot; tests of power cuts change it.
+	boot string
 
 	mu     sync.Mutex
 	boxes  map[string]*Mailbox // by directory
@@ -44,7 +46,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{o: o, log: o.Log, now: o.Now, boxes: make(map[string]*Mailbox), idle: list.New()}
+	s := &Store{o: o, log: o.Log, now: o.Now, boot: thisBoot(), boxes: make(map[string]*Mailbox), idle: list.New()}
 	s.fs = &s.o.FS
 	s.watch.init(s)
 	s.readers = newReaders()

@@ -103,19 +103,22 @@ func (t *txn) catchUp() error {
 	if err := t.readList(false); err != nil {
 		return err
 	}
-	if m.index.boot != bootID && m.state.modseq != 0 || m.state.modseq == 0 {
+	if m.index.boot != m.store.boot && m.state.modseq != 0 || m.state.modseq == 0 {
 		t.newBoot()
 	}
 	return nil
 }
 
 // newBoot goes on from the ceiling: what was written before the machine
-// stopped may be gone from the index, MODSEQs that clients know included.
+// stopped may be gone from the index, MODSEQs that clients know included. Names
+// and times of a directory may have become durable apart, so that the time which
+// the index remembers proves nothing: both are looked at once.
 func (t *txn) newBoot() {
 	m := t.m
 	m.mu.Lock()
 	s := &m.state
 	s.modseq = max(s.modseq, m.index.ceiling, uint64(m.store.now().UnixMilli())<<clockShift)
+	m.seen.dirs = [2]dirLook{}
 	m.mu.Unlock()
 	m.index.broken = true // written anew, with this boot's name and a new ceiling
 }

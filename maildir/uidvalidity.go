@@ -82,7 +82,8 @@ func seedUIDValidity(root *fsx.Dir, now time.Time) (uint32, error) {
 }
 
 // writeUIDValidity notes the number in place, as Dovecot does: the file's own
-// name carries no meaning while the other exists.
+// bytes carry no meaning while the other's name exists. That name is made durable
+// before a mailbox has the number: after a power cut it would else be given again.
 func writeUIDValidity(root *fsx.Dir, v uint32) error {
 	f, err := root.OpenFile(validityFile, os.O_RDWR|os.O_CREATE, 0)
 	if err != nil {
@@ -91,6 +92,9 @@ func writeUIDValidity(root *fsx.Dir, v uint32) error {
 	err = root.WriteAll(f, fmt.Appendf(nil, "%08x", v))
 	if cerr := f.Close(); err == nil {
 		err = cerr
+	}
+	if err == nil {
+		err = root.Sync()
 	}
 	return err
 }

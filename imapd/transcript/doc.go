@@ -45,7 +45,7 @@
 //	unlink MAILBOX N | move MAILBOX N MAILBOX  another program removes or moves it.
 //	mkdir MAILBOX | rmdir MAILBOX             another program makes or removes a mailbox.
 //	lock MAILBOX | unlock     another program holds dovecot-uidlist.lock.
-//	fault ENOSPC | fault none every change of the disk fails from here on.
+//	fault ENOSPC | fault none every change of the disk fails from here on; EMFILE: every opening.
 //	restart | clock 2s | wait 1s
 //
 // Everything is strict: an untagged response that no line lists fails, and so does one left over at the end.

@@ -13,7 +13,8 @@ import (
 )
 
 // Errnos that the fault verb knows.
-var errnos = map[string]syscall.Errno{"none": 0, "ENOSPC": syscall.ENOSPC, "EDQUOT": syscall.EDQUOT, "EACCES": syscall.EACCES, "EIO": syscall.EIO}
+var errnos = map[string]syscall.Errno{"none": 0, "ENOSPC": syscall.ENOSPC, "EDQUOT": syscall.EDQUOT, "EACCES": syscall.EACCES,
+	"EROFS": syscall.EROFS, "EIO": syscall.EIO, "EMFILE": syscall.EMFILE, "ESTALE": syscall.ESTALE}
 
 // verb does what another program, or the administrator, does.
 func (p *player) verb(st Step) error {
