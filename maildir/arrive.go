@@ -11,32 +11,59 @@ import (
 type arrival struct {
 	base, info string
 	where      entryBits
-	sec, usec  uint64
 	uid        imap.UID
 }
 
-// order is Dovecot's order of new files (FORMATS §5.3), after those that
-// another program has given UIDs already.
-func order(a, b *arrival) int {
-	if a.uid != b.uid {
-		if a.uid == 0 || b.uid == 0 {
-			return cmp.Compare(b.uid, a.uid)
-		}
-		return cmp.Compare(a.uid, b.uid)
-	}
-	return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.usec, b.usec), cmp.Compare(a.base, b.base))
+// sortKey is one arrival's place in the order, as far as numbers tell it: a first
+// look sorts all messages, and arrivals are large.
+type sortKey struct {
+	time uint64
+	i    uint32
 }
 
-// inOrder sorts by moving pointers: arrivals are large, and a first look has one for every message.
-func inOrder(list []arrival) []arrival {
-	refs := make([]*arrival, len(list))
-	for i := range list {
-		refs[i] = &list[i]
+const (
+	usecBits = 20
+	lastTime = 1<<64 - 1
+)
+
+// sortTime puts a name's time into one number, which never orders two names
+// wrongly; it is the same for times beyond any clock's.
+func sortTime(base string) uint64 {
+	sec, usec := nameTime(base)
+	if sec >= 1<<(64-usecBits)-1 {
+		return lastTime
 	}
-	slices.SortFunc(refs, order)
-	sorted := make([]arrival, len(list))
-	for i, a := range refs {
-		sorted[i] = *a
+	return sec<<usecBits | min(usec, 1<<usecBits-1)
+}
+
+// order is Dovecot's order of new files (FORMATS §5.3).
+func order(a, b *arrival) int {
+	asec, ausec := nameTime(a.base)
+	bsec, busec := nameTime(b.base)
+	return cmp.Or(cmp.Compare(asec, bsec), cmp.Compare(ausec, busec), cmp.Compare(a.base, b.base))
+}
+
+// inOrder sorts arrivals: first those that another program has given UIDs
+// already, then by order.
+func inOrder(list []arrival) []arrival {
+	keys := make([]sortKey, 0, len(list))
+	sorted := make([]arrival, 0, len(list))
+	for i := range list {
+		if list[i].uid != 0 {
+			sorted = append(sorted, list[i])
+			continue
+		}
+		keys = append(keys, sortKey{sortTime(list[i].base), uint32(i)})
+	}
+	slices.SortFunc(sorted, func(a, b arrival) int { return cmp.Compare(a.uid, b.uid) })
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		if a.time != b.time {
+			return cmp.Compare(a.time, b.time)
+		}
+		return order(&list[a.i], &list[b.i])
+	})
+	for _, k := range keys {
+		sorted = append(sorted, list[k.i])
 	}
 	return sorted
 }
@@ -53,8 +80,10 @@ func (t *txn) flushNew(list []arrival) error {
 	m.mu.RLock()
 	top, next := m.state.top, m.state.next
 	for i := range list {
+		if len(m.list.loose) == 0 {
+			break
+		}
 		a := &list[i]
-		a.sec, a.usec = nameTime(a.base)
 		if uid := m.list.loose[a.base]; uid > top {
 			a.uid = uid
 		}
@@ -119,7 +148,6 @@ func (t *txn) arrive(list []arrival) {
 			names += len(list[i].base)
 		}
 		s.names = slices.Grow(s.names, names)
-		t.rec = slices.Grow(t.rec, names+len(list)*(fixedMessage+1))
 		for i := range list {
 			a := &list[i]
 			e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
@@ -131,6 +159,10 @@ func (t *txn) arrive(list []arrival) {
 				delete(m.list.loose, a.base)
 			}
 		}
+		if t.anew() {
+			return // the index is about to be written as a whole
+		}
+		t.rec = slices.Grow(t.rec, names+len(list)*(fixedMessage+1))
 		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
 			return appendMessage(b, s, &s.list[first+i])
 		})

@@ -14,18 +14,18 @@ import (
 // Dovecot. Nothing is removed unless it is the same inode.
 
 // doubled deals with second files of messages that memory has.
-func (t *txn) doubled(l *sweep, list []sighting) (fresh []arrival, err error) {
-	for _, x := range list {
+func (t *txn) doubled(p *findings) (fresh []arrival, err error) {
+	for _, x := range p.doubles {
 		t.m.mu.RLock()
 		var served arrival
-		if e := t.m.state.byName(l.base(x)); e != nil {
-			served = arrival{base: string(l.base(x)), info: t.m.state.info(e), where: e.bits & inNew}
+		if e := t.m.state.byName(p.base(x)); e != nil {
+			served = arrival{base: string(p.base(x)), info: t.m.state.info(e), where: e.bits & inNew}
 		}
 		t.m.mu.RUnlock()
 		if served.base == "" {
 			continue
 		}
-		second := arrival{base: served.base, info: string(l.info(x)), where: x.where}
+		second := arrival{base: served.base, info: string(p.info(x)), where: x.where}
 		if f, ok := t.separate(served, second); ok {
 			fresh = append(fresh, f)
 		}
@@ -78,13 +78,13 @@ func (t *txn) followed(b arrival) {
 }
 
 // rename gives a file whose name the uidlist cannot hold another one.
-func (t *txn) rename(l *sweep, x sighting) (arrival, bool) {
-	old := l.name(x)
+func (t *txn) rename(p *findings, x sighting) (arrival, bool) {
+	old := p.name(x)
 	if t.lock == nil {
 		t.m.once("odd "+old, "file name cannot be listed; message not shown", "name", old)
 		return arrival{}, false
 	}
-	return t.newName(arrival{base: string(l.base(x)), info: string(l.info(x)), where: x.where})
+	return t.newName(arrival{base: string(p.base(x)), info: string(p.info(x)), where: x.where})
 }
 
 func (t *txn) newName(a arrival) (arrival, bool) {

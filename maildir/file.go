@@ -94,14 +94,17 @@ func (m *Mailbox) findFile(base string) (where entryBits, info string, ok bool, 
 			return 0, "", false, err
 		}
 		l := &sweep{}
-		for i, w := range [...]entryBits{dirNew: inNew, dirCur: 0} {
-			if err := l.read(m.sub(i), w); err != nil {
+		for dir := range before {
+			err := l.read(m.sub(dir), dir, func() bool {
+				for _, x := range l.list {
+					if string(l.base(x)) == base && (!ok || x.where == 0) {
+						where, info, ok = x.where, string(l.info(x)), true
+					}
+				}
+				return true
+			})
+			if err != nil {
 				return 0, "", false, err
-			}
-		}
-		for _, x := range l.list {
-			if string(l.base(x)) == base && (!ok || x.where == 0) {
-				where, info, ok = x.where, string(l.info(x)), true
 			}
 		}
 		if ok {

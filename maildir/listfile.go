@@ -270,7 +270,7 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	if err != nil {
 		return err
 	}
-	b := u.encode(make([]byte, 0, 100+64*len(u.records)))
+	b := u.encode(make([]byte, 0, u.bytesMost()))
 	if err := m.dir.WriteFile(uidlistFile, b, 0, true); err != nil {
 		return err
 	}
@@ -315,7 +315,10 @@ func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.
 			pending = append(pending, uidRecord{uid: uid, base: base, keys: keys[uid]})
 		}
 	}
-	u.records = append(u.records, sortRecords(append(pending, records...))...)
+	if len(pending) > 0 {
+		records = sortRecords(append(pending, records...))
+	}
+	u.records = append(u.records, records...)
 	for _, r := range records {
 		u.next = max(u.next, r.uid+1)
 	}

@@ -15,27 +15,24 @@ func (t *txn) scan(look looks) error {
 	}
 	for {
 		m.noted.clear(look) // before the pass: what happens during it is kept
-		l, err := t.listDirs(look)
+		p, err := t.listDirs(look)
 		if err != nil {
 			m.noted.overflow()
 			return err
 		}
-		p := t.compare(l, look)
 		if p.lost && look != lookNew|lookCur {
 			look = lookNew | lookCur // it may have moved to the other one
 			continue
 		}
-		return t.settle(l, p)
+		return t.settle(p)
 	}
 }
 
-// listDirs is one pass over the directories.
-func (t *txn) listDirs(look looks) (*sweep, error) {
+// listDirs is one pass over the directories: what differs from memory.
+func (t *txn) listDirs(look looks) (*findings, error) {
 	m := t.m
+	p := newFindings(&m.state, look&lookCur != 0)
 	l := &sweep{}
-	if look&lookCur != 0 {
-		l.names, l.list = make([]byte, 0, len(m.state.list)*64+4096), make([]sighting, 0, len(m.state.list)+64)
-	}
 	for i := range t.scanned {
 		if look&(1<<i) == 0 {
 			continue
@@ -45,11 +42,7 @@ func (t *txn) listDirs(look looks) (*sweep, error) {
 			return nil, err
 		}
 		now := m.store.now().UnixNano()
-		where := entryBits(0)
-		if i == dirNew {
-			where = inNew
-		}
-		if err := l.read(m.sub(i), where); err != nil {
+		if err := l.read(m.sub(i), i, func() bool { t.compare(l, p); return true }); err != nil {
 			return nil, err
 		}
 		t.scanned[i] = dirLook{mtime: st.Mtime, at: now}
@@ -57,105 +50,14 @@ func (t *txn) listDirs(look looks) (*sweep, error) {
 	for _, name := range l.other {
 		m.once("other "+name, "not a regular file, not served", "name", name)
 	}
-	return l, nil
-}
-
-// seenSet is which positions of state.list a pass has seen. A look at new/ alone
-// must not cost what the whole mailbox would.
-type seenSet struct {
-	all []bool
-	few map[int]bool
-}
-
-func (s *seenSet) has(i int) bool {
-	if s.all != nil {
-		return s.all[i]
-	}
-	return s.few[i]
-}
-
-func (s *seenSet) add(i int) {
-	if s.all != nil {
-		s.all[i] = true
-		return
-	}
-	if s.few == nil {
-		s.few = make(map[int]bool)
-	}
-	s.few[i] = true
-}
-
-// findings are the differences between a sweep and memory.
-type findings struct {
-	seen    seenSet
-	changed []sighting
-	unknown []sighting
-	doubles []sighting
-	lost    bool // something known was not seen
-}
-
-func (t *txn) compare(l *sweep, look looks) *findings {
-	m := t.m
-	m.mu.Lock()
-	if m.state.index.slots == nil {
-		m.state.index.build(&m.state)
-	}
-	m.mu.Unlock()
 	m.mu.RLock()
-	defer m.mu.RUnlock()
-	s := &m.state
-	p := &findings{}
-	if look&lookCur != 0 {
-		p.seen.all = make([]bool, len(s.list))
-	}
-	for _, x := range l.list {
-		e := s.byName(l.base(x))
-		if e == nil {
-			p.unknown = append(p.unknown, x)
-			continue
-		}
-		i := s.pos(e.uid)
-		if p.seen.has(i) {
-			if s.matches(e, x.where, l.info(x)) {
-				x = p.swap(l, x) // the one that memory knows stays the message
-			}
-			p.doubles = append(p.doubles, x)
-			continue
-		}
-		p.seen.add(i)
-		if !s.matches(e, x.where, l.info(x)) {
-			p.changed = append(p.changed, x)
-		}
-	}
-	// Those in new/ are among the last; without them there is nothing to lose there.
-	left := s.fresh
-	for i := len(s.list) - 1; i >= 0 && (left > 0 || look&lookCur != 0); i-- {
-		looked := look&lookCur != 0
-		if s.list[i].bits&inNew != 0 {
-			looked = look&lookNew != 0
-			left--
-		}
-		if looked && !p.seen.has(i) {
-			p.lost = true
-			break
-		}
-	}
-	return p
-}
-
-// swap returns the file of x's base name that was taken for a rename.
-func (p *findings) swap(l *sweep, x sighting) sighting {
-	for i, y := range p.changed {
-		if string(l.base(y)) == string(l.base(x)) {
-			p.changed = slices.Delete(p.changed, i, i+1)
-			return y
-		}
-	}
-	return x
+	p.lost = p.missed(&m.state, look)
+	m.mu.RUnlock()
+	return p, nil
 }
 
 // settle takes the findings in.
-func (t *txn) settle(l *sweep, p *findings) error {
+func (t *txn) settle(p *findings) error {
 	var expunged []imap.UID
 	if p.lost {
 		again, err := t.secondLook(p)
@@ -165,20 +67,19 @@ func (t *txn) settle(l *sweep, p *findings) error {
 		expunged = again
 	}
 	if len(p.changed) > 0 || len(p.doubles) > 0 {
-		t.renamed(l, p)
+		t.renamed(p)
 	}
 	t.publishGone(expunged)
-	fresh, err := t.doubled(l, p.doubles)
+	fresh, err := t.doubled(p)
 	if err != nil {
 		return err
 	}
-	for _, x := range l.odd {
-		if f, ok := t.rename(l, x); ok {
+	for _, x := range p.odd {
+		if f, ok := t.rename(p, x); ok {
 			fresh = append(fresh, f)
 		}
 	}
-	fresh = l.arrivals(fresh, p.unknown)
-	return t.flushNew(fresh)
+	return t.flushNew(p.arrivals(fresh))
 }
 
 // secondLook reads both directories again before anything is said to be gone:
@@ -230,23 +131,29 @@ func (m *Mailbox) times() (mtimes [2]int64, err error) {
 // still has not.
 func (t *txn) lookFor(p *findings) (gone []imap.UID, err error) {
 	m := t.m
-	again := &sweep{}
-	for i, where := range [...]entryBits{dirNew: inNew, dirCur: 0} {
-		if err := again.read(m.sub(i), where); err != nil {
-			return nil, err
-		}
-	}
-	var found []sighting
-	m.mu.RLock()
+	m.buildNames()
+	l, found := &sweep{}, &findings{}
 	s := &m.state
-	for _, x := range again.list {
-		if e := s.byName(again.base(x)); e != nil {
-			if i := s.pos(e.uid); !p.seen.has(i) {
-				p.seen.add(i)
-				if !s.matches(e, x.where, again.info(x)) {
-					found = append(found, x)
+	for i := range t.scanned {
+		err := l.read(m.sub(i), i, func() bool {
+			m.mu.RLock()
+			defer m.mu.RUnlock()
+			for _, x := range l.list {
+				e := s.byName(l.base(x))
+				if e == nil {
+					continue
+				}
+				if i := s.pos(e.uid); !p.seen.has(i) {
+					p.seen.add(i)
+					if !s.matches(e, x.where, l.info(x)) {
+						found.changed = append(found.changed, found.keep(&l.nameArena, x))
+					}
 				}
 			}
+			return true
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	for i := range s.list {
@@ -254,21 +161,20 @@ func (t *txn) lookFor(p *findings) (gone []imap.UID, err error) {
 			gone = append(gone, s.list[i].uid)
 		}
 	}
-	m.mu.RUnlock()
-	t.renamed(again, &findings{changed: found})
+	t.renamed(found)
 	return gone, nil
 }
 
 // renamed takes in names that others have given to known messages.
-func (t *txn) renamed(l *sweep, p *findings) {
+func (t *txn) renamed(p *findings) {
 	if len(p.changed) == 0 {
 		return
 	}
 	t.publish(func(s *state, log *changeLog) {
 		var touched []imap.UID
 		for _, x := range p.changed {
-			if e := s.byName(l.base(x)); e != nil {
-				if t.foreign(s, log, e, x.where, string(l.info(x))) {
+			if e := s.byName(p.base(x)); e != nil {
+				if t.foreign(s, log, e, x.where, string(p.info(x))) {
 					touched = append(touched, e.uid)
 				}
 			}

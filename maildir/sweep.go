@@ -16,43 +16,51 @@ type sighting struct {
 	where   entryBits // inNew or 0
 }
 
-// sweep is what a pass over the directories has seen.
+// nameArena is an arena of file names.
+type nameArena struct{ bytes []byte }
+
+func (n *nameArena) base(s sighting) []byte { return n.bytes[s.off : s.off+uint32(s.baseLen)] }
+
+func (n *nameArena) info(s sighting) []byte {
+	off := s.off + uint32(s.baseLen)
+	return n.bytes[off : off+uint32(s.infoLen)]
+}
+
+func (n *nameArena) name(s sighting) string {
+	return string(n.bytes[s.off : s.off+uint32(s.baseLen)+uint32(s.infoLen)])
+}
+
+// keep takes over a name from another arena.
+func (n *nameArena) keep(from *nameArena, s sighting) sighting {
+	off := uint32(len(n.bytes))
+	n.bytes = append(n.bytes, from.bytes[s.off:s.off+uint32(s.baseLen)+uint32(s.infoLen)]...)
+	s.off = off
+	return s
+}
+
+// sweep reads directories, some names at a time: a mailbox has more than memory
+// should hold twice.
 type sweep struct {
-	names []byte
+	nameArena
 	list  []sighting
 	odd   []sighting // names that the uidlist could not hold
-	other []string   // what is no file
+	other []string   // what is no file; of all that was read
 }
 
-func (l *sweep) base(s sighting) []byte { return l.names[s.off : s.off+uint32(s.baseLen)] }
+// sweepBatch is how many bytes of names are taken in at a time.
+const sweepBatch = 64 << 10
 
-func (l *sweep) info(s sighting) []byte {
-	off := s.off + uint32(s.baseLen)
-	return l.names[off : off+uint32(s.infoLen)]
-}
-
-func (l *sweep) name(s sighting) string {
-	return string(l.names[s.off : s.off+uint32(s.baseLen)+uint32(s.infoLen)])
-}
-
-// arrivals turns sightings into arrivals. One copy of all names serves them:
-// the first look at a mailbox brings every message.
-func (l *sweep) arrivals(fresh []arrival, list []sighting) []arrival {
-	if len(list) == 0 {
-		return fresh
+// read reads one directory and calls take whenever there are some names, until
+// that returns false. The names are forgotten after each call. No lock but the
+// disk's is held.
+func (l *sweep) read(d *fsx.Dir, dir int, take func() bool) error {
+	where := entryBits(0)
+	if dir == dirNew {
+		where = inNew
 	}
-	names := string(l.names)
-	fresh = slices.Grow(fresh, len(list))
-	for _, x := range list {
-		base := x.off + uint32(x.baseLen)
-		fresh = append(fresh, arrival{base: names[x.off:base], info: names[base : base+uint32(x.infoLen)], where: x.where})
-	}
-	return fresh
-}
-
-// read adds the names of one directory. No lock but the disk's is held.
-func (l *sweep) read(d *fsx.Dir, where entryBits) error {
-	return d.Each(func(name []byte, typ fsx.Type) bool {
+	l.clear()
+	on := true
+	err := d.Each(func(name []byte, typ fsx.Type) bool {
 		if len(name) == 0 || name[0] == '.' || len(name) > 255 {
 			return true
 		}
@@ -60,11 +68,17 @@ func (l *sweep) read(d *fsx.Dir, where entryBits) error {
 			l.other = append(l.other, string(name))
 			return true
 		}
-		s := sighting{off: uint32(len(l.names)), baseLen: uint8(len(name)), where: where}
+		if len(l.bytes)+len(name) > sweepBatch {
+			if on = take(); !on {
+				return false
+			}
+			l.clear()
+		}
+		s := sighting{off: uint32(len(l.bytes)), baseLen: uint8(len(name)), where: where}
 		if i := bytes.IndexByte(name, ':'); i >= 0 {
 			s.baseLen, s.infoLen = uint8(i), uint8(len(name)-i)
 		}
-		l.names = append(l.names, name...)
+		l.bytes = append(l.bytes, name...)
 		if s.baseLen == 0 || bytes.ContainsAny(name, "\n\r") {
 			l.odd = append(l.odd, s)
 		} else {
@@ -72,6 +86,27 @@ func (l *sweep) read(d *fsx.Dir, where entryBits) error {
 		}
 		return true
 	})
+	if err == nil && on && len(l.bytes) > 0 {
+		take()
+	}
+	return err
+}
+
+func (l *sweep) clear() { l.bytes, l.list, l.odd = l.bytes[:0], l.list[:0], l.odd[:0] }
+
+// arrivals adds what memory does not have. One copy of all names serves them:
+// the first look at a mailbox brings every message.
+func (p *findings) arrivals(fresh []arrival) []arrival {
+	if len(p.unknown) == 0 {
+		return fresh
+	}
+	names := string(p.bytes)
+	fresh = slices.Grow(fresh, len(p.unknown))
+	for _, x := range p.unknown {
+		base := x.off + uint32(x.baseLen)
+		fresh = append(fresh, arrival{base: names[x.off:base], info: names[base : base+uint32(x.infoLen)], where: x.where})
+	}
+	return fresh
 }
 
 // matches tells whether memory has the message as it was seen.

@@ -216,6 +216,9 @@ func (t *txn) end(err error) {
 	m.unlockWriter()
 }
 
+// anew tells that records need not be made: the index will be written as a whole, or not at all.
+func (t *txn) anew() bool { return t.m.index.broken || t.lock == nil }
+
 // writeIndex appends this command's records, or writes the file anew.
 func (t *txn) writeIndex() {
 	m := t.m

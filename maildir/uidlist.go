@@ -218,6 +218,18 @@ func (u *uidlist) cleanKeys(b []byte) string {
 	return keys.String()
 }
 
+// bytesMost is room enough for encode.
+func (u *uidlist) bytesMost() int {
+	n := 100
+	for _, word := range u.ext {
+		n += len(word) + 1
+	}
+	for i := range u.records {
+		n += len("4294967295 :\n") + len(u.records[i].keys) + len(u.records[i].base)
+	}
+	return n
+}
+
 // encode appends the whole file in version 3.
 func (u *uidlist) encode(b []byte) []byte {
 	b = append(b, "3 V"...)

@@ -22,6 +22,9 @@ const (
 	direntReclen = 16 // offsets in struct linux_dirent64
 	direntType   = 18
 	direntName   = 19
+
+	direntsFew  = 32 << 10 // bytes asked for at first: most directories have fewer
+	direntsMany = 256 << 10
 )
 
 // Each calls f for every name but "." and ".." in the system's order until f
@@ -41,7 +44,7 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 		return pathError("open", d.path, "", err)
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, direntsFew)
 	for {
 		var n int
 		err := eintr(func() (err error) {
@@ -54,6 +57,7 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 		if n <= 0 {
 			return nil
 		}
+		full := n > len(buf)*3/4
 		for rest := buf[:n]; len(rest) > direntName; {
 			size := int(binary.NativeEndian.Uint16(rest[direntReclen:]))
 			if size <= direntName || size > len(rest) {
@@ -71,6 +75,9 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 			if !f(name, typ) {
 				return nil
 			}
+		}
+		if full && len(buf) < direntsMany {
+			buf = make([]byte, direntsMany)
 		}
 	}
 }
