@@ -11,9 +11,8 @@ import (
 // selection is the selected mailbox of a session.
 type selection struct {
 	*maildir.Handle
-	name     string // as the client knows it
-	readOnly bool   // EXAMINE, or no right to change anything
-	delta    maildir.Delta
+	name     string      // as the client knows it
+	readOnly bool        // EXAMINE, or no right to change anything
 	mark     readMark    // of the window that was fetched last
 	decoded  decodeMark  // of the BINARY window that was fetched last
 	saved    savedSet    // what "$" stands for (RFC 5182)

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"sync"
 
 	"maildir-imapd/maildir"
 )
@@ -26,8 +27,19 @@ func (s *session) update(ctx context.Context, w *responder, expunge bool) error 
 		}
 		s.log.Warn("looking at the mailbox failed; its last known state is served", "mailbox", sel.name, "err", err)
 	}
-	d := &sel.delta
-	sel.Sync(expunge, d)
+	d := deltas.Get().(*maildir.Delta)
+	defer deltas.Put(d)
+	for d.More = true; d.More && w.Err() == nil; {
+		sel.Sync(expunge, d)
+		s.writeDelta(w, d)
+	}
+	return nil
+}
+
+// deltas are lent to sessions while they tell their clients of changes: an idle session keeps none.
+var deltas = sync.Pool{New: func() any { return new(maildir.Delta) }}
+
+func (s *session) writeDelta(w *responder, d *maildir.Delta) {
 	for _, seq := range d.Expunged {
 		w.number(seq, "EXPUNGE")
 	}
@@ -43,7 +55,6 @@ func (s *session) update(ctx context.Context, w *responder, expunge bool) error 
 	for i := range d.Flags {
 		s.writeFlagUpdate(w, &d.Flags[i])
 	}
-	return nil
 }
 
 // mailboxGone ends a session whose selected mailbox was deleted by somebody else: what the client holds

@@ -19,8 +19,9 @@ func (t *txn) claim(h *Handle) error {
 	}
 	var moves []move
 	s := &m.state
-	for i := len(s.list) - 1; i >= 0 && len(moves) < s.fresh; i-- {
-		if e := &s.list[i]; e.bits&inNew != 0 {
+	for _, r := range s.freshAt {
+		for i := s.pos(r.lo); i < len(s.list) && s.list[i].uid <= r.hi; i++ {
+			e := &s.list[i]
 			old := string(s.appendFileName(nil, e))
 			name := old
 			if s.info(e) == "" {
@@ -33,7 +34,7 @@ func (t *txn) claim(h *Handle) error {
 	defer t.expectBulk(len(moves))()
 	var done []imap.UID
 	var failed error
-	for i := len(moves) - 1; i >= 0; i-- {
+	for i := 0; i < len(moves); i++ {
 		mv := &moves[i]
 		t.touch(dirNew)
 		t.touch(dirCur)
@@ -45,9 +46,9 @@ func (t *txn) claim(h *Handle) error {
 		case cannotWrite(err):
 			m.once("claim", "cannot move new mail to cur", "err", err)
 			m.frozen.Store(true)
-			failed, i = nil, 0
+			failed, i = nil, len(moves)
 		default:
-			failed, i = err, 0
+			failed, i = err, len(moves)
 		}
 	}
 	if len(done) > 0 {

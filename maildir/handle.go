@@ -131,15 +131,7 @@ func (h *Handle) Counts(context.Context) (Counts, error) {
 // see. The caller holds state.
 func (m *Mailbox) recent() int {
 	s := &m.state
-	n := s.fresh
-	left, told := s.placed, imap.UID(m.heralded.Load())
-	for i := len(s.list) - 1; i >= 0 && left > 0 && s.list[i].uid > told; i-- { // they are among the last
-		if s.list[i].bits&placed != 0 {
-			left--
-			n++
-		}
-	}
-	return n
+	return s.fresh + s.placedAt.above(imap.UID(m.heralded.Load()))
 }
 
 // TotalSize is the sum of all RFC822.SIZEs, and of those marked \Deleted. It

@@ -130,6 +130,9 @@ func refresh(t testing.TB, h *Handle) Delta {
 	}
 	var d Delta
 	h.Sync(true, &d)
+	if d.More {
+		t.Fatal("more than a test of this size should have to tell")
+	}
 	return d
 }
 

@@ -65,13 +65,14 @@ type state struct {
 	keys    [64]string // keyword of each bit; 0-25 are the letters of dovecot-keywords
 	keysGen int        // changes with keys
 
-	unseen, deleted, fresh int   // fresh: messages in new/
-	placed                 int   // messages that have the bit
-	size, deletedSize      int64 // of those whose size is known
-	sizeless               int   // messages whose size is not known
-	cached                 int64 // bytes of the cache file that belong to somebody
+	unseen, deleted, fresh int       // fresh: messages in new/
+	placed                 int       // messages that have the bit
+	freshAt, placedAt      uidRanges // which ones those are
+	size, deletedSize      int64     // of those whose size is known
+	sizeless               int       // messages whose size is not known
+	cached                 int64     // bytes of the cache file that belong to somebody
 
-	seenBelow imap.UID // all messages below this UID have \Seen
+	unseenIn []uint16 // messages without \Seen, by UID >> unseenShift
 
 	history   []gone
 	historyOf uint64 // expunges up to this MODSEQ may be missing from history
@@ -141,6 +142,7 @@ func letterMask(keywords uint64) uint32 { return uint32(keywords & (1<<26 - 1)) 
 func (s *state) count(e *entry, by int) {
 	if e.flags&Seen == 0 {
 		s.unseen += by
+		s.unseenIn[e.uid>>unseenShift] += uint16(by)
 	}
 	if e.bits&inNew != 0 {
 		s.fresh += by
@@ -164,12 +166,36 @@ func (s *state) count(e *entry, by int) {
 
 // change runs f on a message and keeps the sums right.
 func (s *state) change(e *entry, f func(*entry)) {
+	was := e.bits
 	s.count(e, -1)
 	f(e)
 	s.count(e, +1)
-	if e.flags&Seen == 0 {
-		s.seenBelow = min(s.seenBelow, e.uid)
+	if (was^e.bits)&inNew != 0 {
+		if e.bits&inNew != 0 {
+			s.freshAt.add(e.uid)
+		} else {
+			s.freshAt.remove(e.uid)
+		}
 	}
+}
+
+// unseenShift makes blocks of 4,096 UIDs: small enough to walk one, and few enough to
+// walk them all.
+const unseenShift = 12
+
+// firstUnseen returns the position of the first message without \Seen, or -1.
+func (s *state) firstUnseen() int {
+	for block, n := range s.unseenIn {
+		if n == 0 {
+			continue
+		}
+		for i := s.pos(imap.UID(block) << unseenShift); i < len(s.list); i++ {
+			if s.list[i].flags&Seen == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 func (e *entry) place() cachePlace { return cachePlace{e.cacheOff, e.cacheLen, e.kinds} }
@@ -189,7 +215,16 @@ func appendEntry[B []byte | string](s *state, e entry, base B) *entry {
 	s.names = append(s.names, base...)
 	s.list = append(s.list, e)
 	s.top = max(s.top, e.uid)
+	for len(s.unseenIn) <= int(e.uid>>unseenShift) {
+		s.unseenIn = append(s.unseenIn, 0)
+	}
 	s.count(&e, +1)
+	if e.bits&inNew != 0 {
+		s.freshAt.add(e.uid)
+	}
+	if e.bits&placed != 0 {
+		s.placedAt.add(e.uid)
+	}
 	if s.next <= e.uid {
 		s.next = e.uid + 1
 	}
@@ -234,6 +269,8 @@ func (s *state) drop(uids []imap.UID) {
 	if len(uids) == 0 {
 		return
 	}
+	s.freshAt.subtract(uids)
+	s.placedAt.subtract(uids)
 	at := s.pos(uids[0])
 	out := at
 	for k := 0; at < len(s.list); at++ {

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -33,7 +34,12 @@ type Delta struct {
 	RecentChanged bool
 	Flags         []Message // changed by others; Seq is valid after the expunges
 	NewKeywords   bool
+	More          bool // there is more to tell: Sync again when this is written
 }
+
+// deltaMost is how many expunges or flag changes a Delta tells at most, so that what
+// another session has done to a whole mailbox costs none of the others its memory.
+const deltaMost = 256
 
 // view is what one session sees. It holds no list of messages: a sequence
 // number is the rank among the live ones plus the number of those below that
@@ -46,7 +52,7 @@ type Delta struct {
 type view struct {
 	at      uint64    // cursor in the change log
 	maxUID  imap.UID  // the last message of the view
-	gone    uidRanges // expunged, not yet told; exact
+	gone    ranked    // expunged, not yet told; exact
 	flagged uidRanges // flags changed by others, not yet told; may span gaps
 	recent  uidRanges
 	nRecent uint32
@@ -90,7 +96,7 @@ func (v *view) before(s *state, uid imap.UID) int { return s.pos(uid) + v.gone.b
 
 // uidAt is the UID of a sequence number between 1 and exists.
 func (v *view) uidAt(s *state, seq uint32) imap.UID {
-	if len(v.gone) == 0 {
+	if len(v.gone.uidRanges) == 0 {
 		return s.list[seq-1].uid
 	}
 	// The smallest UID up to which the view has seq messages.
@@ -137,25 +143,15 @@ func (h *Handle) SeqOf(uid imap.UID) uint32 {
 }
 
 // FirstUnseen is the sequence number of the first message without \Seen, 0
-// when there is none. The search begins where the last one ended.
+// when there is none.
 func (h *Handle) FirstUnseen() uint32 {
-	h.m.mu.Lock()
-	defer h.m.mu.Unlock()
-	s := &h.m.state
-	h.view.pull(&h.m.log, h)
-	if s.unseen == 0 {
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	i := s.firstUnseen()
+	if i < 0 || s.list[i].uid > h.view.maxUID {
 		return 0
 	}
-	for i := s.pos(s.seenBelow); i < len(s.list); i++ {
-		if e := &s.list[i]; e.flags&Seen == 0 {
-			s.seenBelow = e.uid
-			if e.uid > h.view.maxUID {
-				return 0
-			}
-			return uint32(i+h.view.gone.below(e.uid)) + 1
-		}
-	}
-	return 0
+	return uint32(i+h.view.gone.below(s.list[i].uid)) + 1
 }
 
 // UIDsOf translates a set of sequence numbers; '*' is the last message. False:
@@ -201,16 +197,17 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 	if after >= upTo {
 		return dst
 	}
-	i, g := s.pos(after+1), v.gone.find(after+1)
+	gone := v.gone.uidRanges
+	i, g := s.pos(after+1), gone.find(after+1)
 	seq := uint32(i + v.gone.below(after+1))
 	next := func() imap.UID { // the next of the gone ones
-		if g == len(v.gone) {
+		if g == len(gone) {
 			return upTo + 1
 		}
-		return v.gone[g].lo
+		return gone[g].lo
 	}
 	lost := next()
-	if g < len(v.gone) && lost <= after {
+	if g < len(gone) && lost <= after {
 		lost = after + 1
 	}
 	for ; max > 0; max-- {
@@ -223,9 +220,9 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 			s.list[i].fill(m)
 			m.Seq, m.Recent = seq, v.recent.contains(m.UID)
 			i++
-		case g < len(v.gone) && lost <= upTo:
+		case g < len(gone) && lost <= upTo:
 			dst = append(dst, Message{UID: lost, Seq: seq, Size: -1, Gone: true})
-			if lost++; lost > v.gone[g].hi {
+			if lost++; lost > gone[g].hi {
 				g++
 				lost = next()
 			}
@@ -238,14 +235,19 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 
 // Sync moves the view to the shared state and says in d what to tell. With
 // expunge false, expunged messages stay in the view until a later Sync(true),
-// as RFC 9051 §7.5.1 asks of commands that use sequence numbers.
+// as RFC 9051 §7.5.1 asks of commands that use sequence numbers. d is of bounded
+// size; what does not fit is left to the next call. Expunges are told to the end
+// before anything else is.
 func (h *Handle) Sync(expunge bool, d *Delta) {
 	*d = Delta{Expunged: d.Expunged[:0], ExpungedUIDs: d.ExpungedUIDs[:0], Flags: d.Flags[:0]}
 	s := h.lockView()
 	defer h.m.mu.RUnlock()
 	v := &h.view
-	if expunge && len(v.gone) > 0 {
-		v.tellGone(s, d)
+	if expunge && len(v.gone.uidRanges) > 0 {
+		if d.More = v.tellGone(s, d); d.More {
+			d.Exists, d.Recent = v.exists(s), v.told
+			return
+		}
 	}
 	if maxUID := s.maxUID(); maxUID > v.maxUID {
 		v.arrivals(s, maxUID, h.m.herald(maxUID, h.mode == Select))
@@ -259,16 +261,20 @@ func (h *Handle) Sync(expunge bool, d *Delta) {
 		v.keysGen = s.keysGen
 	}
 	if len(v.flagged) > 0 {
-		v.tellFlags(s, d)
+		d.More = v.tellFlags(s, d)
 	}
 }
 
-// tellGone lists the expunges in ascending order: when one is told, those
-// before it are out of the client's count already.
-func (v *view) tellGone(s *state, d *Delta) {
-	for _, r := range v.gone {
+// tellGone lists expunges in ascending order: when one is told, those before it
+// are out of the client's count already. True: there are more.
+func (v *view) tellGone(s *state, d *Delta) bool {
+	for i, r := range v.gone.uidRanges {
 		below := s.pos(r.lo) // no live message lies inside the range
 		for uid := r.lo; ; uid++ {
+			if len(d.Expunged) == deltaMost {
+				v.gone.cut(i, uid)
+				return true
+			}
 			d.Expunged = append(d.Expunged, uint32(below)+1)
 			d.ExpungedUIDs = append(d.ExpungedUIDs, uid)
 			if v.recent.contains(uid) {
@@ -280,7 +286,8 @@ func (v *view) tellGone(s *state, d *Delta) {
 			}
 		}
 	}
-	v.gone = nil
+	v.gone = ranked{}
+	return false
 }
 
 // arrivals takes in what is above the view. A message that still lies in new/
@@ -288,11 +295,8 @@ func (v *view) tellGone(s *state, d *Delta) {
 // and no session has been told of (RFC 3501 §2.3.2): it lies above heralded.
 // One that this session itself has moved to cur/ has been noted by claim.
 func (v *view) arrivals(s *state, maxUID, heralded imap.UID) {
-	for i := s.pos(v.maxUID + 1); i < len(s.list); i++ {
-		if e := &s.list[i]; e.bits&inNew != 0 || e.bits&placed != 0 && e.uid > heralded {
-			v.recent.add(e.uid)
-		}
-	}
+	v.recent.addAbove(s.freshAt, v.maxUID)
+	v.recent.addAbove(s.placedAt, max(v.maxUID, heralded))
 	v.maxUID = maxUID
 	v.nRecent = uint32(v.recent.count())
 }
@@ -308,27 +312,35 @@ func (m *Mailbox) herald(upTo imap.UID, tell bool) imap.UID {
 	}
 }
 
-func (v *view) tellFlags(s *state, d *Delta) {
-	kept := v.flagged[:0]
-	for _, r := range v.flagged {
-		for after := r.lo - 1; ; {
-			n := len(d.Flags)
-			d.Flags = v.messages(d.Flags, s, after, r.hi, 256)
-			if len(d.Flags) == n {
-				break
-			}
-			after = d.Flags[len(d.Flags)-1].UID
-			for i := n; i < len(d.Flags); i++ {
-				if !d.Flags[i].Gone {
-					d.Flags[n] = d.Flags[i]
-					n++
-				}
-			}
-			d.Flags = d.Flags[:n]
+// tellFlags lists flag changes. True: there are more.
+func (v *view) tellFlags(s *state, d *Delta) bool {
+	done := 0
+	for walked := 0; done < len(v.flagged); {
+		r := &v.flagged[done]
+		n := len(d.Flags)
+		if n == deltaMost || walked >= 8*deltaMost {
+			v.flagged = slices.Delete(v.flagged, 0, done)
+			return true
 		}
+		d.Flags = v.messages(d.Flags, s, r.lo-1, r.hi, deltaMost-n)
+		got := len(d.Flags) - n
+		walked += got
+		if got == 0 || d.Flags[len(d.Flags)-1].UID >= r.hi {
+			done++
+		} else {
+			r.lo = d.Flags[len(d.Flags)-1].UID + 1
+		}
+		kept := d.Flags[:n]
+		for i := range got {
+			if m := &d.Flags[n+i]; !m.Gone {
+				kept = append(kept, *m)
+			}
+		}
+		d.Flags = kept
 	}
-	v.flagged = kept[:0]
+	v.flagged = v.flagged[:0]
 	if cap(v.flagged) > 64 {
 		v.flagged = nil
 	}
+	return false
 }
