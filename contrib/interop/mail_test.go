@@ -135,11 +135,15 @@ func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var all []string
 	for _, sub := range []string{"cur", "new"} {
-		paths, err := filepath.Glob(filepath.Join(dir, sub, "[^.]*"))
-		if err != nil {
+		entries, err := os.ReadDir(filepath.Join(dir, sub))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
-		all = append(all, paths...)
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), ".") {
+				all = append(all, filepath.Join(dir, sub, e.Name()))
+			}
+		}
 	}
 	sort.Strings(all)
 	return all

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Daemon is our daemon's configuration file, written and ready to be used by
@@ -66,15 +67,11 @@ func ConfigureDaemon(o Options) (*Daemon, error) {
 		Addr: fmt.Sprintf("127.0.0.1:%d", plain), TLSAddr: fmt.Sprintf("127.0.0.1:%d", tls),
 	}
 	r := strings.NewReplacer("DIR", o.Dir, "PLAIN", d.Addr, "TLS", d.TLSAddr, "LIMIT", fmt.Sprint(o.Limit))
-	text := daemonTemplate + o.Extra
-	for key, value := range o.Set {
-		_, rest, ok := strings.Cut(text, "\n"+key+" = ")
-		if !ok {
-			return nil, fmt.Errorf("no key %s to set", key)
-		}
-		old, _, _ := strings.Cut(rest, "\n")
-		text = strings.Replace(text, "\n"+key+" = "+old+"\n", "\n"+key+" = "+value+"\n", 1)
+	text, err := set(daemonTemplate, o.Set)
+	if err != nil {
+		return nil, err
 	}
+	text += o.Extra
 	return d, os.WriteFile(d.Config, []byte(r.Replace(text)), 0o644)
 }
 
@@ -85,10 +82,37 @@ func StartDaemon(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Name: "maildir-imapd", Addr: d.Addr, Dir: d.Dir, UID: os.Getuid(), argv: []string{d.Bin, "-config", d.Config}}
+	if o.As != 0 && o.As != s.UID {
+		if err := s.runAs(o.As, d); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.start(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// runAs prepares the daemon to run as another account, to which its directory
+// must be open.
+func (s *Server) runAs(uid int, d *Daemon) error {
+	s.UID = uid
+	s.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+	state := filepath.Join(d.Dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return err
+	}
+	bin, err := os.ReadFile(d.Bin) // which may lie where that account cannot go
+	if err != nil {
+		return err
+	}
+	s.argv[0] = filepath.Join(d.Dir, "maildir-imapd")
+	if s.argv[0] != d.Bin {
+		if err := os.WriteFile(s.argv[0], bin, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.Chown(state, uid, uid)
 }
 
 // StartActivated runs our daemon as systemd's sockets do: systemd-socket-activate listens, and starts the
@@ -133,6 +157,9 @@ cleartext = yes
 [mail]
 path = DIR/mail/%u
 layout = maildir++
+separator = /
+prefix =
+utf8 = no
 
 [special]
 sent = Sent

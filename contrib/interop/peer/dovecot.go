@@ -32,7 +32,11 @@ func StartDovecot(o Options) (*Server, error) {
 		return nil, err
 	}
 	conf := filepath.Join(o.Dir, "dovecot.conf")
-	if err := os.WriteFile(conf, []byte(dovecotConf(o, port)), 0o644); err != nil {
+	text, err := dovecotConf(o, port)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
 	s := &Server{
@@ -66,14 +70,15 @@ func DovecotVersion() string {
 	return strings.TrimSpace(string(out))
 }
 
-func dovecotConf(o Options, port int) string {
+func dovecotConf(o Options, port int) (string, error) {
 	imap, login := 1, 1
 	if o.Best {
 		imap, login = 1000, 0
 	}
 	r := strings.NewReplacer("DIR", o.Dir, "PORT", fmt.Sprint(port), "LIMIT", fmt.Sprint(o.Limit), "MAILUID", fmt.Sprint(DovecotUID),
 		"IMAP_COUNT", fmt.Sprint(imap), "LOGIN_COUNT", fmt.Sprint(login))
-	return r.Replace(dovecotTemplate) + o.Extra
+	text, err := set(dovecotTemplate, o.Set)
+	return r.Replace(text) + o.Extra, err
 }
 
 // The namespace has our defaults: '/' on the wire, Maildir++ on disk.
@@ -101,6 +106,7 @@ mail_location = maildir:DIR/mail/%u
 namespace inbox {
   inbox = yes
   separator = /
+  prefix =
   mailbox Sent {
     special_use = \Sent
   }

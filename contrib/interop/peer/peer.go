@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,8 +22,9 @@ type Options struct {
 	Limit int               // connections it must bear; 0 means 200
 	Best  bool              // Dovecot only: re-used imap and imap-login processes
 	Extra string            // further lines of configuration, as the server spells them
-	Set   map[string]string // our daemon only: values of keys that the template has
+	Set   map[string]string // values of keys that the server's template has
 	Bin   string            // our daemon only: the program; empty means found by FindDaemon
+	As    int               // our daemon only: the account it runs as; 0 means the caller's
 }
 
 // Server is a running server.
@@ -35,6 +37,7 @@ type Server struct {
 	TLSAddr string
 
 	argv   []string
+	as     *syscall.Credential // nil: the caller's
 	cmd    *exec.Cmd
 	exited chan error
 }
@@ -86,6 +89,19 @@ func (o *Options) prepare() error {
 	return os.WriteFile(filepath.Join(dir, "users.passwd"), []byte(b.String()), 0o644)
 }
 
+// set gives keys of a template, the first of each name, other values.
+func set(text string, values map[string]string) (string, error) {
+	for key, value := range values {
+		line := regexp.MustCompile(`(?m)^( *` + regexp.QuoteMeta(key) + ` =).*$`)
+		at := line.FindStringSubmatchIndex(text)
+		if at == nil {
+			return "", fmt.Errorf("no key %s to set", key)
+		}
+		text = text[:at[3]] + " " + value + text[at[1]:]
+	}
+	return text, nil
+}
+
 func sortedKeys(m map[string]string) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -105,7 +121,7 @@ func (s *Server) start() error {
 	s.cmd = exec.Command(s.argv[0], s.argv[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	// A bench that is killed must not leave servers behind.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Credential: s.as}
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
