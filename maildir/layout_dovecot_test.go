@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,6 +273,66 @@ func TestWeReadDovecots(t *testing.T) {
 				t.Error("a deleted mailbox is still there")
 			}
 			d.quiet()
+		})
+	}
+}
+
+// TestDovecotTreeLock: while one side holds the lock of the tree the other one
+// waits, and mailboxes that both make and remove at once are all whole afterwards.
+func TestDovecotTreeLock(t *testing.T) {
+	for _, layout := range bothLayouts {
+		t.Run(layout.String(), func(t *testing.T) {
+			d := newDovecot(t, layout)
+			tree := testTree(t, TreeOptions{Root: d.mail, Layout: layout, Create: true}, fsx.FS{})
+			os.Chmod(d.mail, 0o777) // both are at work there as different users, if this is root
+			d.run("", "mailbox", "create", "theirs")
+			root, lock, err := tree.change(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			const hold = 700 * time.Millisecond
+			begun := time.Now()
+			time.AfterFunc(hold, func() { tree.unlock(root, lock) })
+			d.run("", "mailbox", "create", "waited")
+			if took := time.Since(begun); took < hold {
+				t.Errorf("Dovecot waited %v for a lock that was held for %v", took, hold)
+			}
+			var both sync.WaitGroup
+			both.Go(func() {
+				for i := range 10 {
+					d.run("", "mailbox", "create", fmt.Sprintf("d%d", i))
+				}
+			})
+			for i := range 10 {
+				if err := tree.Create(t.Context(), fmt.Sprintf("o%d", i), nil); err != nil {
+					t.Error(err)
+				}
+			}
+			both.Wait()
+			d.quiet()
+			entries, err := tree.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen := map[uint32]string{}
+			for _, e := range entries {
+				if e.NonExistent || e.Name == "INBOX" {
+					continue
+				}
+				d.run("", "mailbox", "status", "uidvalidity", e.Name)
+				loc, err := tree.locate(e.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v := validityOf(t, loc.dir)
+				if other, ok := seen[v]; ok {
+					t.Errorf("%q and %q have UIDVALIDITY %d", other, e.Name, v)
+				}
+				seen[v] = e.Name
+			}
+			if len(seen) != 2+10+10 {
+				t.Errorf("%d mailboxes", len(seen))
+			}
 		})
 	}
 }

@@ -110,7 +110,8 @@ func (t *Tree) open() (*fsx.Dir, error) {
 	return d, err
 }
 
-// change opens the root and takes the lock under which the tree changes.
+// change opens the root and takes the lock under which the tree changes. Dovecot
+// takes it by fcntl.
 func (t *Tree) change(ctx context.Context) (*fsx.Dir, *fsx.Lock, error) {
 	if t.o.ReadOnly {
 		return nil, nil, ErrNoPermission
@@ -119,7 +120,7 @@ func (t *Tree) change(ctx context.Context) (*fsx.Dir, *fsx.Lock, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := d.Lock(ctx, "mailboxes", fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 2 * time.Minute})
+	l, err := d.Lock(ctx, "mailboxes", fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 2 * time.Minute, Record: true})
 	if err != nil {
 		d.Close()
 		return nil, nil, err

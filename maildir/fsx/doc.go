@@ -22,5 +22,6 @@
 //
 // Concurrency: a Dir may be used by several goroutines at once, Close apart. A
 // Lock belongs to one goroutine at a time. Dotlocks exclude other processes
-// by their file and other goroutines of this one by a table inside.
+// by their file and other goroutines of this one by a table inside; where Dovecot
+// takes a record lock instead, by both (reclock.go).
 package fsx

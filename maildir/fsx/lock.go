@@ -17,6 +17,9 @@ import (
 type LockOptions struct {
 	Wait  time.Duration // for the lock to become free
 	Stale time.Duration // after which a lock that nobody touches is broken
+	// Record says that others lock this file by a record lock (fcntl) and take one
+	// that nobody has locked so for a leftover: reclock.go.
+	Record bool
 }
 
 const (
@@ -35,6 +38,9 @@ type Lock struct {
 	mine  Stat // the lock file as we made or last touched it
 	since time.Time
 	freed bool
+
+	record bool
+	fd     int // holds the record lock, -1 without one
 }
 
 // Lock takes the dotlock of the file name in d: name.lock, holding
@@ -62,7 +68,7 @@ func (d *Dir) Lock(ctx context.Context, name string, o LockOptions) (*Lock, erro
 	if err := held.take(ctx, key, limit); err != nil {
 		return nil, &fs.PathError{Op: "lock", Path: join(d.path, name), Err: err}
 	}
-	l := &Lock{dir: d, name: name + ".lock", key: key}
+	l := &Lock{dir: d, name: name + ".lock", key: key, record: o.Record, fd: -1}
 	if err := l.acquire(ctx, name, limit, o.Stale); err != nil {
 		held.drop(key)
 		return nil, err
@@ -75,9 +81,9 @@ func (l *Lock) acquire(ctx context.Context, guarded string, limit time.Time, sta
 	pause := firstPause
 	for free := true; ; {
 		if free {
-			st, err := d.makeLock(l.name)
+			st, fd, err := d.makeLock(l.name, l.record)
 			if err == nil {
-				l.mine, l.since = st, time.Now()
+				l.mine, l.since, l.fd = st, time.Now(), fd
 				watched.forget(l.key)
 				return nil
 			}
@@ -117,52 +123,90 @@ var (
 
 // makeLock makes the lock file with its content in one step, as far as others
 // see: an unnamed file that is then linked. A crash thus never leaves a lock
-// that does not say whose it is.
-func (d *Dir) makeLock(name string) (Stat, error) {
+// that does not say whose it is. With record the descriptor, which holds the
+// record lock, is kept; else it is -1.
+func (d *Dir) makeLock(name string, record bool) (st Stat, fd int, err error) {
 	if err := d.begin("lock", name); err != nil {
-		return Stat{}, err
+		return Stat{}, -1, err
 	}
 	mode := d.filePerm(0)
-	var fd int
-	err := eintr(func() (err error) {
+	if fd, err = d.linkLock(name, mode, record); err != nil {
+		return Stat{}, -1, pathError("lock", d.path, name, err)
+	}
+	d.adopt(fd, name, mode)
+	var s unix.Stat_t
+	if err := unix.Fstat(fd, &s); err != nil {
+		unix.Close(fd)
+		return Stat{}, -1, pathError("lock", d.path, name, err)
+	}
+	if !record {
+		unix.Close(fd)
+		fd = -1
+	}
+	return newStat(&s), fd, nil
+}
+
+// linkLock makes the lock file, or where there are no unnamed files, or no /proc to
+// link them by, creates it under its name.
+func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error) {
+	err = eintr(func() (err error) {
 		fd, err = unix.Openat(d.fd, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, mode)
 		return err
 	})
-	unnamed := err == nil
-	switch err {
-	case nil:
-	case unix.EOPNOTSUPP, unix.EISDIR, unix.EINVAL, unix.ENOENT: // no such thing on this file system
-		fd, err = d.openLock(name, mode)
+	if err != nil && !noTmpfile(err) {
+		return -1, err
 	}
-	if err != nil {
-		return Stat{}, pathError("lock", d.path, name, err)
-	}
-	defer func() { unix.Close(fd) }()
-	if err := writeLock(fd); err != nil {
-		if !unnamed {
-			unix.Unlinkat(d.fd, name, 0)
-		}
-		return Stat{}, pathError("lock", d.path, name, err)
-	}
-	if unnamed {
-		proc := "/proc/self/fd/" + strconv.Itoa(fd)
-		err := eintr(func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
-		if err != nil && err != unix.EEXIST { // no /proc here
-			unix.Close(fd)
-			if fd, err = d.openLock(name, mode); err == nil {
-				err = writeLock(fd)
+	if err == nil {
+		linked := false
+		if err = fillLock(fd, false, record); err == nil {
+			proc := "/proc/self/fd/" + strconv.Itoa(fd)
+			err = eintr(func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
+			linked = err == nil
+			if err != nil && err != unix.EEXIST {
+				err = nil // no /proc here
 			}
 		}
+		if linked {
+			return fd, nil
+		}
+		unix.Close(fd)
 		if err != nil {
-			return Stat{}, pathError("lock", d.path, name, err)
+			return -1, err
 		}
 	}
-	d.adopt(fd, name, mode)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return Stat{}, pathError("lock", d.path, name, err)
+	if fd, err = d.openLock(name, mode); err != nil {
+		return -1, err
 	}
-	return newStat(&st), nil
+	if err = fillLock(fd, true, record); err == nil {
+		return fd, nil
+	}
+	if err == unix.EAGAIN || err == unix.ENOENT { // somebody was faster, and removes it
+		err = unix.EEXIST
+	} else {
+		unix.Unlinkat(d.fd, name, 0)
+	}
+	unix.Close(fd)
+	return -1, err
+}
+
+// noTmpfile tells that the file system has no unnamed files.
+func noTmpfile(err error) bool {
+	return err == unix.EOPNOTSUPP || err == unix.EISDIR || err == unix.EINVAL || err == unix.ENOENT
+}
+
+// fillLock locks the file if it is to be, and says whose it is. ENOENT: it was taken
+// for a leftover and removed before it was locked; an unnamed file has no links yet.
+func fillLock(fd int, named, record bool) error {
+	if record {
+		if err := recordLock(fd); err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); named && (err != nil || st.Nlink == 0) {
+			return unix.ENOENT
+		}
+	}
+	return writeLock(fd)
 }
 
 func (d *Dir) openLock(name string, mode uint32) (fd int, err error) {
@@ -201,8 +245,15 @@ func (l *Lock) look(guarded string, stale time.Duration) (free, broken bool, err
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, false, err
 	}
+	if l.record {
+		if fd, left := d.unheld(l.name, st); !left {
+			return false, false, nil
+		} else if fd >= 0 {
+			defer unix.Close(fd) // and gives the record lock back once the name is gone
+		}
+	}
 	unchanged := watched.since(l.key, st, file)
-	if !d.ownerGone(l.name) {
+	if !d.ownerGone(l.name) && !(l.record && st.Size == 0) {
 		newest := time.Unix(0, max(st.Mtime, st.Ctime, file.Mtime, file.Ctime))
 		old := unchanged >= settle && time.Since(newest) >= stale
 		if !old && unchanged < stale {
@@ -286,6 +337,7 @@ func (l *Lock) Unlock() error {
 	}
 	l.freed = true
 	defer held.drop(l.key) // last: the next goroutine must find the file gone
+	defer l.giveRecord()   // after the name: who waits for the record lock must find it gone
 	if err := l.dir.begin("unlock", l.name); err != nil {
 		return err
 	}
