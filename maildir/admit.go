@@ -162,6 +162,9 @@ func (t *txn) publishNew(list []newcomer) {
 			n := &list[i]
 			e := entry{uid: n.uid, saved: saved, modseq: t.next(s), flags: n.flags.System, keywords: n.flags.Keywords, size: n.size, date: n.date}
 			e.bits = placed
+			if n.flags.Keywords>>maxLetters != 0 {
+				t.high, t.lasting = true, true
+			}
 			if n.known {
 				e.bits |= verified
 			}

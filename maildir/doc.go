@@ -36,9 +36,12 @@
 // the file that they have read open, and its number is given to no other until they
 // close it. Before what has been appended is read, the end that was known is compared. info is
 // present where a file's name is not what the flags would make it. The file is
-// never synced: numbers given before the machine stopped may be missing from
+// not synced: numbers given before the machine stopped may be missing from
 // it, so a boot other than the one named in H goes on from the ceiling, below
-// which all MODSEQs are. MODSEQs begin at the clock (milliseconds times 64), so
+// which all MODSEQs are. One thing is in no other file, the keywords past the 26th.
+// A STORE that changes them fails when they cannot be written here, and with fsync =
+// always syncs the file; APPEND and COPY that bring them always sync it, and a file
+// written anew that has any is synced before it takes the old one's name. MODSEQs begin at the clock (milliseconds times 64), so
 // that they do not go back even if the file is deleted.
 //
 // A cache place is offset(7), kinds(1) and length(4) of the message's record there;

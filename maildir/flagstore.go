@@ -73,6 +73,9 @@ func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags 
 	var touched uidRanges
 	modified, err = t.store(uids, op, parseFlags(flags), unchangedSince, &touched)
 	t.end(err)
+	if err == nil {
+		err = t.lost
+	}
 	if each != nil {
 		h.each(touched, each)
 	}
@@ -321,6 +324,7 @@ func (t *txn) publishFlags(done []step) {
 				continue
 			}
 			e := &s.list[at]
+			t.high = t.high || (e.keywords^st.flags.Keywords)>>maxLetters != 0
 			s.change(e, func(e *entry) {
 				e.flags, e.keywords, e.modseq = st.flags.System, st.flags.Keywords, modseq
 				if st.name != "" {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -27,6 +28,7 @@ type indexFile struct {
 	ceiling uint64   // no greater MODSEQ is given before a greater ceiling is written
 	boot    string
 	broken  bool // must be written anew
+	named   bool // f's name is on the disk
 	cut     bool // what was read last does not end as a command's records do
 }
 
@@ -39,7 +41,7 @@ func (x *indexFile) close() {
 	if x.f != nil {
 		x.f.Close()
 	}
-	x.f, x.appends, x.id, x.end, x.last = nil, false, fileID{}, 0, nil
+	x.f, x.appends, x.id, x.end, x.last, x.named = nil, false, fileID{}, 0, nil, false
 }
 
 // catchUp reads what other processes have appended, or the whole file if it is
@@ -155,23 +157,29 @@ func (x *indexFile) note() {
 	x.m.mu.Unlock()
 }
 
-// append adds records to the file; the dotlock is held and the file caught up
-// with. Failing is not an error of the command: the index is a second copy,
-// and is written anew at the next opportunity.
-func (x *indexFile) append(b []byte) {
-	if err := x.write(b); err != nil {
-		x.failed(err)
+// failed has the file written anew after an error, and tells it once.
+func (x *indexFile) failed(err error) error {
+	if err == nil {
+		return nil
 	}
-}
-
-// failed has the file written anew.
-func (x *indexFile) failed(err error) {
 	x.broken = true
 	if !errors.Is(err, fsx.ErrCrash) {
-		x.m.once("index", "cannot write the index; MODSEQs and sizes are kept in memory only", "err", err)
+		x.m.once("index", "cannot write the index; MODSEQs, sizes and keywords past the 26th are kept in memory only", "err", err)
 	}
+	return err
 }
 
+// sync makes what has been written durable, and the file's name if need be.
+func (x *indexFile) sync() error {
+	err := x.m.dir.SyncData(x.f)
+	if err == nil && !x.named {
+		err = x.m.dir.Sync()
+		x.named = err == nil
+	}
+	return err
+}
+
+// write appends records to the file; the dotlock is held and the file caught up with.
 func (x *indexFile) write(b []byte) error {
 	d := x.m.dir
 	if !x.appends {
@@ -214,29 +222,30 @@ func (x *indexFile) openAppend() (*os.File, fsx.Stat, error) {
 	return f, st, nil
 }
 
-// rewrite replaces the file by what memory says.
-func (x *indexFile) rewrite() {
+// rewrite replaces the file by what memory says. It is synced if it holds keywords
+// past the letters: those of the file before may be durable, and it is no more.
+func (x *indexFile) rewrite() error {
 	s := &x.m.state
 	x.m.mu.RLock()
 	if s.modseq+ceilingAhead/2 > x.ceiling {
 		x.ceiling = s.modseq + ceilingAhead
 	}
+	sync := strings.Join(s.keys[maxLetters:], "") != ""
 	b := x.encode(s, &x.m.seen)
 	x.m.mu.RUnlock()
-	if err := x.m.dir.WriteFile(indexName, b, 0, false); err != nil {
-		x.failed(err)
-		return
+	if err := x.m.dir.WriteFile(indexName, b, 0, sync); err != nil {
+		return err
 	}
 	f, st, err := x.openAppend()
 	if err != nil {
-		x.failed(err)
-		return
+		return err
 	}
 	x.close()
-	x.f, x.appends, x.id = f, true, idOf(st)
+	x.f, x.appends, x.id, x.named = f, true, idOf(st), sync
 	x.passed(b)
 	x.broken, x.boot = false, x.m.store.boot
 	x.note()
+	return nil
 }
 
 // bloated tells that most of the file is history.

@@ -217,3 +217,76 @@ func TestTemporaryTrouble(t *testing.T) {
 		wantLook(t, h, "1:")
 	}
 }
+
+// TestHighKeywordsAreKept: keywords without a letter are in no other file than the
+// index, so commands that change them fail without it, and sync it.
+func TestHighKeywordsAreKept(t *testing.T) {
+	ctx := context.Background()
+	var hook opHook
+	b := openSpot(t, unsynced(t), fsx.FS{Fault: hook.call})
+	h := b.open(Select)
+	appendText(t, h, "a\n")
+	refresh(t, h)
+	for i := range maxLetters {
+		if _, err := h.Store(ctx, all(), Add, []imap.Flag{imap.Flag(fmt.Sprintf("k%d", i))}, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onIndex := func(op, path string) bool {
+		return op != "stat" && strings.HasPrefix(filepath.Base(path), indexName)
+	}
+	store := func(op StoreOp, flag imap.Flag) error {
+		_, err := h.Store(ctx, all(), op, []imap.Flag{flag}, 0, nil)
+		return err
+	}
+	hook.set(func(op, path string) error {
+		if onIndex(op, path) && op != "open" {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	if err := store(Add, "high"); !errors.Is(err, ErrFull) {
+		t.Errorf("without a place for it: %v", err)
+	}
+	if err := store(Remove, "k1"); err != nil {
+		t.Errorf("a letter: %v", err)
+	}
+	hook.heal()
+	if err := store(Add, "k1"); err != nil { // the index is written anew
+		t.Fatal(err)
+	}
+	synced := func(run func() error) (n int) {
+		hook.set(func(op, path string) error {
+			if onIndex(op, path) && op == "sync" {
+				n++
+			}
+			return nil
+		})
+		if err := run(); err != nil {
+			t.Error(err)
+		}
+		hook.heal()
+		return n
+	}
+	if n := synced(func() error { return store(Remove, "high") }); n != 0 {
+		t.Errorf("fsync = yes: STORE synced %d times", n)
+	}
+	if n := synced(func() error { _, err := tryAppend(h, "b\n", "high"); return err }); n != 1 {
+		t.Errorf("fsync = yes: APPEND synced %d times", n)
+	}
+	refresh(t, h)
+	b.store.o.Fsync = FsyncAlways
+	if n := synced(func() error { return store(Add, "high") }); n != 1 {
+		t.Errorf("fsync = always: synced %d times", n)
+	}
+	if n := synced(func() error { return store(Add, "k2") }); n != 0 {
+		t.Errorf("fsync = always: a letter synced %d times", n)
+	}
+	h.m.index.broken = true
+	if n := synced(func() error { return store(Remove, "k3") }); n != 1 {
+		t.Errorf("a file with such keywords was written anew with %d syncs", n)
+	}
+	if got, want := look(openSpot(t, b.dir, fsx.FS{}).open(Select)), look(h); got != want {
+		t.Errorf("%q on disk, %q in memory", got, want)
+	}
+}

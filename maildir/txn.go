@@ -33,6 +33,9 @@ type txn struct {
 	rec     []byte  // for the index
 	dirty   bool    // memory of the disk has changed
 	again   bool    // somebody changes the directories meanwhile
+	high    bool    // keywords past the letters are changed, which only the index has
+	lasting bool    // and must be on the disk
+	lost    error   // why they could not be written, told by end
 }
 
 // begin takes the locks and catches up. A reader (write false) makes do
@@ -205,7 +208,9 @@ func (t *txn) end(err error) {
 		}
 	}
 	if t.lock != nil {
-		t.writeIndex()
+		if err := t.writeIndex(); t.high {
+			t.lost = err
+		}
 		if err := t.lock.Unlock(); err != nil && !errors.Is(err, fsx.ErrCrash) {
 			m.store.log.Warn("lock taken over by another program while we held it", "mailbox", m.dir.Path(), "err", err)
 			m.mu.Lock()
@@ -219,19 +224,24 @@ func (t *txn) end(err error) {
 // anew tells that records need not be made: the index will be written as a whole, or not at all.
 func (t *txn) anew() bool { return t.m.index.broken || t.lock == nil }
 
-// writeIndex appends this command's records, or writes the file anew.
-func (t *txn) writeIndex() {
+// writeIndex appends this command's records, or writes the file anew. Failing is no
+// error of the command unless it has changed what no other file has: the index is a
+// second copy, and is written anew at the next opportunity.
+func (t *txn) writeIndex() error {
 	m := t.m
 	x := &m.index
 	if x.broken || x.end > 0 && x.bloated(&m.state) {
-		x.rewrite()
-		return
+		return x.failed(x.rewrite())
 	}
 	if len(t.rec) == 0 && !t.dirty {
-		return
+		return nil
 	}
 	m.mu.RLock()
 	t.rec = appendDisk(t.rec, &m.state, &m.seen)
 	m.mu.RUnlock()
-	x.append(t.rec)
+	err := x.write(t.rec)
+	if err == nil && t.high && (t.lasting || m.store.o.Fsync == FsyncAlways) {
+		err = x.sync()
+	}
+	return x.failed(err)
 }
