@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"compress/flate"
+	"io"
 	"net"
 	"net/mail"
 	"os"
@@ -13,7 +15,7 @@ import (
 
 // The same seed must give the same messages, or two runs measure different things.
 func TestLettersAreTheSameEveryTime(t *testing.T) {
-	a, b := newMailing(60, 7), newMailing(60, 7)
+	a, b := newMailing(60, 7, false), newMailing(60, 7, false)
 	for i := range 60 {
 		x, y := a.letter(i), b.letter(i)
 		if x.name != y.name || !bytes.Equal(x.raw, y.raw) {
@@ -24,7 +26,7 @@ func TestLettersAreTheSameEveryTime(t *testing.T) {
 
 // Letters are mail, and what a reply refers to is there.
 func TestLettersAreMail(t *testing.T) {
-	g := newMailing(300, 1)
+	g := newMailing(300, 1, false)
 	ids := map[string]bool{}
 	replies := 0
 	for i := range 300 {
@@ -55,11 +57,11 @@ func TestLettersAreMail(t *testing.T) {
 // A library is made once, and every clone holds all of it.
 func TestLibrary(t *testing.T) {
 	dir := t.TempDir()
-	made, err := openLibrary(dir, 30, 1, os.Getuid())
+	made, err := openLibrary(dir, 30, 1, os.Getuid(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := openLibrary(dir, 30, 1, os.Getuid())
+	found, err := openLibrary(dir, 30, 1, os.Getuid(), false)
 	if err != nil || *found != *made || found.Text == 0 {
 		t.Fatalf("%+v, then %+v, %v", made, found, err)
 	}
@@ -106,7 +108,7 @@ func TestAnswersAreCompared(t *testing.T) {
 
 func TestParseStat(t *testing.T) {
 	p, err := parseStat([]byte("42 (a) b (c)) S 7 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5 6 7\n"))
-	if err != nil || p.pid != 42 || p.parent != 7 || p.cpu != time.Second {
+	if err != nil || p.pid != 42 || p.parent != 7 || p.own != 300*time.Millisecond || p.ended != 700*time.Millisecond {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := parseStat([]byte("nonsense")); err == nil {
@@ -151,13 +153,53 @@ func TestMedian(t *testing.T) {
 
 // The second table holds what was measured only, and a server that has logins only has a column.
 func TestExtras(t *testing.T) {
-	ours := &contender{label: "ours", one: []float64{7}, indexBytes: []float64{5}}
-	stock := &contender{label: "stock", one: []float64{3}}
+	ours, stock := &contender{label: "ours"}, &contender{label: "stock"}
+	ours.note("logins", "%.0f", 7)
+	ours.note("logins", "%.0f", 9)
+	ours.note("logins", "%.0f", 8)
+	ours.note("index", "%.1f", 5)
+	stock.note("logins", "%.0f", 3)
+	stock.note("more", "%.0f", 1)
 	var b strings.Builder
-	extras(&b, &library{Bytes: 100, Text: 50}, []*contender{ours}, stock)
-	want := "\n| | ours | stock |\n| --- | ---: | ---: |\n| logins a second, one at a time | 7 | 3 |\n" +
-		"| text index, % of the mail without attachments | 10.0 | - |\n| text index, % of the mail | 5.0 | - |\n"
+	extras(&b, []*contender{ours, stock})
+	want := "\n| | ours | stock |\n| --- | ---: | ---: |\n| logins | 8 | 3 |\n| index | 5.0 | - |\n| more | - | 1 |\n"
 	if b.String() != want {
 		t.Errorf("%s, want %s", b.String(), want)
+	}
+}
+
+// Small messages are a KiB.
+func TestShortLetters(t *testing.T) {
+	g := newMailing(50, 1, true)
+	sum := 0
+	for i := range 50 {
+		sum += len(g.letter(i).raw)
+	}
+	if sum < 50*800 || sum > 50*1300 {
+		t.Errorf("%d bytes in 50 messages", sum)
+	}
+}
+
+// What a client says after COMPRESS must be a deflate stream, of whatever length.
+func TestStoredBlocks(t *testing.T) {
+	a, b := net.Pipe()
+	said := bytes.Repeat([]byte("0123456789"), 20000)
+	go func() {
+		_, _ = deflated{Conn: a}.Write(said)
+		a.Close()
+	}()
+	got := make([]byte, len(said))
+	if _, err := io.ReadFull(flate.NewReader(b), got); err != nil || !bytes.Equal(got, said) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	v := make([]time.Duration, 100)
+	for i := range v {
+		v[99-i] = time.Duration(i)
+	}
+	if quantile(v, 0.5) != 50 || quantile(v, 0.99) != 99 || quantile(v[:1], 0.99) != 99 {
+		t.Error(quantile(v, 0.5), quantile(v, 0.99), quantile(v[:1], 0.99))
 	}
 }

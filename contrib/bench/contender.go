@@ -15,21 +15,38 @@ type sample struct{ wall, cpu time.Duration }
 
 // contender is a server under measurement.
 type contender struct {
-	label      string
-	srv        *peer.Server
-	lib        *library // all its mailboxes are made of
-	samples    map[string][]sample
-	answers    map[string]answer
-	logins     []float64
-	one        []float64
-	pss        []float64 // KiB per idle connection
-	indexBytes []float64
-	indexTime  []float64 // seconds
+	label     string
+	srv       *peer.Server
+	lib       *library // all its mailboxes are made of
+	samples   map[string][]sample
+	answers   map[string]answer
+	delivered int             // messages, by the bench
+	furnished map[string]bool // users who have a mailbox for the mixed load
+
+	figures map[string][]float64 // beside the table
+	named   []figure             // in the order in which they came
 }
+
+// figure is a line beside the table.
+type figure struct{ name, format string }
+
+// note takes in one more measurement.
+func (c *contender) note(name, format string, v float64) {
+	if c.figures == nil {
+		c.figures = map[string][]float64{}
+	}
+	if c.figures[name] == nil {
+		c.named = append(c.named, figure{name, format})
+	}
+	c.figures[name] = append(c.figures[name], v)
+}
+
+// ours tells our daemon from Dovecot.
+func (c *contender) ours() bool { return c.srv.Name != "dovecot" }
 
 // forget begins a table.
 func (c *contender) forget(lib *library) {
-	*c = contender{label: c.label, srv: c.srv, lib: lib, samples: map[string][]sample{}, answers: map[string]answer{}}
+	*c = contender{label: c.label, srv: c.srv, lib: lib, delivered: c.delivered, samples: map[string][]sample{}, answers: map[string]answer{}, furnished: map[string]bool{}}
 }
 
 // measureRows measures every wanted row once. In the end the mailboxes are gone, but for one of the first run.
@@ -38,7 +55,7 @@ func (c *contender) measureRows(run int) error {
 	defer s.end()
 	for i := range rows {
 		r := &rows[i]
-		if !wanted(r) {
+		if !s.has(r) {
 			continue
 		}
 		err := s.begin(r)
@@ -57,9 +74,14 @@ func (c *contender) measureRows(run int) error {
 	return s.clear(run == 0)
 }
 
+// has tells whether the row belongs to the table.
+func (c *contender) has(r *row) bool {
+	return wanted(r.name) && (c.lib.messages < huge || r.huge)
+}
+
 func (s *session) measureRow(r *row) error {
 	count := r.count
-	if r.plain > 0 && s.srv.Name == "dovecot" {
+	if r.plain > 0 && !s.ours() {
 		count = r.plain
 	}
 	s.k.keep = r.answer
@@ -100,48 +122,6 @@ func (c *contender) measure(f func() error) (sample, error) {
 	time.Sleep(20 * time.Millisecond) // what the server does after its answer is its cost as well
 	after, err := cpu(c.srv.PID())
 	return sample{wall, after - before}, err
-}
-
-func (c *contender) countLogins() error {
-	if *loginFor == 0 {
-		return nil
-	}
-	users := make([]string, 64)
-	for i := range users {
-		users[i] = fmt.Sprintf("u%d", i)
-	}
-	one, err := logins(c.srv.Addr, users, 1, *loginFor/2)
-	if err != nil {
-		return fmt.Errorf("%s: logins: %w", c.label, err)
-	}
-	many, err := logins(c.srv.Addr, users, 8, *loginFor)
-	if err != nil {
-		return fmt.Errorf("%s: logins: %w", c.label, err)
-	}
-	c.one, c.logins = append(c.one, one), append(c.logins, many)
-	return nil
-}
-
-// memory opens all the connections on one user's mailbox of full size.
-func (c *contender) memory() error {
-	if *idlers == 0 {
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "memory: %s\n", c.label)
-	if err := c.srv.Restart(); err != nil {
-		return err
-	}
-	user := userOf(0, 0)
-	if _, err := os.Stat(c.srv.MailDir(user)); err != nil { // no row had a mailbox
-		if err := c.lib.clone(c.srv.MailDir(user), c.srv.UID); err != nil {
-			return err
-		}
-	}
-	return idle(c.srv.Addr, []string{user}, *idlers, func() error {
-		kib, _, err := pss(c.srv.PID())
-		c.pss = append(c.pss, float64(kib)/float64(*idlers))
-		return err
-	})
 }
 
 // answer is what a search, sort or thread command found.

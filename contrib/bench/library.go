@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // mixVersion goes up when the messages change: a library of another version is not used.
@@ -19,14 +20,19 @@ const mixVersion = 4
 type library struct {
 	dir      string
 	messages int
+	short    bool  // of small messages
 	Bytes    int64 // of all messages
 	Text     int64 // without attachments
 }
 
 // openLibrary finds the library of so many messages below dir or makes it. Each owner has one: a server makes
 // links of messages only where they are its own.
-func openLibrary(dir string, n int, seed uint64, owner int) (*library, error) {
-	l := &library{dir: filepath.Join(dir, fmt.Sprintf("mail-%d-%d-%d-%d", mixVersion, seed, n, owner)), messages: n}
+func openLibrary(dir string, n int, seed uint64, owner int, short bool) (*library, error) {
+	name := fmt.Sprintf("mail-%d-%d-%d-%d", mixVersion, seed, n, owner)
+	if short {
+		name += "-short"
+	}
+	l := &library{dir: filepath.Join(dir, name), messages: n, short: short}
 	b, err := os.ReadFile(filepath.Join(l.dir, "sums.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "making %d messages in %s\n", n, l.dir)
@@ -45,7 +51,7 @@ func (l *library) build(n int, seed uint64, owner int) error {
 	if err := os.MkdirAll(filepath.Join(half, "cur"), 0o755); err != nil {
 		return err
 	}
-	g := newMailing(n, seed)
+	g := newMailing(n, seed, l.short)
 	var next, bytes, texts atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, runtime.NumCPU())
@@ -76,7 +82,11 @@ func (l *library) build(n int, seed uint64, owner int) error {
 }
 
 // clone makes a Maildir of hard links: a mailbox that no server has seen.
-func (l *library) clone(to string, uid int) error {
+func (l *library) clone(to string, uid int) error { return l.cloneSome(to, uid, l.messages) }
+
+// cloneSome takes the first so many messages. Nothing has changed in the directories for an hour: a server that
+// distrusts times within its clock's granularity need not do so here.
+func (l *library) cloneSome(to string, uid, most int) error {
 	for _, sub := range []string{"cur", "new", "tmp", ""} {
 		path := filepath.Join(to, sub)
 		if err := os.MkdirAll(path, 0o700); err != nil {
@@ -90,10 +100,11 @@ func (l *library) clone(to string, uid int) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
+	for _, e := range entries[:min(most, len(entries))] {
 		if err := os.Link(filepath.Join(l.dir, "cur", e.Name()), filepath.Join(to, "cur", e.Name())); err != nil {
 			return err
 		}
 	}
-	return nil
+	old := time.Now().Add(-time.Hour)
+	return errors.Join(os.Chtimes(filepath.Join(to, "cur"), old, old), os.Chtimes(filepath.Join(to, "new"), old, old))
 }

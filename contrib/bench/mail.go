@@ -14,15 +14,16 @@ import (
 // message depends on the seed and its number only.
 type mailing struct {
 	seed    uint64
+	short   bool    // 1 KiB of plain text each, no conversations: what a million of them is made of
 	parents []int32 // of a reply: the number of the message it answers, else -1
 }
 
-func newMailing(n int, seed uint64) *mailing {
-	g := &mailing{seed: seed, parents: make([]int32, n)}
+func newMailing(n int, seed uint64, short bool) *mailing {
+	g := &mailing{seed: seed, short: short, parents: make([]int32, n)}
 	for i := range g.parents {
 		r := g.rand(i, 1)
 		g.parents[i] = -1
-		if i > 0 && r.IntN(10) < 6 {
+		if i > 0 && r.IntN(10) < 6 && !short {
 			g.parents[i] = int32(i - 1 - r.IntN(min(i, 60)))
 		}
 	}
@@ -98,7 +99,12 @@ func (g *mailing) letter(i int) letter {
 	}
 	var b strings.Builder
 	g.header(&b, r, i, at)
-	attached := writeBody(&b, r, i)
+	attached := 0
+	if g.short {
+		fmt.Fprintf(&b, "Content-Type: text/plain; charset=utf-8\n\n%s\n", text(r, 70))
+	} else {
+		attached = writeBody(&b, r, i)
+	}
 	name := fmt.Sprintf("%d.M%06dP%d.bench,S=%d:2,%s", at.Unix(), i%1000000, 1000+i%9000, b.Len(), flags)
 	return letter{name, at, []byte(b.String()), b.Len() - attached}
 }

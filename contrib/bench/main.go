@@ -7,26 +7,31 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"maildir-imapd/contrib/interop/peer"
 )
 
 const password = "secret"
 
 var (
 	messages = flag.String("messages", "10000", "messages in the mailbox; 10000,100000 makes two tables")
+	growth   = flag.String("growth", "", "sizes for the table of what must not grow, as 1000,10000,100000,1000000; empty leaves it out")
 	runs     = flag.Int("runs", 5, "runs of every row; the median counts")
-	only     = flag.String("rows", "", "regular expression: only these rows are measured; without logins and memory")
-	idlers   = flag.Int("idle", 1000, "idle connections for the memory row; 0 leaves it out")
+	only     = flag.String("rows", "", "regular expression: only these rows are measured, of all tables")
+	idlers   = flag.String("idle", "1000", "idle connections for the memory rows, as 1000,10000; empty leaves them out")
 	loginFor = flag.Duration("logins", 2*time.Second, "how long logins are counted in each run; 0 leaves them out")
+	mixedFor = flag.Duration("mixed", 5*time.Second, "how long mixed commands are counted in each run; 0 leaves them out")
+	watchers = flag.Int("watchers", 1000, "sessions in IDLE that an arrival is told to; 0 leaves it out")
 	seed     = flag.Uint64("seed", 1, "seed of the messages")
 	mailDir  = flag.String("mail", filepath.Join(os.TempDir(), "maildir-imapd-bench"), "directory for the messages, which are made once, and for the servers' files")
 	out      = flag.String("o", "", "append the tables to this file")
 	against  = flag.String("against", "both", "both, ours or dovecot")
 )
+
+// huge mailboxes are of small messages, and ours alone.
+const huge = 500_000
 
 func main() {
 	flag.Parse()
@@ -38,18 +43,22 @@ func main() {
 
 var wantedRows *regexp.Regexp
 
-func wanted(r *row) bool { return wantedRows.MatchString(r.name) }
+func wanted(name string) bool { return wantedRows.MatchString(name) }
 
 func bench() (err error) {
-	sizes, err := parseSizes(*messages)
+	sizes, err := parseSizes("messages", *messages)
 	if err != nil {
+		return err
+	}
+	grown, err := parseSizes("growth", *growth)
+	if err != nil {
+		return err
+	}
+	if idleSizes, err = parseSizes("idle", *idlers); err != nil {
 		return err
 	}
 	if wantedRows, err = regexp.Compile(*only); err != nil {
 		return err
-	}
-	if *only != "" {
-		*idlers, *loginFor = 0, 0
 	}
 	if err := os.MkdirAll(*mailDir, 0o755); err != nil {
 		return err
@@ -73,114 +82,100 @@ func bench() (err error) {
 	if err != nil {
 		return err
 	}
-	logins := stock
-	for _, n := range sizes {
-		if err := measureSize(n, cs, logins); err != nil {
+	for i, n := range sizes {
+		t := table{cs: cs, size: n}
+		if n >= huge {
+			t.cs = slices.DeleteFunc(slices.Clone(cs), func(c *contender) bool { return !c.ours() })
+		} else if i == 0 {
+			t.stock, t.first = stock, true
+		}
+		if len(t.cs) == 0 {
+			continue
+		}
+		if err := t.measure(); err != nil {
 			return err
 		}
-		logins, *loginFor = nil, 0 // they do not depend on the mailbox
+	}
+	if len(grown) > 0 && cs[0].ours() {
+		return grows(cs[0], grown)
 	}
 	return nil
 }
 
-func parseSizes(list string) ([]int, error) {
+func parseSizes(name, list string) ([]int, error) {
+	if list == "" {
+		return nil, nil
+	}
 	var sizes []int
 	for s := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 10 {
-			return nil, fmt.Errorf("-messages %s: 10 at least, or several such numbers with commas", list)
+			return nil, fmt.Errorf("-%s %s: 10 at least, or several such numbers with commas", name, list)
 		}
 		sizes = append(sizes, n)
 	}
 	return sizes, nil
 }
 
-// measureSize makes one table.
-func measureSize(n int, cs []*contender, stock *contender) error {
-	for _, c := range cs {
-		lib, err := openLibrary(*mailDir, n, *seed, c.srv.UID)
+// table is what is measured with mailboxes of one size.
+type table struct {
+	cs    []*contender
+	stock *contender // Dovecot as shipped, for the logins
+	size  int
+	first bool // with the figures that do not depend on the mailbox
+}
+
+func (t *table) measure() error {
+	for _, c := range t.cs {
+		lib, err := openLibrary(*mailDir, t.size, *seed, c.srv.UID, t.size >= huge)
 		if err != nil {
 			return err
 		}
 		c.forget(lib)
 	}
 	for run := range *runs {
-		for i := range cs {
-			c := cs[(i+run)%len(cs)] // who goes first changes
-			fmt.Fprintf(os.Stderr, "%d messages, run %d of %d: %s\n", n, run+1, *runs, c.label)
-			if err := c.measureRows(run); err != nil {
+		for i := range t.cs {
+			c := t.cs[(i+run)%len(t.cs)] // who goes first changes
+			fmt.Fprintf(os.Stderr, "%d messages, run %d of %d: %s\n", t.size, run+1, *runs, c.label)
+			if err := errors.Join(c.measureRows(run), t.loads(c)); err != nil {
 				return fmt.Errorf("%s: %w\n%s", c.label, err, c.srv.Log())
 			}
-			if err := c.countLogins(); err != nil {
-				return err
-			}
 		}
-		if stock != nil {
-			if err := stock.countLogins(); err != nil {
+		if t.stock != nil {
+			if err := t.stock.countLogins(); err != nil {
 				return err
 			}
 		}
 	}
-	for _, c := range cs {
-		if err := c.memory(); err != nil {
+	for _, c := range t.cs {
+		if err := errors.Join(t.rested(c), c.memory()); err != nil {
 			return fmt.Errorf("%s: %w\n%s", c.label, err, c.srv.Log())
 		}
 		if err := os.RemoveAll(c.srv.MailDir(userOf(0, 0))); err != nil {
 			return err
 		}
 	}
-	if err := report(cs, stock); err != nil {
+	if err := report(t.cs, t.stock); err != nil {
 		return err
 	}
-	if len(cs) == 2 {
-		return compare(cs[0], cs[1])
+	if len(t.cs) == 2 {
+		return compare(t.cs[0], t.cs[1])
 	}
 	return nil
 }
 
-// start starts who is to be measured. stock is Dovecot as shipped, for the logins.
-func start(dir string) (cs []*contender, stock *contender, err error) {
-	users := map[string]string{}
-	for i := range 1000 {
-		users[fmt.Sprintf("u%d", i)] = password
+// loads are measured in every run, with the first size.
+func (t *table) loads(c *contender) error {
+	if !t.first {
+		return nil
 	}
-	for run := range *runs {
-		for box := range boxesPerRun {
-			users[userOf(run, box)] = password
-		}
-	}
-	add := func(label, sub string, o peer.Options, f func(peer.Options) (*peer.Server, error)) (*contender, error) {
-		o.Dir, o.Users, o.Limit = filepath.Join(dir, sub), users, *idlers+200
-		s, err := f(o)
-		if err != nil {
-			return nil, err
-		}
-		return &contender{label: label, srv: s}, nil
-	}
-	if *against != "dovecot" {
-		c, err := add("maildir-imapd", "ours", peer.Options{Extra: daemonLimits()}, peer.StartDaemon)
-		if err != nil {
-			return cs, nil, err
-		}
-		cs = append(cs, c)
-	}
-	if *against != "ours" {
-		c, err := add("Dovecot, best settings", "best", peer.Options{Best: true}, peer.StartDovecot)
-		if err != nil {
-			return cs, nil, err
-		}
-		cs = append(cs, c)
-		if *loginFor > 0 {
-			stock, err = add("Dovecot, default", "stock", peer.Options{}, peer.StartDovecot)
-			if err != nil {
-				return cs, nil, err
-			}
-		}
-	}
-	return cs, stock, nil
+	return errors.Join(c.countLogins(), c.mixed())
 }
 
-// daemonLimits lets one address open as many connections as the memory row does.
-func daemonLimits() string {
-	return fmt.Sprintf("max_connections = %d\nper_user = %d\nper_ip = %d\n", *idlers+200, *idlers+200, *idlers+200)
+// rested is measured once: it has many samples.
+func (t *table) rested(c *contender) error {
+	if !t.first {
+		return nil
+	}
+	return c.latency()
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is USER_HZ, which Linux fixes at 100 for user space.
@@ -15,7 +17,19 @@ const tick = 10 * time.Millisecond
 
 type proc struct {
 	pid, parent int
-	cpu         time.Duration // own, and that of children that ended
+	own         time.Duration // in ticks
+	ended       time.Duration // of children that ended, in ticks
+}
+
+// cpu is what the process has used, to the nanosecond where its clock can be read (clock_getcpuclockid(3)),
+// and its children that ended.
+func (p proc) cpu() time.Duration {
+	var ts unix.Timespec
+	const process = 2 // CPUCLOCK_SCHED of all threads
+	if unix.ClockGettime(int32(^p.pid<<3|process), &ts) == nil {
+		return time.Duration(ts.Nano()) + p.ended
+	}
+	return p.own + p.ended
 }
 
 // tree is a process and all its descendants.
@@ -63,12 +77,16 @@ func parseStat(b []byte) (proc, error) {
 	p := proc{}
 	p.pid, _ = strconv.Atoi(string(head))
 	p.parent, _ = strconv.Atoi(f[1])
-	for _, s := range f[11:15] { // utime stime cutime cstime
+	for i, s := range f[11:15] { // utime stime cutime cstime
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return proc{}, err
 		}
-		p.cpu += time.Duration(n) * tick
+		if i < 2 {
+			p.own += time.Duration(n) * tick
+		} else {
+			p.ended += time.Duration(n) * tick
+		}
 	}
 	return p, nil
 }
@@ -78,7 +96,7 @@ func cpu(root int) (time.Duration, error) {
 	ps, err := tree(root)
 	var sum time.Duration
 	for _, p := range ps {
-		sum += p.cpu
+		sum += p.cpu()
 	}
 	return sum, err
 }

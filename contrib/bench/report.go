@@ -22,12 +22,26 @@ func median[T float64 | time.Duration](v []T) T {
 func report(cs []*contender, stock *contender) error {
 	lib := cs[0].lib
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s: %d messages, %d runs\n\n", time.Now().UTC().Format("2006-01-02"), lib.messages, *runs)
-	fmt.Fprintf(&b, "%s. %s, Dovecot %s. %d MB of mail, %d MB without attachments. `%s`\n\n", machine(), runtime.Version(), peer.DovecotVersion(),
-		lib.Bytes>>20, lib.Text>>20, strings.Join(append([]string{"go run ./contrib/bench"}, os.Args[1:]...), " "))
-	table(&b, cs)
-	extras(&b, lib, cs, stock)
-	fmt.Print(b.String())
+	fmt.Fprintf(&b, "\n## %s: %d messages, %d runs\n\n%s %d MB of mail, %d MB without attachments.\n\n",
+		time.Now().UTC().Format("2006-01-02"), lib.messages, *runs, conditions(), lib.Bytes>>20, lib.Text>>20)
+	lines(&b, cs)
+	all := slices.Clone(cs)
+	if stock != nil {
+		all = append(all, stock)
+	}
+	extras(&b, all)
+	return publish(b.String())
+}
+
+// conditions are the machine, the programs and the command line.
+func conditions() string {
+	return fmt.Sprintf("%s. %s, Dovecot %s. `%s`.", machine(), runtime.Version(), peer.DovecotVersion(),
+		strings.Join(append([]string{"go run ./contrib/bench"}, os.Args[1:]...), " "))
+}
+
+// publish prints a table, and keeps it where that was asked for.
+func publish(text string) error {
+	fmt.Print(text)
 	if *out == "" {
 		return nil
 	}
@@ -35,14 +49,22 @@ func report(cs []*contender, stock *contender) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(b.String()); err != nil {
+	if _, err := f.WriteString(text); err != nil {
 		f.Close()
 		return err
 	}
 	return f.Close()
 }
 
-func table(b *strings.Builder, cs []*contender) {
+func medians(samples []sample) sample {
+	var walls, cpus []time.Duration
+	for _, s := range samples {
+		walls, cpus = append(walls, s.wall), append(cpus, s.cpu)
+	}
+	return sample{median(walls), median(cpus)}
+}
+
+func lines(b *strings.Builder, cs []*contender) {
 	b.WriteString("Medians of one operation. Ratio: ours to Dovecot's, below 1 is faster.\n\n| operation |")
 	rule := "\n| --- |"
 	for _, c := range cs {
@@ -55,18 +77,14 @@ func table(b *strings.Builder, cs []*contender) {
 	}
 	b.WriteString(rule + "\n")
 	for i := range rows {
-		if !wanted(&rows[i]) {
+		if !slices.ContainsFunc(cs, func(c *contender) bool { return len(c.samples[rows[i].name]) > 0 }) {
 			continue
 		}
 		fmt.Fprintf(b, "| %s |", rows[i].name)
 		var m []sample
 		for _, c := range cs {
-			var walls, cpus []time.Duration
-			for _, s := range c.samples[rows[i].name] {
-				walls, cpus = append(walls, s.wall), append(cpus, s.cpu)
-			}
-			m = append(m, sample{median(walls), median(cpus)})
-			fmt.Fprintf(b, " %s | %s |", show(median(walls)), show(median(cpus)))
+			m = append(m, medians(c.samples[rows[i].name]))
+			fmt.Fprintf(b, " %s | %s |", show(m[len(m)-1].wall), show(m[len(m)-1].cpu))
 		}
 		if len(cs) == 2 {
 			fmt.Fprintf(b, " %s | %s |", ratio(float64(m[0].wall), float64(m[1].wall)), ratio(float64(m[0].cpu), float64(m[1].cpu)))
@@ -90,40 +108,33 @@ func show(d time.Duration) string {
 	return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
 }
 
-func extras(b *strings.Builder, lib *library, cs []*contender, stock *contender) {
-	all := slices.Clone(cs)
-	if stock != nil {
-		all = append(all, stock)
-	}
-	var lines strings.Builder
-	line := func(name, format string, of func(*contender) float64) {
-		seen := false
-		var l strings.Builder
-		for _, c := range all {
-			v := of(c)
-			if v == 0 {
-				l.WriteString(" - |")
-				continue
+// extras is the table of what has no operation to be divided by.
+func extras(b *strings.Builder, all []*contender) {
+	var named []figure
+	for _, c := range all {
+		for _, f := range c.named {
+			if !slices.Contains(named, f) {
+				named = append(named, f)
 			}
-			seen = true
-			fmt.Fprintf(&l, format, v)
-		}
-		if seen {
-			fmt.Fprintf(&lines, "| %s |%s\n", name, l.String())
 		}
 	}
-	line("logins a second, one at a time", " %.0f |", func(c *contender) float64 { return median(c.one) })
-	line("logins a second, 8 at once", " %.0f |", func(c *contender) float64 { return median(c.logins) })
-	line(fmt.Sprintf("KiB per idle connection, mailbox selected, %d connections", *idlers), " %.1f |", func(c *contender) float64 { return median(c.pss) })
-	line("text index complete, seconds after the first search", " %.2f |", func(c *contender) float64 { return median(c.indexTime) })
-	line("text index, % of the mail without attachments", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(lib.Text) })
-	line("text index, % of the mail", " %.1f |", func(c *contender) float64 { return 100 * median(c.indexBytes) / float64(lib.Bytes) })
-	if lines.Len() == 0 {
+	if len(named) == 0 {
 		return
 	}
 	b.WriteString("\n| |")
 	for _, c := range all {
 		fmt.Fprintf(b, " %s |", c.label)
 	}
-	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(all)) + "\n" + lines.String())
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(all)) + "\n")
+	for _, f := range named {
+		fmt.Fprintf(b, "| %s |", f.name)
+		for _, c := range all {
+			if v := c.figures[f.name]; len(v) > 0 {
+				fmt.Fprintf(b, " "+f.format+" |", median(v))
+			} else {
+				b.WriteString(" - |")
+			}
+		}
+		b.WriteByte('\n')
+	}
 }

@@ -24,6 +24,8 @@ type row struct {
 	plain   int // how often where a command is slow: by a server without a text index. 0: count
 	run     func(s *session, i int) error
 	answer  bool // both servers must answer with the same numbers
+	huge    bool // also with a million messages
+	grows   bool // also in the table by size: it must cost the same in all
 }
 
 func command(c string) func(*session, int) error {
@@ -31,6 +33,7 @@ func command(c string) func(*session, int) error {
 }
 
 const (
+	sizes      = "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)"
 	envelopes  = "FETCH 1:* (ENVELOPE)"
 	structures = "FETCH 1:* (BODYSTRUCTURE)"
 	// What Thunderbird asks of new mail in a folder.
@@ -44,13 +47,22 @@ const (
 
 // rows in the order in which they run: what changes the mailbox comes last.
 var rows = []row{
-	{name: "SELECT, never opened before", box: unopened, count: 1, run: command("SELECT INBOX")},
-	{name: "SELECT again", count: 50, run: command("SELECT INBOX")},
+	{name: "SELECT, never opened before", box: unopened, count: 1, huge: true, run: command("SELECT INBOX")},
+	{name: "SELECT, the first after a start of the server", prepare: (*session).restarted, count: 1, huge: true, run: command("SELECT INBOX")},
+	{name: "SELECT again", count: 50, huge: true, run: command("SELECT INBOX")},
+	{name: "UNSELECT and SELECT", count: 20, huge: true, grows: true, run: func(s *session, _ int) error {
+		if err := s.do("UNSELECT"); err != nil {
+			return err
+		}
+		return s.do("SELECT INBOX")
+	}},
 	{name: "SELECT by a new session", count: 20, run: selectAnew},
-	{name: "STATUS", prepare: (*session).second, count: 200, run: func(s *session, _ int) error {
+	{name: "STATUS", prepare: (*session).second, count: 50, huge: true, grows: true, run: func(s *session, _ int) error {
 		return s.side.do("STATUS INBOX (MESSAGES UIDNEXT UNSEEN UIDVALIDITY)")
 	}},
-	{name: "FETCH FLAGS of all", count: 5, run: command("FETCH 1:* (UID FLAGS)")},
+	{name: "NOOP", count: 200, huge: true, grows: true, run: command("NOOP")},
+	{name: "FETCH FLAGS of all", count: 5, huge: true, run: command("FETCH 1:* (UID FLAGS)")},
+	{name: "FETCH FLAGS, INTERNALDATE, RFC822.SIZE of all", warm: []string{sizes}, count: 3, huge: true, run: command(sizes)},
 
 	{name: "FETCH ENVELOPE of all, nothing cached", box: fresh, count: 1, run: command(envelopes)},
 	{name: "FETCH ENVELOPE of all, cached", warm: []string{envelopes}, count: 3, run: command(envelopes)},
@@ -62,6 +74,9 @@ var rows = []row{
 	{name: "FETCH BODY.PEEK[] of all", count: 1, run: command("FETCH 1:* (BODY.PEEK[])")},
 	{name: "FETCH of one message", count: 300, run: func(s *session, i int) error {
 		return s.do(fmt.Sprintf("UID FETCH %d (FLAGS BODY.PEEK[])", 1+i*s.messages/300))
+	}},
+	{name: "FETCH ENVELOPE of one message", warm: []string{envelopes}, count: 2000, huge: true, run: func(s *session, i int) error {
+		return s.do(fmt.Sprintf("FETCH %d (UID FLAGS ENVELOPE)", 1+i*s.messages/2000))
 	}},
 	{name: "SEARCH FLAGGED", count: 50, run: command("SEARCH FLAGGED"), answer: true},
 	{name: "SEARCH SUBJECT, cached", warm: []string{envelopes, searchSubject}, count: 5, run: command(searchSubject), answer: true},
@@ -78,19 +93,25 @@ var rows = []row{
 	{name: "STORE on all", count: 2, run: func(s *session, i int) error {
 		return s.do([]string{`STORE 1:* +FLAGS.SILENT (\Answered)`, `STORE 1:* -FLAGS.SILENT (\Answered)`}[i])
 	}},
-	{name: "STORE on one", count: 200, run: func(s *session, i int) error {
-		return s.do(fmt.Sprintf(`STORE %d +FLAGS (\Flagged)`, 1+i*s.messages/200))
+	{name: "STORE on one", count: 500, huge: true, grows: true, run: func(s *session, i int) error {
+		return s.do(fmt.Sprintf(`STORE %d %cFLAGS (\Answered)`, 1+i/2*s.messages/250, "+-"[i%2]))
 	}},
+	{name: "arrival of one, NOOP", count: 20, huge: true, grows: true, run: (*session).arrives},
 	// As clients with LITERAL+ send it.
-	{name: "APPEND of 8 KiB", count: 100, run: func(s *session, _ int) error {
+	{name: "APPEND of 8 KiB", count: 300, huge: true, run: func(s *session, _ int) error {
 		return s.do(fmt.Sprintf("APPEND INBOX (\\Seen) {%d+}\r\n%s", len(appended), appended))
 	}},
-	{name: "COPY of a tenth", prepare: func(s *session) error { return s.do("CREATE Copies") }, count: 1,
-		run: func(s *session, _ int) error { return s.do(fmt.Sprintf("COPY 1:%d Copies", s.messages/10)) }},
-	{name: "EXPUNGE of a tenth", prepare: func(s *session) error {
-		return s.do(fmt.Sprintf(`STORE 1:%d +FLAGS.SILENT (\Deleted)`, s.messages/10))
-	}, count: 1, run: command("EXPUNGE")},
+	{name: "COPY of 2,000", prepare: func(s *session) error { return s.do("CREATE Copies") }, count: 1, huge: true,
+		run: func(s *session, _ int) error { return s.do(fmt.Sprintf("COPY 1:%d Copies", s.many())) }},
+	{name: "MOVE of 2,000", prepare: func(s *session) error { return s.do("CREATE Moved") }, count: 1, huge: true,
+		run: func(s *session, _ int) error { return s.do(fmt.Sprintf("MOVE 1:%d Moved", s.many())) }},
+	{name: "EXPUNGE of 2,000", prepare: func(s *session) error {
+		return s.do(fmt.Sprintf(`STORE 1:%d +FLAGS.SILENT (\Deleted)`, s.many()))
+	}, count: 1, huge: true, run: command("EXPUNGE")},
 }
+
+// many is 2,000 messages, and in a small mailbox a fifth of it.
+func (s *session) many() int { return min(2000, s.messages/5) }
 
 var appended = "From: a@example.org\r\nSubject: appended\r\n\r\n" + strings.Repeat("All work and no play makes Jack a dull boy. Indeed it does.\r\n", 135)
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -95,6 +99,52 @@ func (s *session) second() (err error) {
 		s.side, err = login(s.addr, s.user)
 	}
 	return err
+}
+
+// restarted starts the server again; the connection is a new one.
+func (s *session) restarted() error {
+	s.end()
+	if err := s.srv.Restart(); err != nil {
+		return err
+	}
+	if err := s.settle(); err != nil {
+		return err
+	}
+	var err error
+	s.k, err = login(s.addr, s.user)
+	return err
+}
+
+// arrives has another program deliver a message and asks until the server tells of it.
+func (s *session) arrives(int) error {
+	s.k.keep = true
+	defer func() { s.k.keep = false }()
+	if err := s.deliver(s.srv.MailDir(s.user)); err != nil {
+		return err
+	}
+	for begin := time.Now(); time.Since(begin) < time.Minute; {
+		if err := s.do("NOOP"); err != nil {
+			return err
+		}
+		if bytes.Contains(s.k.kept, []byte(" EXISTS\r\n")) {
+			return nil
+		}
+	}
+	return errors.New("no EXISTS within a minute of a delivery")
+}
+
+// deliver puts one message into new/ as an MDA does, unsynced.
+func (c *contender) deliver(box string) error {
+	c.delivered++
+	name := fmt.Sprintf("%d.M%dP%d.bench", time.Now().Unix(), c.delivered, os.Getpid())
+	tmp := filepath.Join(box, "tmp", name)
+	if err := os.WriteFile(tmp, []byte(strings.ReplaceAll(appended, "\r\n", "\n")), 0o600); err != nil {
+		return err
+	}
+	if err := os.Chown(tmp, c.srv.UID, c.srv.UID); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(box, "new", name))
 }
 
 // arrival brings one message and lets the server tell of it.

@@ -81,7 +81,7 @@ func StartDaemon(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Name: "maildir-imapd", Addr: d.Addr, Dir: d.Dir, UID: os.Getuid(), argv: []string{d.Bin, "-config", d.Config}}
+	s := &Server{Name: "maildir-imapd", Addr: d.Addr, TLSAddr: d.TLSAddr, Dir: d.Dir, UID: os.Getuid(), argv: []string{d.Bin, "-config", d.Config}}
 	if o.As != 0 && o.As != s.UID {
 		if err := s.runAs(o.As, d); err != nil {
 			return nil, err
