@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -39,27 +40,36 @@ func (sel *selection) walk(uids imap.UIDSet, do func(batch []maildir.Message) er
 	}
 }
 
+// stepAhead is the two steps of a walkAhead.
+type stepAhead struct {
+	// fits is how many messages of a batch are taken at a time, one at least; nil: all.
+	fits func(batch []maildir.Message) int
+	// lacks tells whether prepare has anything to do.
+	lacks   func(batch []maildir.Message) bool
+	prepare func(ctx context.Context, batch []maildir.Message) error
+	do      func(batch []maildir.Message) error
+}
+
 // walkAhead is a walk of two steps: while do is at work on a batch, prepare is on the next one, if it lacks
 // something. No more than these two are held; nothing of it is left running when walkAhead returns.
-func (sel *selection) walkAhead(ctx context.Context, uids imap.UIDSet, lacks func(batch []maildir.Message) bool,
-	prepare func(ctx context.Context, batch []maildir.Message) error, do func(batch []maildir.Message) error) error {
+func (sel *selection) walkAhead(ctx context.Context, uids imap.UIDSet, step stepAhead) error {
 	pooled, other := batches.Get().(*[]maildir.Message), batches.Get().(*[]maildir.Message)
 	defer batches.Put(pooled)
 	defer batches.Put(other)
-	at := walker{sel: sel, left: uids}
+	at := walker{sel: sel, left: uids, fits: step.fits}
 	batch := at.next((*pooled)[:0])
-	if lacks(batch) {
-		if err := prepare(ctx, batch); err != nil {
+	if len(batch) > 0 && step.lacks(batch) {
+		if err := step.prepare(ctx, batch); err != nil {
 			return err
 		}
 	}
 	for len(batch) > 0 {
 		next := at.next((*other)[:0])
 		var err error
-		if lacks(next) {
-			err = besides(ctx, func(ctx context.Context) error { return prepare(ctx, next) }, func() error { return do(batch) })
+		if len(next) > 0 && step.lacks(next) {
+			err = besides(ctx, func(ctx context.Context) error { return step.prepare(ctx, next) }, func() error { return step.do(batch) })
 		} else {
-			err = do(batch)
+			err = step.do(batch)
 		}
 		if err != nil {
 			return err
@@ -108,15 +118,41 @@ type walker struct {
 	sel   *selection
 	left  imap.UIDSet
 	after imap.UID // of the first range, if it is above its beginning
+
+	fits func(batch []maildir.Message) int
+	most int // messages that are worth asking for, when not all of a batch fitted; 0: batchSize
 }
 
 // next appends the next messages, up to what fits; none are left when there are none.
 func (at *walker) next(batch []maildir.Message) []maildir.Message {
-	for len(at.left) > 0 && len(batch) < batchSize {
+	if at.fits == nil {
+		return at.fill(batch, batchSize)
+	}
+	left, most := at.left, cmp.Or(at.most, batchSize)
+	batch = at.fill(batch, most)
+	if len(batch) == 0 {
+		return batch
+	}
+	n := at.fits(batch)
+	if n == len(batch) {
+		at.most = min(2*most, batchSize)
+		return batch
+	}
+	at.most = n + n/4 + 1
+	at.after = batch[n-1].UID
+	for left[0].Stop <= at.after {
+		left = left[1:]
+	}
+	at.left = left
+	return batch[:n]
+}
+
+func (at *walker) fill(batch []maildir.Message, most int) []maildir.Message {
+	for len(at.left) > 0 && len(batch) < most {
 		r := at.left[0]
-		batch = at.sel.Messages(batch, max(at.after, r.Start-1), r.Stop, batchSize-len(batch))
-		if len(batch) == batchSize && batch[batchSize-1].UID < r.Stop {
-			at.after = batch[batchSize-1].UID
+		batch = at.sel.Messages(batch, max(at.after, r.Start-1), r.Stop, most-len(batch))
+		if len(batch) == most && batch[most-1].UID < r.Stop {
+			at.after = batch[most-1].UID
 			return batch
 		}
 		at.left = at.left[1:]

@@ -120,14 +120,44 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		}
 	}
 	defer s.flushCache()
+	return a.answer(ctx, s, w, uids, seen)
+}
+
+// answer writes the FETCH lines. What a message needs is learnt, or read, while those before it are written.
+func (a *fetchAction) answer(ctx context.Context, s *session, w *responder, uids, seen imap.UIDSet) (err error) {
 	m := &msgData{reader: &s.sel.Reader}
 	defer m.close()
-	var failed error // the first message that could not be had; the others are answered all the same
 	a.kinds = a.learns()
-	learn := func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) }
-	err = s.sel.walkAhead(ctx, uids, func(batch []maildir.Message) bool { return a.lacks(s, batch) }, learn, func(batch []maildir.Message) error {
+	step := stepAhead{
+		lacks:   func(batch []maildir.Message) bool { return a.lacks(s, batch) },
+		prepare: func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) },
+	}
+	ahead := a.ahead(s, uids)
+	if ahead != nil {
+		defer ahead.close()
+		s.c.startGather()
+		defer func() { err = cmp.Or(s.c.endGather(), err) }()
+		step.fits, step.lacks = ahead.fits, func([]maildir.Message) bool { return true }
+		step.prepare = func(ctx context.Context, batch []maildir.Message) error {
+			if a.lacks(s, batch) {
+				if err := a.learn(ctx, s, batch); err != nil {
+					return err
+				}
+			}
+			return ahead.prepare(ctx, batch)
+		}
+	}
+	var failed error // the first message that could not be had; the others are answered all the same
+	step.do = func(batch []maildir.Message) error {
+		var bodies [][]byte
+		if ahead != nil {
+			bodies = ahead.next()
+		}
 		for i := range batch {
 			m.reset(&batch[i])
+			if bodies != nil {
+				m.ready = bodies[i]
+			}
 			err := a.message(ctx, s, w, m, len(seen) > 0 && contains(seen, batch[i].UID))
 			if errors.Is(err, errBrokenAnswer) {
 				return err
@@ -136,12 +166,17 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 				failed = err
 			}
 		}
+		if bodies != nil { // their room is wanted
+			if err := w.send(); err != nil {
+				return err
+			}
+		}
 		if err := w.Err(); err != nil {
 			return err
 		}
 		return ctx.Err()
-	})
-	return cmp.Or(err, failed)
+	}
+	return cmp.Or(s.sel.walkAhead(ctx, uids, step), failed)
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

@@ -37,6 +37,8 @@ type conn struct {
 	br *bufio.Reader // nil while idle
 	bw *bufio.Writer // nil while idle
 
+	gather *gather // what bw writes to while a command sends what lies in memory
+
 	// stash takes the first bytes that end an idle wait, before a buffer is fetched from the pool.
 	stash  [48]byte
 	staged []byte // unread part of stash
@@ -113,7 +115,10 @@ func (c *conn) flush() error {
 	if c.bw == nil {
 		return nil
 	}
-	return c.bw.Flush()
+	if err := c.bw.Flush(); err != nil || c.gather == nil {
+		return err
+	}
+	return c.gather.flush()
 }
 
 // buffered reports whether input is at hand that was read ahead.

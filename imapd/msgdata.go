@@ -25,12 +25,13 @@ type msgData struct {
 	fields           []byte // the fields that clients list mail by, loaded
 	listed           bool   // fields has them: else they are read from the file
 	renderer         *renderer
+	ready            []byte // the message as it is sent, if it was read ahead: there is no file then
 }
 
 func (m *msgData) reset(msg *maildir.Message) {
 	m.close()
 	m.Message = msg
-	m.structure = nil
+	m.structure, m.ready = nil, nil
 }
 
 func (m *msgData) close() {
@@ -71,7 +72,7 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 			return err
 		}
 	}
-	if need&needFile != 0 {
+	if need&needFile != 0 && m.ready == nil {
 		if err := m.open(ctx); err != nil {
 			return err
 		}
@@ -114,9 +115,15 @@ func (m *msgData) open(ctx context.Context) (err error) {
 }
 
 // whole is the extent of the message as a whole. Its size is counted, not believed: a literal's length
-// must be what is sent, whatever a file name or a cache says.
+// must be what is sent, whatever a file name or a cache says. What the cache counted is as good when the file has
+// the length and the time that it had then.
 func (m *msgData) whole() (message.Extent, error) {
 	e := message.Extent{Range: message.Range{End: m.file.FileSize()}}
+	if m.structure == nil && m.InternalDate.Unix() == m.file.ModTime().Unix() {
+		if b := m.reader.Cached(m.Message, maildir.KindStructure); b != nil && m.decoded.UnmarshalBinary(b) == nil {
+			m.structure = &m.decoded
+		}
+	}
 	var err error
 	if m.structure != nil && m.structure.FileSize == e.End {
 		e.Size = m.structure.Size

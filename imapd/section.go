@@ -53,6 +53,9 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	if a.listed && m.listed {
 		return a.sendFields(w, m.fields)
 	}
+	if m.ready != nil { // then this is a whole
+		return sendReady(w, m.ready)
+	}
 	if a.whole() && m.file.FileSize() <= smallMessage {
 		return a.sendSmall(w, m)
 	}
@@ -87,6 +90,15 @@ func (a *sectionAtt) sendSmall(w *responder, m *msgData) error {
 		return err
 	}
 	return sendBytes(w, *buf, a.partial)
+}
+
+// sendReady sends a message that was read ahead. It stays where it is until the batch has been sent.
+func sendReady(w *responder, b []byte) error {
+	w.Special('{').Number64(int64(len(b))).Raw("}\r\n")
+	if err := w.Err(); err != nil {
+		return err
+	}
+	return w.c.piece(b)
 }
 
 // fieldBuffers hold headers while fields are picked from them, and small messages.

@@ -220,6 +220,12 @@ func (r *Reader) OpenMessage(ctx context.Context, uid imap.UID) (*File, error) {
 	return f, nil
 }
 
+// Open is OpenMessage into a File that the caller has. Several goroutines may call it
+// at once.
+func (r *Reader) Open(ctx context.Context, uid imap.UID, f *File) error {
+	return opError("open message", r.name, r.m.openMessage(ctx, uid, &f.f))
+}
+
 // parse reads the message in one pass and remembers what it finds.
 func (r *Reader) parse(ctx context.Context, uid imap.UID, p *message.Message) error {
 	t := r.tools()

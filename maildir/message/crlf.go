@@ -88,7 +88,8 @@ func writeCRLF(w io.Writer, b []byte, cr bool) (n int64, err error) {
 	return n, err
 }
 
-// AppendCRLF appends b, which begins a range of a message, as CopyCRLF sends it.
+// AppendCRLF appends b, which begins a range of a message, as CopyCRLF sends it. dst
+// may end before b in the same array, with as much room between them as b has LFs.
 func AppendCRLF(dst, b []byte) []byte {
 	begin := len(dst)
 	for {
