@@ -103,6 +103,7 @@ func (t *txn) displace(list []newcomer) {
 		if uid := list[i].uid; uid != 0 {
 			t.m.state.next = max(t.m.state.next, uid+1)
 			t.m.list.loose[list[i].base] = uid
+			t.m.list.told = fileID{} // no record of the index says so
 		}
 	}
 	t.m.mu.Unlock()

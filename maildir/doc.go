@@ -28,6 +28,10 @@
 //	K  keywords without a letter: bit(1) length(1) name
 //	D  the disk: next UID(4) MODSEQ(8) highest UID(4), for new and cur time(8) looked at(8)
 //	   own(1), for the uidlist and the keywords inode(8) size(8) time(8)
+//	N  what follows, to make room: messages(8) bytes of names(8)
+//	L  the uidlist's lines without a message: its inode(8) size(8) time(8) flags(1,
+//	   bit 0: all of them, else some more) lines(4) header length(2) header, then
+//	   UID(4) name length(1) name
 //
 // The first record is an H. Records are appended by whoever holds the dotlock;
 // a reader takes what checks and ignores the rest; the next writer cuts off a
@@ -84,8 +88,10 @@
 // UIDVALIDITY: a well-formed uidlist, else the index, else Courier's list, else
 // dovecot-uidvalidity. Next UID: the greatest of all. A UID: the uidlist; a
 // message that only the index knows keeps its UID and gets its line back. A
-// uidlist that cannot be read is renamed aside. An index that cannot be read is
-// written anew: only expunge history, save dates and keywords past the 26th go.
+// uidlist that makes no sense is renamed aside. So is an index with something after
+// what makes no sense (a torn end has nothing); it is written anew: only expunge
+// history, save dates and keywords past the 26th go. A file that the disk does not
+// give fails the command and stays as it is.
 //
 // # Races
 //

@@ -14,7 +14,7 @@ const (
 	indexName    = "maildir-imapd.index"
 	indexMagic   = "MDIRIMX1"
 	indexBatch   = 32 << 10 // bytes after which a batch of messages is closed
-	indexLimit   = 4 << 30
+	indexLimit   = 4 << 30  // bytes of an index that Check reads
 	ceilingAhead = 1 << 16
 	// A mailbox's MODSEQ begins at the clock, so that it does not go back even
 	// when the index is deleted: nobody makes 64 changes a millisecond for long.
@@ -30,6 +30,8 @@ const (
 	recExpunge = 'X'
 	recKeys    = 'K'
 	recDisk    = 'D'
+	recCount   = 'N'
+	recList    = 'L'
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -174,6 +176,7 @@ func (x *indexFile) encode(s *state, d *seen) []byte {
 	b = append(b, indexMagic...)
 	b = x.appendHead(b, s)
 	b = appendKeys(b, s)
+	b = appendCount(b, s)
 	b = appendBatch(b, recMessage, len(s.list), func(b []byte, i int) []byte { return appendMessage(b, s, &s.list[i]) })
 	for i := 0; i < len(s.history); {
 		j := i
@@ -182,6 +185,10 @@ func (x *indexFile) encode(s *state, d *seen) []byte {
 		}
 		b = appendExpunge(b, s.history[i].modseq, s.history[i:j])
 		i = j
+	}
+	if l := &x.m.list; l.tellable(d.list) {
+		l.told = fileID{}
+		b = l.appendList(b, d.list)
 	}
 	return appendDisk(b, s, d)
 }

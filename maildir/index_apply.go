@@ -2,46 +2,45 @@ package maildir
 
 import (
 	"encoding/hex"
-	"hash/crc32"
 
 	"github.com/emersion/go-imap/v2"
 )
 
-// apply reads records into the state and tells how many bytes of them were
-// whole, and whether the file can be appended to: false for one that is not an
-// index or is damaged in the middle. The state is locked.
+// apply reads a whole file's bytes into the state and tells how many of them were
+// whole records, and whether the file can be appended to: false for one that is
+// not an index or is damaged in the middle. The state is locked.
 func (x *indexFile) apply(b []byte, whole bool) (n int, ok bool) {
-	all := len(b)
-	if whole {
-		if len(b) < len(indexMagic) || string(b[:len(indexMagic)]) != indexMagic {
-			return 0, false
-		}
-		b = b[len(indexMagic):]
-	}
 	a := applier{x: x, m: x.m, s: &x.m.state, whole: whole}
-	if whole {
-		a.begin()
-	}
-	for len(b) >= 9 {
-		size := int64(le.Uint32(b))
-		if size < 1 || size > int64(len(b)-8) {
-			break
-		}
-		body := b[8 : 8+size]
-		if crc32.Checksum(body, castagnoli) != le.Uint32(b[4:]) {
-			break
-		}
-		if !a.record(body[0], body[1:]) {
-			return all - len(b), false
-		}
-		a.last = body[0]
-		b = b[8+size:]
-	}
+	n, ok = a.eat(b)
 	x.cut = a.last != 0 && a.last != recDisk
 	if whole {
 		a.finish()
 	}
-	return all - len(b), !whole || a.head
+	return n, ok && (!whole || a.head)
+}
+
+// eat applies the records that b begins with and tells how many bytes they are.
+func (a *applier) eat(b []byte) (n int, ok bool) {
+	if a.whole && !a.begun {
+		if len(b) < len(indexMagic) || string(b[:len(indexMagic)]) != indexMagic {
+			return 0, false
+		}
+		n = len(indexMagic)
+		a.begin()
+	}
+	for {
+		size := checks(b[n:])
+		if size <= 0 {
+			a.stopped = size == 0
+			return n, true
+		}
+		if kind := b[n+8]; !a.record(kind, b[n+9:n+size]) {
+			return n, false
+		} else {
+			a.last = kind
+		}
+		n += size
+	}
 }
 
 // applier folds records into memory, whether the file is read for the first
@@ -51,27 +50,37 @@ type applier struct {
 	m     *Mailbox
 	s     *state
 	whole bool
-	head  bool
-	last  byte // kind of the record before
-	known int  // messages in memory that a file read as a whole has named
-	had   int  // and how many there were
-	told  imap.UID
-	old   []gone // the expunge history before
+	begun bool
+	// listing: what the file tells of the uidlist is being taken over
+	listing bool
+	head    bool
+	alien   bool // the file is of another life of this mailbox
+	// stopped: what follows does not check, however much more is read
+	stopped bool
+	last    byte // kind of the record before
+	known   int  // messages in memory that a file read as a whole has named
+	had     int  // and how many there were
+	told    imap.UID
+	past    []gone // the expunge history of a file that is read as a whole
 }
 
 // begin prepares for a file that another process may have put in the place of
 // the one that memory is of: it has all of the history, and of each message its
 // last state where there were single changes before.
 func (a *applier) begin() {
-	a.had, a.old = len(a.s.list), a.s.history
-	a.s.history = nil
+	a.begun = true
+	a.had = len(a.s.list)
 }
 
 // finish has the directories looked at when memory has messages that the file
 // does not know, or the file does not tell all.
 func (a *applier) finish() {
-	if len(a.s.history) < len(a.old) && (!a.head || a.last != recDisk) {
-		a.s.history = a.old
+	if !a.begun {
+		return
+	}
+	a.finishList(a.head && !a.stopped)
+	if len(a.past) >= len(a.s.history) || a.head && a.last == recDisk {
+		a.s.history = a.past
 	}
 	if a.known < a.had {
 		a.m.seen.dirs = [2]dirLook{}
@@ -98,6 +107,10 @@ func (a *applier) record(kind byte, b []byte) bool {
 		return a.keys(b)
 	case recDisk:
 		return a.disk(b)
+	case recCount:
+		a.count(b)
+	case recList:
+		return a.list(b)
 	}
 	return true // of a later version: what it says is not needed
 }
@@ -111,7 +124,8 @@ func (a *applier) headRecord(b []byte) bool {
 		return false
 	}
 	if a.s.validity != 0 && a.s.validity != validity {
-		return false // of another life of this mailbox
+		a.alien = true
+		return false
 	}
 	a.s.validity = validity
 	a.s.next = max(a.s.next, next)
@@ -152,7 +166,9 @@ func (a *applier) messages(b []byte) bool {
 			a.s.noteInfo(p, info)
 		}
 		a.s.modseq = max(a.s.modseq, e.modseq)
-		delete(a.m.list.loose, string(base))
+		if len(a.m.list.loose) > 0 {
+			delete(a.m.list.loose, string(base))
+		}
 	}
 	return true
 }
@@ -247,7 +263,11 @@ func (a *applier) expunge(b []byte) bool {
 		if r.lo == 0 || r.lo > r.hi {
 			return false
 		}
-		a.s.history = append(a.s.history, r)
+		if a.whole {
+			a.past = append(a.past, r)
+		} else {
+			a.s.history = append(a.s.history, r)
+		}
 		for i := a.s.pos(r.lo); i < len(a.s.list) && a.s.list[i].uid <= r.hi; i++ {
 			uids = append(uids, a.s.list[i].uid)
 		}

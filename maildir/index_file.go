@@ -1,9 +1,7 @@
 package maildir
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -29,6 +27,7 @@ type indexFile struct {
 	boot    string
 	broken  bool // must be written anew
 	named   bool // f's name is on the disk
+	damaged bool // and the file that is there put aside
 	cut     bool // what was read last does not end as a command's records do
 }
 
@@ -42,112 +41,6 @@ func (x *indexFile) close() {
 		x.f.Close()
 	}
 	x.f, x.appends, x.id, x.end, x.last, x.named = nil, false, fileID{}, 0, nil, false
-}
-
-// catchUp reads what other processes have appended, or the whole file if it is
-// another one. It needs no lock: records carry checksums, and what does not
-// check is taken for not yet written.
-func (x *indexFile) catchUp() error {
-	id, err := idNow(x.m.dir, indexName)
-	if err != nil {
-		return err
-	}
-	if id == (fileID{}) {
-		x.close()
-		x.broken = true
-		x.note()
-		return nil
-	}
-	if x.f == nil || id.ino != x.id.ino || id.size < x.end || x.end == 0 {
-		return x.readAll()
-	}
-	if id.size > x.end {
-		b, same, err := x.more(id.size)
-		if err != nil {
-			return err
-		}
-		if !same {
-			return x.readAll()
-		}
-		x.take(b, false)
-	}
-	x.id = id
-	x.note()
-	return nil
-}
-
-// more reads what follows the end; not the same: what comes before it is no longer
-// what it was.
-func (x *indexFile) more(size int64) (b []byte, same bool, err error) {
-	start := x.end - int64(len(x.last))
-	if size-start > indexLimit {
-		return nil, false, nil
-	}
-	b = make([]byte, size-start)
-	n, err := x.f.ReadAt(b, start)
-	if n > 0 || errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if !bytes.HasPrefix(b[:n], x.last) {
-		return nil, false, err
-	}
-	return b[len(x.last):n], true, err
-}
-
-// readAll reads the file that has the name now.
-func (x *indexFile) readAll() error {
-	f, st, err := x.m.dir.OpenStat(indexName)
-	if errors.Is(err, fs.ErrNotExist) {
-		x.broken = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var b []byte
-	if st.Size <= indexLimit {
-		b = make([]byte, st.Size)
-		n, err := f.ReadAt(b, 0)
-		if n == 0 && err != nil && !errors.Is(err, io.EOF) {
-			f.Close()
-			return err
-		}
-		b = b[:n]
-	}
-	x.close()
-	x.f, x.id = f, idOf(st)
-	x.take(b, true)
-	x.note()
-	if x.end < x.id.size || x.cut {
-		// Its end is missing: every command's records end with the disk's. MODSEQs
-		// that were given may be missing too, and so may be what that command did to a
-		// directory within the tick of the clock in which it was looked at.
-		x.boot, x.broken = "", true
-		x.m.mu.Lock()
-		x.m.seen.dirs = [2]dirLook{}
-		x.m.mu.Unlock()
-	}
-	return nil
-}
-
-// take folds what was read into memory.
-func (x *indexFile) take(b []byte, whole bool) {
-	m := x.m
-	m.mu.Lock()
-	n, ok := x.apply(b, whole)
-	m.log.seal()
-	m.wake(nil)
-	m.mu.Unlock()
-	x.passed(b[:n])
-	// What could not be written before is still missing there, whatever others have added.
-	x.broken = x.broken || !ok
-}
-
-// passed moves the end behind b.
-func (x *indexFile) passed(b []byte) {
-	x.end += int64(len(b))
-	x.last = append(x.last, b[max(0, len(b)-lastBytes):]...)
-	x.last = append(x.last[:0], x.last[max(0, len(x.last)-lastBytes):]...)
 }
 
 // note lets readers see at what state of the file memory is.
@@ -233,6 +126,9 @@ func (x *indexFile) rewrite() error {
 	sync := strings.Join(s.keys[maxLetters:], "") != ""
 	b := x.encode(s, &x.m.seen)
 	x.m.mu.RUnlock()
+	if err := x.putAside(); err != nil {
+		return err
+	}
 	if err := x.m.dir.WriteFile(indexName, b, 0, sync); err != nil {
 		return err
 	}
@@ -244,6 +140,9 @@ func (x *indexFile) rewrite() error {
 	x.f, x.appends, x.id, x.named = f, true, idOf(st), sync
 	x.passed(b)
 	x.broken, x.boot = false, x.m.store.boot
+	if x.m.list.tellable(x.m.seen.list) {
+		x.m.list.listed(x.m.seen.list)
+	}
 	x.note()
 	return nil
 }
@@ -252,4 +151,20 @@ func (x *indexFile) rewrite() error {
 func (x *indexFile) bloated(s *state) bool {
 	live := int64(len(s.list))*(fixedMessage+2) + int64(len(s.names)-s.waste) + 8*int64(len(s.history))
 	return x.end > 3*live+64<<10
+}
+
+// putAside keeps a damaged file under another name: somebody may want to look at
+// what memory could not take from it.
+func (x *indexFile) putAside() error {
+	if !x.damaged {
+		return nil
+	}
+	aside, err := setAside(x.m.dir, indexName, x.m.store.now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	x.damaged = false
+	x.m.store.log.Error("damaged index put aside; it is written anew without the expunge history, save dates and keywords past the 26th that stood behind the damage",
+		"mailbox", x.m.dir.Path(), "aside", aside, "bytes", x.id.size, "good", x.end)
+	return nil
 }

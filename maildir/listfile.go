@@ -30,12 +30,16 @@ type listFile struct {
 	// is of a message that was expunged, and a file of that name that turns up
 	// again is a new message.
 	loose map[string]imap.UID
+	// told is the file of which the index tells all this (index_list.go), zero when
+	// it must be told anew, and news the loose lines found since.
+	told fileID
+	news []string
 }
 
 // forgetNames notes the names of messages about to be dropped: their lines
 // stay in the uidlist until it is rewritten.
 func (m *Mailbox) forgetNames(uids []imap.UID) {
-	if !m.list.parsed {
+	if m.list.loose == nil {
 		return
 	}
 	for _, uid := range uids {
@@ -116,6 +120,13 @@ func (t *txn) readListTail() (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, strays := m.list.sort(&m.state, u.records)
+	if m.list.told != (fileID{}) {
+		for _, r := range u.records {
+			if m.list.loose[r.base] == r.uid {
+				m.list.news = append(m.list.news, r.base)
+			}
+		}
+	}
 	t.superseded(strays)
 	m.state.next = max(m.state.next, u.next)
 	m.seen.list = idOf(st)
@@ -149,7 +160,7 @@ func (t *txn) takeList(u *uidlist, id fileID) error {
 	} else if s.guid == "" {
 		s.guid = newGUID()
 	}
-	m.list.loose = make(map[string]imap.UID)
+	m.list.loose, m.list.told, m.list.news = make(map[string]imap.UID), fileID{}, nil
 	have, strays := m.list.sort(s, u.records)
 	m.list.parsed, m.list.lines = true, len(u.records)
 	m.list.rewrite = m.list.rewrite || u.rewrite

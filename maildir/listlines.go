@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -15,7 +16,7 @@ func (l *listFile) sort(s *state, lines []uidRecord) (have int, strays []uidReco
 			continue
 		}
 		n := len(l.loose)
-		if l.loose[r.base] = r.uid; len(l.loose) == n {
+		if l.loose[strings.Clone(r.base)] = r.uid; len(l.loose) == n {
 			l.rewrite = true // it is there twice
 		}
 		if len(s.list) > 0 {

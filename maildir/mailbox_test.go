@@ -407,7 +407,7 @@ func TestReadOnlyMailbox(t *testing.T) {
 	b.drop("cur", mail)
 	ro := openSpot(t, b.dir, fsx.FS{Fault: func(op, path string) error {
 		switch op {
-		case "open", "opendir", "stat", "readdir":
+		case "open", "opendir", "stat", "read", "readdir":
 			return nil
 		}
 		return syscall.EACCES

@@ -233,6 +233,10 @@ func (t *txn) writeIndex() error {
 	if x.broken || x.end > 0 && x.bloated(&m.state) {
 		return x.failed(x.rewrite())
 	}
+	news := m.list.told != m.seen.list && m.list.tellable(m.seen.list)
+	if news {
+		t.rec = m.list.appendList(t.rec, m.seen.list)
+	}
 	if len(t.rec) == 0 && !t.dirty {
 		return nil
 	}
@@ -242,6 +246,9 @@ func (t *txn) writeIndex() error {
 	err := x.write(t.rec)
 	if err == nil && t.high && (t.lasting || m.store.o.Fsync == FsyncAlways) {
 		err = x.sync()
+	}
+	if err == nil && news {
+		m.list.listed(m.seen.list)
 	}
 	return x.failed(err)
 }

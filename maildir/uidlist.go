@@ -125,22 +125,24 @@ func (u *uidlist) parseAppended(b []byte) error {
 		b = append(u.partial, b...)
 		u.partial = nil
 	}
-	for len(b) > 0 {
-		i := bytes.IndexByte(b, '\n')
-		if i < 0 {
-			u.partial = bytes.Clone(b)
-			return nil
-		}
+	whole := bytes.LastIndexByte(b, '\n') + 1
+	if whole < len(b) {
+		u.partial = bytes.Clone(b[whole:])
+	}
+	// One string for all lines, of which records are pieces: whoever keeps some of
+	// them for longer copies those.
+	for text := string(b[:whole]); text != ""; {
+		i := strings.IndexByte(text, '\n')
 		u.line++
-		u.parseLine(b[:i])
-		b = b[i+1:]
+		u.parseLine(text[:i])
+		text = text[i+1:]
 	}
 	return nil
 }
 
-func (u *uidlist) parseLine(line []byte) {
-	line = bytes.TrimSuffix(line, []byte{'\r'})
-	number, rest, ok := bytes.Cut(line, []byte{' '})
+func (u *uidlist) parseLine(line string) {
+	line = strings.TrimSuffix(line, "\r")
+	number, rest, ok := strings.Cut(line, " ")
 	n, valid := parseUID(number)
 	if !ok || !valid || u.version == '1' && imap.UID(n) >= u.next {
 		u.rewrite = true
@@ -152,8 +154,8 @@ func (u *uidlist) parseLine(line []byte) {
 	}
 	keysLen := 0
 	if u.version != '1' {
-		if keysLen = bytes.IndexByte(rest, ':'); keysLen < 0 || keysLen > 0 && rest[keysLen-1] != ' ' {
-			if keysLen = bytes.Index(rest, []byte(" :")) + 1; keysLen == 0 {
+		if keysLen = strings.IndexByte(rest, ':'); keysLen < 0 || keysLen > 0 && rest[keysLen-1] != ' ' {
+			if keysLen = strings.Index(rest, " :") + 1; keysLen == 0 {
 				u.rewrite = true
 				return
 			}
@@ -163,26 +165,27 @@ func (u *uidlist) parseLine(line []byte) {
 	if u.version != '1' {
 		name = name[1:]
 	}
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
+	if i := strings.IndexByte(name, ':'); i >= 0 {
 		name = name[:i]
 	}
-	if len(name) == 0 || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0 || bytes.IndexByte(name, '\r') >= 0 {
+	if name == "" || strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0 || strings.IndexByte(name, '\r') >= 0 {
 		u.rewrite = true
 		return
 	}
-	u.records = append(u.records, uidRecord{uid: uid, base: string(name), keys: u.cleanKeys(keys)})
+	u.records = append(u.records, uidRecord{uid: uid, base: name, keys: u.cleanKeys(keys)})
 	if uid >= u.next {
 		u.next = uid + 1 // the header may lag behind, FORMATS: N1 with records up to 5 is served
 	}
 }
 
 // parseUID reads a UID that may be in a record: not 0, and one below the top.
-func parseUID(b []byte) (uint32, bool) {
+func parseUID(b string) (uint32, bool) {
 	if len(b) == 0 || len(b) > 10 {
 		return 0, false
 	}
 	var n uint64
-	for _, c := range b {
+	for i := range len(b) {
+		c := b[i]
 		if c < '0' || c > '9' {
 			return 0, false
 		}
@@ -192,12 +195,10 @@ func parseUID(b []byte) (uint32, bool) {
 }
 
 // cleanKeys drops words that do not begin with A-Z, which the file must not have.
-func (u *uidlist) cleanKeys(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
+func (u *uidlist) cleanKeys(s string) string {
 	start, bad := true, false
-	for _, c := range b {
+	for i := range len(s) {
+		c := s[i]
 		if start && (c < 'A' || c > 'Z') {
 			bad = true
 			break
@@ -205,11 +206,11 @@ func (u *uidlist) cleanKeys(b []byte) string {
 		start = c == ' '
 	}
 	if !bad {
-		return string(b)
+		return s
 	}
 	u.rewrite = true
 	var keys strings.Builder
-	for word := range strings.FieldsSeq(string(b)) {
+	for word := range strings.FieldsSeq(s) {
 		if word[0] >= 'A' && word[0] <= 'Z' {
 			keys.WriteString(word)
 			keys.WriteByte(' ')

@@ -115,6 +115,14 @@ func (d *Dir) ReadFile(name string, limit int64) ([]byte, Stat, error) {
 	}
 }
 
+// ReadAt reads an open file at an offset, as os.File.ReadAt does.
+func (d *Dir) ReadAt(f *os.File, b []byte, off int64) (int, error) {
+	if err := d.fs.check("read", f.Name(), ""); err != nil {
+		return 0, err
+	}
+	return f.ReadAt(b, off)
+}
+
 // WriteAll writes b at the file's offset.
 func (d *Dir) WriteAll(f *os.File, b []byte) error {
 	if err := d.fs.check("write", f.Name(), ""); err != nil {
