@@ -83,6 +83,13 @@
 // messages. A message without a record is read by every search. Disposable at any
 // moment.
 //
+// Courier's (courier.go), read and never written: courierimapuiddb, courierimapkeywords,
+// courierimapsubscribed. maildir-imapd.courier is "1 <time> <size> <time>" of the first
+// two, written once their UIDs and keywords are in the files above: another time or
+// size means that Courier has served the mailbox since. Whoever looks at such a
+// mailbox takes it over, EXAMINE and STATUS too: files get the letters of the keywords
+// that they have already.
+//
 // # Who wins
 //
 // UIDVALIDITY: a well-formed uidlist, else the index, else Courier's list, else

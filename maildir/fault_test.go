@@ -31,6 +31,7 @@ func TestFaults(t *testing.T) {
 		"move":    func(h, other *Handle) error { _, err := h.Move(ctx, all(), other); return err },
 		"self":    func(h, _ *Handle) error { _, err := h.Copy(ctx, all(), h); return err },
 		"refresh": func(h, _ *Handle) error { return h.Refresh(ctx) },
+		"courier": func(h, _ *Handle) error { courierLeft(h); return h.Refresh(ctx) },
 		"fetch": func(h, _ *Handle) error {
 			_, err := h.Structure(ctx, &Message{UID: 1}, nil)
 			h.m.flushCache(true)

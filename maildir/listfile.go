@@ -13,10 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-const (
-	listLimit   = 2 << 30 // bytes of a uidlist
-	courierList = "courierimapuiddb"
-)
+const listLimit = 2 << 30 // bytes of a uidlist
 
 // listFile is what is known of dovecot-uidlist beyond the messages in memory.
 // It belongs to the holder of Mailbox.writer.
@@ -187,15 +184,16 @@ func (t *txn) noList(damage error) error {
 	}
 	u := &uidlist{version: '3', rewrite: true}
 	known := m.state.validity != 0
-	if known {
-		u.validity, u.next, u.guid = m.state.validity, m.state.next, m.state.guid
-	} else if b, _, err := m.dir.ReadFile(courierList, listLimit); err == nil {
-		if c, err := parseUIDList(b); err == nil {
-			u = c
-			m.store.log.Info("taking over Courier's UIDs", "mailbox", m.dir.Path(), "messages", len(c.records))
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	theirs, err := t.courierList()
+	if err != nil {
 		return err
+	}
+	switch {
+	case known:
+		u.validity, u.next, u.guid = m.state.validity, m.state.next, m.state.guid
+	case theirs != nil:
+		u = theirs
+		m.store.log.Info("taking over Courier's UIDs", "mailbox", m.dir.Path(), "messages", len(u.records))
 	}
 	if u.validity == 0 {
 		v, err := t.newValidity()
@@ -208,6 +206,9 @@ func (t *txn) noList(damage error) error {
 		for i := range m.state.list {
 			e := &m.state.list[i]
 			u.records = append(u.records, uidRecord{uid: e.uid, base: string(m.state.base(e))})
+		}
+		if theirs != nil && theirs.validity == u.validity {
+			u.records = t.unlisted(u.records, theirs.records)
 		}
 	}
 	u.rewrite = true

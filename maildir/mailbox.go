@@ -28,9 +28,10 @@ type Mailbox struct {
 
 	dir, newDir, curDir *fsx.Dir
 
-	writer chan struct{} // holds one element while it is taken
-	list   listFile      // writer
-	index  indexFile     // writer
+	writer      chan struct{} // holds one element while it is taken
+	list        listFile      // writer
+	courierRead bool          // writer: Courier's UIDs are in list
+	index       indexFile     // writer
 
 	mu    sync.RWMutex
 	state state
@@ -46,6 +47,7 @@ type Mailbox struct {
 	dead    atomic.Bool // removed, or its UIDVALIDITY has changed
 	frozen  atomic.Bool // the directory cannot be written
 	waiting atomic.Int32
+	courier atomic.Bool // Courier has left something that was not taken over yet
 	// heralded is the last UID that a session which can change the mailbox has been told of. Messages
 	// with the bit placed above it are recent to the next one.
 	heralded atomic.Uint32

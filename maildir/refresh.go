@@ -54,6 +54,11 @@ func (m *Mailbox) load(ctx context.Context) error {
 	if m.ready.Load() {
 		return nil
 	}
+	pending, err := courierPending(m.dir)
+	if err != nil {
+		return err
+	}
+	m.courier.Store(pending)
 	t := &txn{m: m, ctx: ctx}
 	if err := t.readKeys(); err != nil {
 		return err
@@ -74,7 +79,7 @@ func (m *Mailbox) refresh(ctx context.Context, h *Handle) error {
 	if err != nil {
 		return err
 	}
-	if look == 0 && m.ready.Load() && !m.claims(h) {
+	if look == 0 && m.ready.Load() && !m.claims(h) && !m.courier.Load() {
 		m.agreed.Store(true)
 		return nil
 	}
@@ -100,6 +105,9 @@ func (m *Mailbox) refresh(ctx context.Context, h *Handle) error {
 	}
 	if err = t.scan(look | t.looks); err != nil {
 		return err
+	}
+	if m.courier.Load() {
+		t.takeCourier()
 	}
 	m.ready.Store(true)
 	m.agreed.Store(true)

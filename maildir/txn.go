@@ -106,6 +106,9 @@ func (t *txn) catchUp() error {
 	if err := t.readList(false); err != nil {
 		return err
 	}
+	if err := t.courierUIDs(); err != nil {
+		return err
+	}
 	if m.index.boot != m.store.boot && m.state.modseq != 0 || m.state.modseq == 0 {
 		t.newBoot()
 	}
