@@ -223,7 +223,7 @@ func (c *copying) bytes(n *newcomer, mtime int64) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(writerOnly{c.tmp, to}, readerOnly{from}, make([]byte, 128<<10))
+	_, err = io.CopyBuffer(writerOnly{c.tmp, to}, readerOnly{n.tmp, from}, make([]byte, 128<<10))
 	if err == nil {
 		err = c.tmp.Chtimes(name, time.Unix(0, mtime))
 	}
@@ -253,9 +253,12 @@ func (w writerOnly) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-type readerOnly struct{ f *os.File }
+type readerOnly struct {
+	d *fsx.Dir
+	f *os.File
+}
 
-func (r readerOnly) Read(b []byte) (int, error) { return r.f.Read(b) }
+func (r readerOnly) Read(b []byte) (int, error) { return r.d.Read(r.f, b) }
 
 // translate turns the source's keyword bits into the destination's. A keyword
 // for which there is no room is left behind; the message is not.

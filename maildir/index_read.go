@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 const (
@@ -33,10 +34,10 @@ func (x *indexFile) catchUp() error {
 	}
 	if id.size > x.end {
 		same, err := x.unchanged()
-		if err != nil {
+		if err != nil && !errors.Is(err, syscall.ESTALE) {
 			return err
 		}
-		if !same {
+		if !same { // or no more to be had by the descriptor
 			return x.readAll()
 		}
 		a := applier{x: x, m: x.m, s: &x.m.state}

@@ -101,11 +101,11 @@ func (t *txn) readListTail() (done bool, err error) {
 	}
 	// The number of an inode may be given again, to a file that took this one's place meanwhile.
 	b := make([]byte, len(m.list.head)+1)
-	if _, err := f.ReadAt(b, 0); err != nil || string(b) != m.list.head+"\n" {
+	if _, err := m.dir.ReadAt(f, b, 0); err != nil || string(b) != m.list.head+"\n" {
 		return false, nil
 	}
 	b = make([]byte, st.Size-m.seen.list.size+1)
-	if _, err := f.ReadAt(b, m.seen.list.size-1); err != nil || b[0] != '\n' {
+	if _, err := m.dir.ReadAt(f, b, m.seen.list.size-1); err != nil || b[0] != '\n' {
 		return false, nil
 	}
 	b = b[1:]

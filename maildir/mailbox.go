@@ -187,6 +187,12 @@ func (m *Mailbox) removed() bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !st.SameFile(m.dir.Identity())
 }
 
+// replaced tells whether new/ or cur/ is another directory by now.
+func (m *Mailbox) replaced(dir int) bool {
+	st, err := m.dir.StatName([...]string{dirNew: "new", dirCur: "cur"}[dir])
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !st.SameFile(m.sub(dir).Identity())
+}
+
 func (m *Mailbox) alive() error {
 	if m.dead.Load() {
 		return ErrNotExist

@@ -1,7 +1,9 @@
 package maildir
 
 import (
+	"errors"
 	"slices"
+	"syscall"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -115,12 +117,16 @@ const looksMost = 10
 func (m *Mailbox) times() (mtimes [2]int64, err error) {
 	for i := range mtimes {
 		st, err := m.sub(i).Stat()
-		if err != nil {
+		stale := errors.Is(err, syscall.ESTALE) // even after a second look: gone, or another one is there
+		if err != nil && !stale {
 			return mtimes, err
 		}
-		if st.Nlink == 0 && m.removed() {
+		if (stale || st.Nlink == 0) && m.removed() || stale && m.replaced(i) {
 			m.kill()
 			return mtimes, ErrNotExist
+		}
+		if stale {
+			return mtimes, err
 		}
 		mtimes[i] = st.Mtime
 	}

@@ -32,12 +32,16 @@ func (f *FS) OpenDir(path string) (*Dir, error) {
 	if err := f.check("opendir", path, ""); err != nil {
 		return nil, err
 	}
-	return f.open(unix.AT_FDCWD, path, path, openDir)
+	d, err := f.open(unix.AT_FDCWD, path, path, openDir)
+	if errors.Is(err, unix.ESTALE) {
+		d, err = f.open(unix.AT_FDCWD, path, path, openDir)
+	}
+	return d, err
 }
 
 func (f *FS) open(at int, name, path string, flag int) (*Dir, error) {
 	var fd int
-	err := eintr(func() (err error) {
+	err := f.system("opendir", path, "", func() (err error) {
 		fd, err = unix.Openat(at, name, flag, 0)
 		return err
 	})
@@ -60,6 +64,10 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 		return nil, err
 	}
 	s, err := d.fs.open(d.fd, name, join(d.path, name), openDir|unix.O_NOFOLLOW)
+	if errors.Is(err, unix.ESTALE) {
+		d.reopen()
+		s, err = d.fs.open(d.fd, name, join(d.path, name), openDir|unix.O_NOFOLLOW)
+	}
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 		// O_DIRECTORY with O_NOFOLLOW says ENOTDIR for a link and for a file.
 		if st, serr := d.stat(name); serr != nil || !st.IsLink() {
@@ -153,10 +161,13 @@ func (d *Dir) Sync() error {
 	if err := d.fs.check("syncdir", d.path, ""); err != nil {
 		return err
 	}
-	err := eintr(func() error { return unix.Fsync(d.fd) })
+	err := d.call("syncdir", "", func() error { return unix.Fsync(d.fd) })
 	// Some file systems cannot sync directories and say EINVAL; nothing is to be had there.
 	if err != nil && err != unix.EINVAL && err != unix.ENOTSUP {
 		return pathError("sync", d.path, "", err)
+	}
+	if d.fs.Done != nil {
+		d.tell(Event{Op: "syncdir"})
 	}
 	return nil
 }
@@ -167,7 +178,7 @@ func (d *Dir) Stat() (Stat, error) {
 		return Stat{}, err
 	}
 	var st unix.Stat_t
-	if err := eintr(func() error { return unix.Fstat(d.fd, &st) }); err != nil {
+	if err := d.call("fstat", "", func() error { return unix.Fstat(d.fd, &st) }); err != nil {
 		return Stat{}, pathError("stat", d.path, "", err)
 	}
 	return newStat(&st), nil
@@ -183,7 +194,7 @@ func (d *Dir) StatName(name string) (Stat, error) {
 
 func (d *Dir) stat(name string) (Stat, error) {
 	var st unix.Stat_t
-	err := eintr(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := d.call("stat", name, func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return Stat{}, pathError("stat", d.path, name, err)
 	}
@@ -196,7 +207,12 @@ func (f *FS) Stat(path string) (Stat, error) {
 		return Stat{}, err
 	}
 	var st unix.Stat_t
-	if err := eintr(func() error { return unix.Stat(path, &st) }); err != nil {
+	look := func() error { return unix.Stat(path, &st) }
+	err := f.system("stat", path, "", look)
+	if err == unix.ESTALE {
+		err = f.system("stat", path, "", look)
+	}
+	if err != nil {
 		return Stat{}, pathError("stat", path, "", err)
 	}
 	return newStat(&st), nil
@@ -231,17 +247,15 @@ func (d *Dir) Like(o Stat) {
 
 // Mkdir makes a directory. With perm 0 it gets the mode and group of d.
 func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
-	if err := d.begin("mkdir", name); err != nil {
-		return err
-	}
 	mode := uint32(perm.Perm())
 	if perm == 0 {
 		mode = d.opend.Mode & 0o777
 	}
-	if err := eintr(func() error { return unix.Mkdirat(d.fd, name, mode) }); err != nil {
-		return pathError("mkdir", d.path, name, err)
+	if err := d.do("mkdir", name, func() error { return unix.Mkdirat(d.fd, name, mode) }); err != nil {
+		return err
 	}
 	d.adoptDir(name, mode)
+	d.told("mkdir", name)
 	return nil
 }
 
@@ -252,62 +266,56 @@ func (d *Dir) Remove(name string) error { return d.remove(name, 0) }
 func (d *Dir) RemoveDir(name string) error { return d.remove(name, unix.AT_REMOVEDIR) }
 
 func (d *Dir) remove(name string, flag int) error {
-	if err := d.begin("remove", name); err != nil {
+	if err := d.do("remove", name, func() error { return unix.Unlinkat(d.fd, name, flag) }); err != nil {
 		return err
 	}
-	if err := eintr(func() error { return unix.Unlinkat(d.fd, name, flag) }); err != nil {
-		return pathError("remove", d.path, name, err)
+	if d.fs.Done != nil {
+		d.tell(Event{Op: "remove", Name: name})
 	}
+	return nil
+}
+
+// two is do for an operation on two names.
+func (d *Dir) two(op, old string, to *Dir, new string, call func() error) error {
+	if !validName(new) {
+		return &fs.PathError{Op: op, Path: join(to.path, new), Err: ErrName}
+	}
+	if err := d.do(op, old, func() error {
+		err := call()
+		if err == unix.ESTALE && to != d {
+			to.reopen()
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	d.toldMove(op, old, to, new)
 	return nil
 }
 
 // Rename renames old to new in another directory (or d), replacing what is there.
 func (d *Dir) Rename(old string, to *Dir, new string) error {
-	if err := d.begin("rename", old); err != nil {
-		return err
-	}
-	if !validName(new) {
-		return &fs.PathError{Op: "rename", Path: join(to.path, new), Err: ErrName}
-	}
-	if err := eintr(func() error { return unix.Renameat(d.fd, old, to.fd, new) }); err != nil {
-		return pathError("rename", d.path, old, err)
-	}
-	return nil
+	return d.two("rename", old, to, new, func() error { return unix.Renameat(d.fd, old, to.fd, new) })
 }
 
 // RenameNew renames old to new and fails with EEXIST when new is there. File
 // systems that lack the call get a look first: the caller holds a lock anyway.
 func (d *Dir) RenameNew(old string, to *Dir, new string) error {
-	if err := d.begin("rename", old); err != nil {
-		return err
-	}
-	if !validName(new) {
-		return &fs.PathError{Op: "rename", Path: join(to.path, new), Err: ErrName}
-	}
-	err := eintr(func() error { return unix.Renameat2(d.fd, old, to.fd, new, unix.RENAME_NOREPLACE) })
-	if err == unix.EINVAL || err == unix.ENOSYS {
-		if _, serr := to.stat(new); serr == nil {
-			err = unix.EEXIST
-		} else {
-			err = eintr(func() error { return unix.Renameat(d.fd, old, to.fd, new) })
+	return d.two("rename", old, to, new, func() error {
+		err := d.fs.system("renamenew", d.path, old, func() error {
+			return unix.Renameat2(d.fd, old, to.fd, new, unix.RENAME_NOREPLACE)
+		})
+		if err != unix.EINVAL && err != unix.ENOSYS {
+			return err
 		}
-	}
-	if err != nil {
-		return pathError("rename", d.path, old, err)
-	}
-	return nil
+		if _, serr := to.stat(new); serr == nil {
+			return unix.EEXIST
+		}
+		return unix.Renameat(d.fd, old, to.fd, new)
+	})
 }
 
 // Link gives the file old a second name; EEXIST when new is there.
 func (d *Dir) Link(old string, to *Dir, new string) error {
-	if err := d.begin("link", old); err != nil {
-		return err
-	}
-	if !validName(new) {
-		return &fs.PathError{Op: "link", Path: join(to.path, new), Err: ErrName}
-	}
-	if err := eintr(func() error { return unix.Linkat(d.fd, old, to.fd, new, 0) }); err != nil {
-		return pathError("link", d.path, old, err)
-	}
-	return nil
+	return d.two("link", old, to, new, func() error { return unix.Linkat(d.fd, old, to.fd, new, 0) })
 }

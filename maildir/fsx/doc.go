@@ -17,8 +17,14 @@
 //   - New files and directories take mode and group from the directory that
 //     they are made in, as Dovecot has it; a chown that is not permitted is
 //     told to FS.Warn and is no error.
-//   - Every operation asks FS.Fault first. A test fails or "crashes" the
-//     program before the Nth operation for every N (CrashAt, FailAt, Count).
+//   - Every operation, reading included, asks FS.Fault first. A test fails or
+//     "crashes" the program before the Nth operation for every N (CrashAt, FailAt,
+//     FailFrom, Count). FS.System answers in the place of single system calls, and
+//     FS.Done is told of every change that has succeeded, syncs included.
+//   - A handle that has become stale, as those of network file systems do, is renewed
+//     by its name once, and only to the same file or directory. Where there are no
+//     unnamed files, no links or no renames that spare their target, there are
+//     fall-backs.
 //
 // Concurrency: a Dir may be used by several goroutines at once, Close apart. A
 // Lock belongs to one goroutine at a time. Dotlocks exclude other processes

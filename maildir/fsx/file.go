@@ -51,6 +51,7 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 	}
 	if made {
 		d.adopt(fd, name, mode)
+		d.told("create", name)
 	}
 	return os.NewFile(uintptr(fd), join(d.path, name)), nil
 }
@@ -60,7 +61,7 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 func (d *Dir) openat(name string, flag int, mode uint32) (fd int, made bool, err error) {
 	flag |= unix.O_NOFOLLOW | unix.O_CLOEXEC
 	try := func(flag int) error {
-		return eintr(func() (err error) {
+		return d.call("open", name, func() (err error) {
 			fd, err = unix.Openat(d.fd, name, flag, mode)
 			return err
 		})
@@ -100,7 +101,7 @@ func (d *Dir) ReadFile(name string, limit int64) ([]byte, Stat, error) {
 	}
 	b := make([]byte, 0, st.Size+1)
 	for {
-		n, err := f.Read(b[len(b):cap(b)])
+		n, err := d.Read(f, b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		switch {
 		case errors.Is(err, io.EOF):
@@ -115,7 +116,15 @@ func (d *Dir) ReadFile(name string, limit int64) ([]byte, Stat, error) {
 	}
 }
 
-// ReadAt reads an open file at an offset, as os.File.ReadAt does.
+// Read reads on in a file that was opened in d.
+func (d *Dir) Read(f *os.File, b []byte) (int, error) {
+	if err := d.fs.check("read", f.Name(), ""); err != nil {
+		return 0, err
+	}
+	return f.Read(b)
+}
+
+// ReadAt reads a piece of a file that was opened in d.
 func (d *Dir) ReadAt(f *os.File, b []byte, off int64) (int, error) {
 	if err := d.fs.check("read", f.Name(), ""); err != nil {
 		return 0, err
@@ -132,6 +141,9 @@ func (d *Dir) WriteAll(f *os.File, b []byte) error {
 		return err
 	}
 	_, err := f.Write(b)
+	if err == nil {
+		d.toldFile("write", f, 0, b)
+	}
 	return err
 }
 
@@ -140,7 +152,11 @@ func (d *Dir) SyncFile(f *os.File) error {
 	if err := d.fs.check("sync", f.Name(), ""); err != nil {
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	d.toldFile("sync", f, 0, nil)
+	return nil
 }
 
 // SyncData makes a file's bytes durable, not its times.
@@ -151,6 +167,7 @@ func (d *Dir) SyncData(f *os.File) error {
 	if err := eintr(func() error { return unix.Fdatasync(int(f.Fd())) }); err != nil {
 		return pathError("sync", f.Name(), "", err)
 	}
+	d.toldFile("sync", f, 0, nil)
 	return nil
 }
 
@@ -159,18 +176,20 @@ func (d *Dir) Truncate(f *os.File, size int64) error {
 	if err := d.fs.check("truncate", f.Name(), ""); err != nil {
 		return err
 	}
-	return f.Truncate(size)
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	d.toldFile("truncate", f, size, nil)
+	return nil
 }
 
 // Chtimes sets the modification time of a name and leaves the access time alone.
 func (d *Dir) Chtimes(name string, mtime time.Time) error {
-	if err := d.begin("chtimes", name); err != nil {
+	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtime.UnixNano())}
+	if err := d.do("chtimes", name, func() error { return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return err
 	}
-	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtime.UnixNano())}
-	if err := eintr(func() error { return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
-		return pathError("chtimes", d.path, name, err)
-	}
+	d.told("chtimes", name)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -16,6 +17,12 @@ type FS struct {
 	// "rename", ...) and the path it is about. An error fails the operation
 	// before it has had any effect; ErrCrash and ErrTorn end all further ones.
 	Fault func(op, path string) error
+	// System may answer in the place of a system call: with an errno that the call
+	// would have given, and which retries and fall-backs see. Nil makes the call.
+	System func(op, path string) error
+	// Done is told of every change that has succeeded, in order as far as one
+	// goroutine goes; a test makes from it what a power cut leaves.
+	Done func(Event)
 	// Warn is told of what went wrong without failing anything, such as a
 	// group that could not be kept. Nil drops it.
 	Warn func(op, path string, err error)
@@ -92,6 +99,18 @@ func CrashAt(n int64, torn bool) func(op, path string) error {
 			return ErrTorn
 		}
 		return ErrCrash
+	}
+}
+
+// FailFrom returns a hook that lets n operations pass and fails all from then on
+// with err, those named ops or, without names, every one: a full disk, a table of
+// files that stays full.
+func FailFrom(n int64, err error, ops ...string) func(op, path string) error {
+	return func(op, _ string) error {
+		if len(ops) > 0 && !slices.Contains(ops, op) || atomic.AddInt64(&n, -1) >= 0 {
+			return nil
+		}
+		return err
 	}
 }
 

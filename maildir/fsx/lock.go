@@ -149,7 +149,7 @@ func (d *Dir) makeLock(name string, record bool) (st Stat, fd int, err error) {
 // linkLock makes the lock file, or where there are no unnamed files, or no /proc to
 // link them by, creates it under its name.
 func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error) {
-	err = eintr(func() (err error) {
+	err = d.call("tmpfile", name, func() (err error) {
 		fd, err = unix.Openat(d.fd, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, mode)
 		return err
 	})
@@ -160,7 +160,7 @@ func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error
 		linked := false
 		if err = fillLock(fd, false, record); err == nil {
 			proc := "/proc/self/fd/" + strconv.Itoa(fd)
-			err = eintr(func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
+			err = d.call("linklock", name, func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
 			linked = err == nil
 			if err != nil && err != unix.EEXIST {
 				err = nil // no /proc here
@@ -210,7 +210,7 @@ func fillLock(fd int, named, record bool) error {
 }
 
 func (d *Dir) openLock(name string, mode uint32) (fd int, err error) {
-	err = eintr(func() (err error) {
+	err = d.call("openlock", name, func() (err error) {
 		fd, err = unix.Openat(d.fd, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 		return err
 	})
@@ -344,7 +344,7 @@ func (l *Lock) Unlock() error {
 	if err := l.stillMine(); err != nil {
 		return err
 	}
-	if err := eintr(func() error { return unix.Unlinkat(l.dir.fd, l.name, 0) }); err != nil {
+	if err := l.dir.call("unlock", l.name, func() error { return unix.Unlinkat(l.dir.fd, l.name, 0) }); err != nil {
 		return pathError("unlock", l.dir.path, l.name, err)
 	}
 	return nil

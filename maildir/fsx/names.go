@@ -36,7 +36,7 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 	}
 	// A descriptor of its own: the offset of d's would be shared.
 	var fd int
-	err := eintr(func() (err error) {
+	err := d.call("readdir", "", func() (err error) {
 		fd, err = unix.Openat(d.fd, ".", openDir, 0)
 		return err
 	})
@@ -45,7 +45,12 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 	}
 	defer unix.Close(fd)
 	buf := make([]byte, direntsFew)
-	for {
+	for more := false; ; more = true {
+		if more {
+			if err := d.fs.check("readdir", d.path, ""); err != nil {
+				return err
+			}
+		}
 		var n int
 		err := eintr(func() (err error) {
 			n, err = unix.Getdents(fd, buf)

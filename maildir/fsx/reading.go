@@ -77,15 +77,23 @@ func (f *File) Read(b []byte) (int, error) {
 
 // ReadAt reads at an offset.
 func (f *File) ReadAt(b []byte, off int64) (n int, err error) {
-	for n < len(b) {
+	if err := f.dir.fs.check("read", f.dir.path, f.name); err != nil {
+		return 0, err
+	}
+	for again := false; n < len(b); {
 		if n > 0 && off+int64(n) >= f.st.Size {
 			return n, io.EOF
 		}
 		var k int
-		err := eintr(func() (err error) {
+		err := f.dir.fs.system("pread", f.dir.path, f.name, func() (err error) {
 			k, err = unix.Pread(f.fd, b[n:], off+int64(n))
 			return err
 		})
+		if err == unix.ESTALE && !again {
+			again = true
+			f.reopen()
+			continue
+		}
 		if err != nil {
 			return n, &fs.PathError{Op: "read", Path: join(f.dir.path, f.name), Err: err}
 		}
@@ -95,6 +103,20 @@ func (f *File) ReadAt(b []byte, off int64) (n int, err error) {
 		n += k
 	}
 	return n, nil
+}
+
+// reopen renews a stale handle if the name still leads to the same file.
+func (f *File) reopen() {
+	fd, _, err := f.dir.openat(f.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	if st, err := regular(fd); err == nil {
+		if st.SameFile(f.st) {
+			unix.Dup3(fd, f.fd, unix.O_CLOEXEC)
+		}
+		unix.Close(fd)
+	}
 }
 
 // Close gives the descriptor back.
