@@ -25,7 +25,7 @@ type CopyResult struct {
 // none, flags, keywords and dates kept. Nothing is locked here; the
 // destination is, once. Messages that are expunged already are passed over.
 func (h *Handle) Copy(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyResult, error) {
-	r, _, err := h.copyTo(ctx, uids, dst)
+	r, _, err := h.copyTo(ctx, uids, dst, false)
 	return r, opError("copy", h.loc.name, err)
 }
 
@@ -35,54 +35,77 @@ func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 	if err := h.writable(RightExpunge, RightDeleteMessages); err != nil {
 		return CopyResult{}, opError("move", h.loc.name, err)
 	}
-	r, n, err := h.copyTo(ctx, uids, dst)
-	if err != nil || n == 0 {
+	// Within one quota nothing grows: there is nothing to refuse, and one line, if
+	// any, for what could not be removed.
+	quota, within := h.loc.quota.peek(), h.loc.sharesQuota(&dst.loc)
+	r, came, err := h.copyTo(ctx, uids, dst, within)
+	if err != nil || came.count == 0 {
 		return r, opError("move", h.loc.name, err)
 	}
+	var freed amount
 	t, err := h.m.begin(ctx, h, true)
 	if err == nil {
+		if quota != nil {
+			t.freed = &freed
+		}
 		_, err = t.expunge(r.Source, true)
 		t.end(err)
+	}
+	if within {
+		quota.record(ctx, came.plus(freed.negative()))
+	} else {
+		quota.record(ctx, freed.negative())
 	}
 	return r, opError("move", h.loc.name, err)
 }
 
-// copyTo also tells how many messages there were.
-func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle) (r CopyResult, n int, err error) {
+// copyTo also tells how much mail that was. Within one quota nobody asks
+// whether there is room.
+func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle, within bool) (r CopyResult, came amount, err error) {
 	if err := errors.Join(h.m.alive(), dst.m.alive()); err != nil {
-		return r, 0, ErrNotExist
+		return r, came, ErrNotExist
 	}
 	switch {
 	case dst.loc.readOnly || dst.mode == Examine || dst.mode == Peek:
-		return r, 0, ErrReadOnly
+		return r, came, ErrReadOnly
 	case !dst.loc.rights.Has(RightInsert):
-		return r, 0, ErrNoPermission
+		return r, came, ErrNoPermission
 	}
 	c := &copying{src: h.m, dst: dst.m}
 	defer c.close()
 	c.collect(uids, h.view.maxUID)
 	if len(c.list) == 0 {
-		return CopyResult{UIDValidity: dst.UIDValidity()}, 0, nil
+		return CopyResult{UIDValidity: dst.UIDValidity()}, came, nil
+	}
+	if !within {
+		c.quota = dst.loc.quota.look(ctx)
 	}
 	if err = c.bring(ctx, dst); notLinkable(err) {
 		c.noLinks = true // the file system refuses links: copy bytes
 		err = c.bring(ctx, dst)
 	}
 	if err != nil {
-		return r, 0, err
+		return r, came, err
 	}
 	r.UIDValidity = dst.UIDValidity()
 	for i := range c.list {
 		r.Source.AddNum(c.uids[i])
 		r.Dest.AddNum(c.list[i].uid)
 	}
+	came = c.amount()
+	c.quota.record(ctx, came)
+	dst.over = c.over
 	c.list = nil
-	return r, len(c.uids), nil
+	return r, came, nil
 }
 
 // bring makes the copies.
 func (c *copying) bring(ctx context.Context, dst *Handle) error {
 	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	var err error
+	if c.over, err = c.quota.admit(c.amount()); err != nil {
 		return err
 	}
 	t, err := dst.m.begin(ctx, dst, true)
@@ -109,6 +132,22 @@ type copying struct {
 	tmp      *fsx.Dir
 
 	noLinks, translated bool
+
+	quota *quotaLook // of the destination
+	over  *QuotaError
+}
+
+// amount is what the copies count for in a quota.
+func (c *copying) amount() (sum amount) {
+	for i := range c.list {
+		n := &c.list[i]
+		size := sizeField(n.base, ",S=")
+		if size < 0 {
+			size = n.fileSize
+		}
+		sum = sum.plus(amount{size, 1})
+	}
+	return sum
 }
 
 // collect notes what to copy.

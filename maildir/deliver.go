@@ -23,18 +23,20 @@ type Delivery struct {
 	size int64 // bytes written
 	bare int64 // line ends among them: what CRLF adds
 	err  error
+
+	quota bool // there is one to be kept
 }
 
 const deliveryBuffer = 64 << 10
 
-// Deliver begins a delivery. A mailbox stores LF line ends, as every other
+// Deliver begins a delivery; what cannot be within the quota is refused here. A mailbox stores LF line ends, as every other
 // program that reads it expects; CRLF comes back on the way out.
-func (h *Handle) Deliver(_ context.Context, sizeHint int64) (*Delivery, error) {
-	d, err := h.deliver(sizeHint)
+func (h *Handle) Deliver(ctx context.Context, sizeHint int64) (*Delivery, error) {
+	d, err := h.deliver(ctx, sizeHint)
 	return d, opError("append", h.loc.name, err)
 }
 
-func (h *Handle) deliver(sizeHint int64) (*Delivery, error) {
+func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error) {
 	if err := h.m.alive(); err != nil {
 		return nil, err
 	}
@@ -44,11 +46,15 @@ func (h *Handle) deliver(sizeHint int64) (*Delivery, error) {
 	if !h.loc.rights.Has(RightInsert) {
 		return nil, ErrNoPermission
 	}
+	quota := h.loc.quota.look(ctx)
+	if _, err := quota.admit(amount{sizeHint, 1}); err != nil {
+		return nil, err
+	}
 	tmp, err := openSub(h.m.dir, "tmp")
 	if err != nil {
 		return nil, err
 	}
-	d := &Delivery{h: h, tmp: tmp, name: newBaseName(h.store.now())}
+	d := &Delivery{h: h, quota: quota != nil, tmp: tmp, name: newBaseName(h.store.now())}
 	if d.f, err = tmp.OpenFile(d.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0); err != nil {
 		tmp.Close()
 		return nil, err
@@ -173,12 +179,25 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 	if err := d.finish(internalDate); err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}
+	var quota *quotaLook
+	if d.quota {
+		quota = d.h.loc.quota.look(ctx) // it may have been long ago that it was asked first
+	}
+	mail := amount{d.size, 1}
+	over, err := quota.admit(mail)
+	if err != nil {
+		return 0, opError("append", d.h.loc.name, err)
+	}
 	t, err := d.h.m.begin(ctx, d.h, true)
 	if err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}
 	uid, err := t.deliver(d, parseFlags(flags), internalDate)
 	t.end(err)
+	if err == nil {
+		quota.record(ctx, mail)
+		d.h.over = over
+	}
 	return uid, opError("append", d.h.loc.name, err)
 }
 

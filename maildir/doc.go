@@ -14,7 +14,8 @@
 //
 // Foreign formats, read and written as their owners do: the message files
 // (name.go), dovecot-uidlist (uidlist.go), dovecot-keywords (keywords.go),
-// dovecot-uidvalidity (uidvalidity.go), subscriptions. Ours, per mailbox:
+// dovecot-uidvalidity (uidvalidity.go), subscriptions, maildirsize (quota.go; how it
+// is counted and what a crash leaves: quota_root.go). Ours, per mailbox:
 //
 // maildir-imapd.index: the 8 bytes "MDIRIMX1", then records: length (4 bytes,
 // little-endian as all numbers), CRC-32C of what follows (4), kind (1), body.
@@ -133,6 +134,12 @@
 // before its UID: a crash in between leaves an unnumbered message, which the
 // next look numbers. MOVE links first and unlinks then, never with both
 // mailboxes locked.
+//
+// maildirsize is changed under no lock: lines are appended in one step each, after
+// the change they tell of and after all locks of it have been given back. A crash in
+// between leaves the sum off by that change until the mail is counted anew. MOVE
+// within one tree is no change. No mail is refused, delayed or lost for the file's
+// sake; what cannot be written is logged and counted again.
 //
 // # Locks and goroutines
 //

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
 )
 
 // Expunge removes the messages marked \Deleted: all of the view, or those of a
@@ -21,12 +23,18 @@ func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err erro
 	if none {
 		return 0, nil
 	}
+	quota := h.loc.quota.peek()
 	t, err := h.m.begin(ctx, h, true)
 	if err != nil {
 		return 0, opError("expunge", h.loc.name, err)
 	}
+	var freed amount
+	if quota != nil {
+		t.freed = &freed
+	}
 	n, err = t.expunge(uids, false)
 	t.end(err)
+	quota.record(ctx, freed.negative())
 	return n, opError("expunge", h.loc.name, err)
 }
 
@@ -84,7 +92,7 @@ func (t *txn) unlinkAll(list []victim, force bool) (gone []imap.UID, err error) 
 	for _, v := range list {
 		for tries := 0; ; tries++ {
 			t.touch(v.dir)
-			if err = m.sub(v.dir).Remove(v.name); err == nil {
+			if err = t.unlink(m.sub(v.dir), v.name); err == nil {
 				gone = append(gone, v.uid)
 				break
 			}
@@ -112,4 +120,21 @@ func (t *txn) unlinkAll(list []victim, force bool) (gone []imap.UID, err error) 
 		}
 	}
 	return gone, t.syncAlways(dirNew, dirCur)
+}
+
+// unlink removes one message file, and counts it where somebody wants to know.
+// What other programs remove is theirs to subtract.
+func (t *txn) unlink(d *fsx.Dir, name string) error {
+	var size amount
+	if t.freed != nil {
+		var err error
+		if size, err = fileAmount(d, name); err != nil {
+			return err
+		}
+	}
+	err := d.Remove(name)
+	if err == nil && t.freed != nil {
+		*t.freed = t.freed.plus(size)
+	}
+	return err
 }

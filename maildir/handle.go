@@ -17,6 +17,7 @@ type Handle struct {
 	loc   location
 	view  view
 
+	over    *QuotaError   // of the last mail that came in through this handle
 	changed chan struct{} // made by Changed
 	closed  bool
 }
@@ -55,6 +56,10 @@ func (h *Handle) Rights() Rights { return h.loc.rights }
 func (h *Handle) ReadOnly() bool {
 	return h.mode == Examine || h.mode == Peek || h.loc.readOnly || h.m.frozen.Load()
 }
+
+// QuotaExceeded tells what limit the last mail that came in through this handle went
+// beyond, where that is only warned of; nil for none.
+func (h *Handle) QuotaExceeded() *QuotaError { return h.over }
 
 // UIDValidity is the mailbox's UIDVALIDITY.
 func (h *Handle) UIDValidity() uint32 {

@@ -56,6 +56,7 @@ type TreeOptions struct {
 	Follow     []string                    // further absolute directories that symbolic links may lead into
 	DiskUTF8   bool                        // names on disk are UTF-8, not modified UTF-7
 	NoInbox    bool                        // the root directory is no mailbox
+	Quota      func() Quota                // the limits, asked for at every use; nil: none are configured
 	Foreign    []string                    // prefixes of other namespaces whose subscriptions are kept in this tree's file
 }
 

@@ -23,6 +23,7 @@ type Tree struct {
 	names   names
 	root    string // links resolved
 	special map[string][]imap.MailboxAttr
+	quota   *quotaRoot
 
 	mu     sync.Mutex // guards what follows; never held while waiting for a lock
 	cache  *treeListing
@@ -50,6 +51,7 @@ func (s *Store) Tree(o TreeOptions) (*Tree, error) {
 		return nil, opError("open tree", "", err)
 	}
 	t.root = root
+	t.quota = newQuotaRoot(t)
 	return t, nil
 }
 
@@ -181,7 +183,7 @@ func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error
 }
 
 func (t *Tree) locate(name string) (location, error) {
-	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: RightsAll, readOnly: t.o.ReadOnly}
+	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: RightsAll, readOnly: t.o.ReadOnly, quota: t.quota}
 	if t.o.ReadOnly {
 		loc.rights = RightsReadOnly
 	}

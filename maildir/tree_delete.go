@@ -17,7 +17,11 @@ const deletedDir = "maildir-imapd.deleted"
 // name then is a parent that does not exist. One rename decides: before it the
 // mailbox is whole, after it nobody sees it any more.
 func (t *Tree) Delete(ctx context.Context, name string) error {
-	return opError("delete", name, t.delete(ctx, t.names.clean(name)))
+	err := t.delete(ctx, t.names.clean(name))
+	if !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrBadName) {
+		t.quota.changed(ctx)
+	}
+	return opError("delete", name, err)
 }
 
 func (t *Tree) delete(ctx context.Context, name string) error {

@@ -21,6 +21,7 @@ type location struct {
 	rights   Rights
 	readOnly bool
 	special  []imap.MailboxAttr
+	quota    *quotaRoot // nil: mail here counts for nobody
 }
 
 // open opens the mailbox directory, following links only where the tree allows

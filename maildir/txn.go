@@ -36,6 +36,7 @@ type txn struct {
 	high    bool    // keywords past the letters are changed, which only the index has
 	lasting bool    // and must be on the disk
 	lost    error   // why they could not be written, told by end
+	freed   *amount // mail that was removed, where a quota counts it
 }
 
 // begin takes the locks and catches up. A reader (write false) makes do

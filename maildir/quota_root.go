@@ -1,0 +1,261 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// quotaStale is for how long a maildirsize that says "over quota" is believed:
+// after that another program may have made room and said so to nobody.
+const quotaStale = 15 * time.Minute
+
+// quotaRoot is the quota of one tree. Nothing is remembered between commands:
+// maildirsize is every program's, and its few lines are read each time. Nil is
+// a tree that cannot have one.
+//
+// # Races
+//
+// A file is put into or taken out of a mailbox first, then its line is
+// appended. Somebody who counts meanwhile may have seen the file or not, and
+// may have renamed another maildirsize over the one that the line goes to. So
+// who changes something notes which file is there before (peek, look), and when
+// it is another one afterwards, nobody can say whether the change is in it: the
+// file is removed, and the next one to ask counts (record). Who counts removes
+// the file when a directory has changed meanwhile (count): a line may have gone
+// to the old one. Two of us thus cannot disagree for longer than until the next
+// question. A crash between file and line leaves the sum wrong by that much
+// until the file is counted anew, which is after some 350 lines at most.
+type quotaRoot struct {
+	tree   *Tree
+	limits func() Quota // nil: none are configured
+}
+
+func newQuotaRoot(t *Tree) *quotaRoot {
+	if t.o.ReadOnly || t.o.NoInbox && t.o.Quota == nil {
+		return nil
+	}
+	return &quotaRoot{tree: t, limits: t.o.Quota}
+}
+
+// sharesQuota tells whether both places' mail counts for one quota.
+func (l *location) sharesQuota(o *location) bool {
+	return l.quota != nil && o.quota != nil && l.quota.tree.root == o.quota.tree.root
+}
+
+// quotaLook is the quota as one look found it, before a change. Nil is none.
+type quotaLook struct {
+	root *quotaRoot
+	q    Quota
+	sum  amount
+	file fsx.Stat // the maildirsize that has this sum; zero: it could not be written
+}
+
+// QuotaUsage is what GETQUOTA tells.
+type QuotaUsage struct {
+	Quota
+	Bytes, Count int64
+}
+
+// Quota tells what the tree holds and may hold; ok is false where nothing is limited.
+func (t *Tree) Quota(ctx context.Context) (u QuotaUsage, ok bool, err error) {
+	l, err := t.quota.find(ctx)
+	if err != nil || l == nil {
+		return u, false, opError("quota", "", err)
+	}
+	return QuotaUsage{l.q, l.sum.bytes, l.sum.count}, l.q.Storage > 0 || l.q.Messages > 0, nil
+}
+
+// configured are the limits now; a reload changes them for running sessions, too.
+func (r *quotaRoot) configured() Quota {
+	if r.limits == nil {
+		return Quota{}
+	}
+	return r.limits()
+}
+
+// look is find for a command that will add mail: what goes wrong with the
+// bookkeeping is logged and holds up nobody's mail.
+func (r *quotaRoot) look(ctx context.Context) *quotaLook {
+	l, err := r.find(ctx)
+	if err != nil {
+		r.warn("cannot tell how much mail there is, the quota is not kept", err)
+		return &quotaLook{root: r} // unlimited; record will find that the file is another
+	}
+	return l
+}
+
+// find reads maildirsize, and counts anew where that must be.
+func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
+	if r == nil {
+		return nil, nil
+	}
+	q := r.configured()
+	d, err := r.tree.open()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	file, st, err := readQuota(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !q.Set {
+			return nil, nil
+		}
+		return r.count(ctx, d, q)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !q.Set {
+		q.Storage, q.Messages = file.limits.Storage, file.limits.Messages
+		q.StorageKey, q.MessagesKey = quotaName, quotaName
+	}
+	same := q.Storage == file.limits.Storage && q.Messages == file.limits.Messages
+	if file.bad || !same || q.exceeds(file.sum) != nil && !r.believed(&file, st) {
+		return r.count(ctx, d, q)
+	}
+	return &quotaLook{root: r, q: q, sum: file.sum, file: st}, nil
+}
+
+// believed tells whether a sum beyond the limit may refuse somebody's mail:
+// just after it was counted, and for a while when nothing has happened since.
+func (r *quotaRoot) believed(f *quotaFile, st fsx.Stat) bool {
+	return f.lines == 1 && r.tree.store.now().Sub(time.Unix(0, st.Mtime)) <= quotaStale
+}
+
+// readQuota reads as much of maildirsize as is of use to anybody.
+func readQuota(d *fsx.Dir) (quotaFile, fsx.Stat, error) {
+	f, err := d.OpenRead(quotaName)
+	if err != nil {
+		return quotaFile{}, fsx.Stat{}, err
+	}
+	defer f.Close()
+	b := make([]byte, min(f.Stat().Size, quotaFull))
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return quotaFile{}, fsx.Stat{}, err
+	}
+	return parseQuota(b[:n]), f.Stat(), nil
+}
+
+// peek is the look of a command that only removes mail: which file there is.
+func (r *quotaRoot) peek() *quotaLook {
+	if r == nil {
+		return nil
+	}
+	d, err := r.tree.open()
+	if err != nil {
+		return &quotaLook{root: r}
+	}
+	defer d.Close()
+	st, err := d.StatName(quotaName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &quotaLook{root: r, file: st} // after another error the file will be another than none
+}
+
+// admit refuses mail that would go beyond a limit; over tells of a limit that
+// is only warned of.
+func (l *quotaLook) admit(a amount) (over *QuotaError, err error) {
+	if l == nil {
+		return nil, nil
+	}
+	over = l.q.exceeds(l.sum.plus(a))
+	if over == nil || l.q.Warn {
+		return over, nil
+	}
+	return nil, over
+}
+
+// record appends the line of a change that has been made. The change stands
+// whatever happens to the line.
+func (l *quotaLook) record(ctx context.Context, a amount) {
+	if l == nil || a == (amount{}) {
+		return
+	}
+	d, err := l.root.tree.open()
+	if err != nil {
+		l.root.warn("cannot append to maildirsize", err)
+		return
+	}
+	defer d.Close()
+	switch err := l.append(d, a); {
+	case err == nil:
+	case errors.Is(err, errQuotaReplaced):
+		l.root.again(ctx, d)
+	case errors.Is(err, fs.ErrNotExist): // counted by the next one to ask
+	default:
+		l.root.warn("cannot append to maildirsize, mail is counted anew", err)
+		l.root.again(ctx, d)
+	}
+}
+
+var errQuotaReplaced = errors.New("maildirsize was written anew meanwhile")
+
+// append writes in one step: other programs do the same at the same time.
+func (l *quotaLook) append(d *fsx.Dir, a amount) error {
+	f, err := d.OpenFile(quotaName, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := fsx.FileStat(f)
+	if err != nil {
+		return err
+	}
+	if !st.SameFile(l.file) {
+		return errQuotaReplaced
+	}
+	return d.WriteAll(f, appendQuotaLine(nil, a))
+}
+
+// again makes sure that the sum there is will not be used. Limits that stand
+// nowhere but in the file would be lost with it: there it is counted at once.
+func (r *quotaRoot) again(ctx context.Context, d *fsx.Dir) {
+	q := r.configured()
+	if q.Set {
+		if err := d.Remove(quotaName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			r.warn("cannot remove a maildirsize that is wrong", err)
+		}
+		return
+	}
+	file, _, err := readQuota(d)
+	if err != nil {
+		return
+	}
+	q.Storage, q.Messages = file.limits.Storage, file.limits.Messages
+	if _, err := r.count(ctx, d, q); err != nil {
+		r.warn("cannot count the mail anew, maildirsize is wrong", err)
+	}
+}
+
+// changed is for what changes more than anybody has counted: a mailbox deleted.
+func (r *quotaRoot) changed(ctx context.Context) {
+	if r == nil {
+		return
+	}
+	d, err := r.tree.open()
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	if _, err := d.StatName(quotaName); !errors.Is(err, fs.ErrNotExist) {
+		r.again(ctx, d)
+	}
+}
+
+// warn tells something about maildirsize once in the tree's life.
+func (r *quotaRoot) warn(msg string, err error) {
+	if errors.Is(err, fsx.ErrCrash) || errors.Is(err, context.Canceled) {
+		return
+	}
+	r.tree.mu.Lock()
+	defer r.tree.mu.Unlock()
+	r.tree.warn(msg, r.tree.root+"/"+quotaName, err)
+}
