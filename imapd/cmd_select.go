@@ -45,6 +45,13 @@ func (a *selectAction) run(ctx context.Context, s *session, w *responder) error 
 // describe is what a client must know of the mailbox it opens, in the order of RFC 9051 §6.3.2.
 func (a *selectAction) describe(s *session, w *responder) {
 	h := s.sel
+	if told := renumberedKey.of(s); h.Renumbered() && !told.names[a.mailbox] {
+		if told.names == nil {
+			told.names = make(map[string]bool)
+		}
+		told.names[a.mailbox] = true
+		w.untaggedStatus("OK", "ALERT", "The list of this mailbox's UIDs was lost: everything in it will be read anew")
+	}
 	s.writeFlags(w)
 	w.number(h.Count(), "EXISTS")
 	w.number(h.Recent(), "RECENT")
@@ -61,6 +68,11 @@ func (a *selectAction) describe(s *session, w *responder) {
 		w.text = "EXAMINE completed"
 	}
 }
+
+// renumberedTold is which mailboxes with a lost UIDVALIDITY a session has heard of.
+type renumberedTold struct{ names map[string]bool }
+
+var renumberedKey stateKey[renumberedTold]
 
 // runClose expunges without a word and leaves the mailbox (RFC 9051 §6.4.1). One that was opened
 // read-only is only left.

@@ -3,6 +3,7 @@ package maildir
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/bits"
 	"slices"
@@ -83,7 +84,7 @@ func (t *txn) courierList() (*uidlist, error) {
 	}
 	u, err := parseUIDList(b)
 	if err != nil {
-		t.m.store.log.Warn("cannot read Courier's UIDs", "mailbox", t.m.dir.Path(), "err", err)
+		t.m.once("courier list", "cannot read Courier's UIDs: its list is damaged", "err", fmt.Errorf("%s: %w", courierList, err))
 		return nil, nil
 	}
 	return u, nil

@@ -91,13 +91,22 @@
 // mailbox takes it over, EXAMINE and STATUS too: files get the letters of the keywords
 // that they have already.
 //
+// Ours, per tree, outside of it: the third copy (thirdcopy.go) of UIDVALIDITY,
+// next UID and GUID in the daemon's state directory. It is asked when a mailbox
+// comes into memory; a line is written and synced before UIDs are given, one for
+// a thousand of them.
+//
 // # Who wins
 //
-// UIDVALIDITY: a well-formed uidlist, else the index, else Courier's list, else
-// dovecot-uidvalidity. Next UID: the greatest of all. A UID: the uidlist; a
-// message that only the index knows keeps its UID and gets its line back. A
-// uidlist that makes no sense is renamed aside. So is an index with something after
-// what makes no sense (a torn end has nothing); it is written anew: only expunge
+// UIDVALIDITY: a well-formed uidlist, else the index, else the third copy, else
+// Courier's list, else the header of a damaged uidlist, else dovecot-uidvalidity,
+// else the clock, and always above the last one that is known. That last resort is
+// a loss, and said (Handle.Renumbered), where files show that the mailbox was
+// served before. Next UID: the greatest of all. A UID: the uidlist; a message that
+// only the index knows keeps its UID and gets its line back. A uidlist that makes
+// no sense is renamed aside, and its good lines count; one with bad lines is linked
+// aside before it is written anew. An index with something after what makes no sense
+// (a torn end has nothing) is renamed aside, too, and written anew: only expunge
 // history, save dates and keywords past the 26th go. A file that the disk does not
 // give fails the command and stays as it is.
 //
@@ -143,7 +152,8 @@
 //
 // # Locks and goroutines
 //
-// Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, Mailbox.mu
+// Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
+// the tree (treeFile.mu and its dotlock, with the disk), Mailbox.mu
 // ("state"), then the small ones (cacheFile.mu, textFile.mu, textBuilder.mu,
 // attached.mu, notes.mu, watcher.mu), which are held for moments. writer goes with
 // the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and

@@ -62,6 +62,8 @@ type applier struct {
 	had     int  // and how many there were
 	told    imap.UID
 	past    []gone // the expunge history of a file that is read as a whole
+	was     uint64 // the MODSEQ before
+	says    uint64 // the MODSEQ that the file names
 }
 
 // begin prepares for a file that another process may have put in the place of
@@ -69,7 +71,7 @@ type applier struct {
 // last state where there were single changes before.
 func (a *applier) begin() {
 	a.begun = true
-	a.had = len(a.s.list)
+	a.had, a.was = len(a.s.list), a.s.modseq
 }
 
 // finish has the directories looked at when memory has messages that the file
@@ -81,6 +83,9 @@ func (a *applier) finish() {
 	a.finishList(a.head && !a.stopped)
 	if len(a.past) >= len(a.s.history) || a.head && a.last == recDisk {
 		a.s.history = a.past
+	}
+	if a.says < a.was {
+		a.x.broken = true // an older state of it was put back: what has been done since is missing
 	}
 	if a.known < a.had {
 		a.m.seen.dirs = [2]dirLook{}
@@ -129,7 +134,8 @@ func (a *applier) headRecord(b []byte) bool {
 	}
 	a.s.validity = validity
 	a.s.next = max(a.s.next, next)
-	a.s.modseq = max(a.s.modseq, le.Uint64(b[8:]))
+	a.says = max(a.says, le.Uint64(b[8:]))
+	a.s.modseq = max(a.s.modseq, a.says)
 	a.x.ceiling = max(a.x.ceiling, le.Uint64(b[16:]))
 	a.s.historyOf = max(a.s.historyOf, le.Uint64(b[24:]))
 	if a.s.guid == "" {
@@ -305,7 +311,8 @@ func (a *applier) disk(b []byte) bool {
 		return false
 	}
 	a.s.next = max(a.s.next, imap.UID(le.Uint32(b)))
-	a.s.modseq = max(a.s.modseq, le.Uint64(b[4:]))
+	a.says = max(a.says, le.Uint64(b[4:]))
+	a.s.modseq = max(a.s.modseq, a.says)
 	a.s.top = max(a.s.top, imap.UID(le.Uint32(b[12:])))
 	b = b[16:]
 	for i := range a.m.seen.dirs {

@@ -260,7 +260,7 @@ func TestWeReadDovecots(t *testing.T) {
 				t.Errorf("sizes of %q: %d %d", u.records[1].base, s, w)
 			}
 			last, _, _ := validitySentinels(rootDir(t, &fsx.FS{}, d.mail))
-			if v, err := nextUIDValidity(rootDir(t, &fsx.FS{}, d.mail)); err != nil || v != last+1 {
+			if v, err := takeUIDValidity(rootDir(t, &fsx.FS{}, d.mail), time.Now()); err != nil || v != last+1 {
 				t.Errorf("next UIDVALIDITY %d, %v; want %d", v, err, last+1)
 			}
 			// What it deletes and renames, we see so.

@@ -62,7 +62,7 @@ func (t *txn) readList(all bool) error {
 		if m.list.parsed && m.seen.list == id {
 			return nil // it will be written with the first UIDs
 		}
-		return t.noList(nil)
+		return t.noList(nil, nil)
 	}
 	if m.list.parsed && id.ino == m.seen.list.ino && id.size > m.seen.list.size {
 		if done, err := t.readListTail(); done || err != nil {
@@ -75,7 +75,7 @@ func (t *txn) readList(all bool) error {
 	}
 	u, err := parseUIDList(b)
 	if err != nil {
-		return t.noList(err)
+		return t.noList(err, b)
 	}
 	id = idOf(st)
 	head, _, _ := bytes.Cut(b, []byte{'\n'})
@@ -83,6 +83,9 @@ func (t *txn) readList(all bool) error {
 	id.size -= int64(len(u.partial))
 	if len(u.partial) > 0 {
 		m.list.rewrite = true // a writer died here; under the lock nobody is at it
+	}
+	if err := t.badLines(u); err != nil {
+		return err
 	}
 	return t.takeList(u, id)
 }
@@ -170,52 +173,8 @@ func (t *txn) takeList(u *uidlist, id fileID) error {
 	return nil
 }
 
-// noList makes do without a uidlist: none there, or (damage) an unreadable one,
-// which is put aside. What memory knows from the index is kept; else Courier's
-// list is taken over; else the mailbox is new.
-func (t *txn) noList(damage error) error {
-	m := t.m
-	if damage != nil && t.lock != nil {
-		aside, err := setAside(m.dir, uidlistFile, m.store.now())
-		if err != nil {
-			return err
-		}
-		m.store.log.Error("damaged list of UIDs put aside; rebuilding it from what is left", "mailbox", m.dir.Path(), "aside", aside, "err", damage)
-	}
-	u := &uidlist{version: '3', rewrite: true}
-	known := m.state.validity != 0
-	theirs, err := t.courierList()
-	if err != nil {
-		return err
-	}
-	switch {
-	case known:
-		u.validity, u.next, u.guid = m.state.validity, m.state.next, m.state.guid
-	case theirs != nil:
-		u = theirs
-		m.store.log.Info("taking over Courier's UIDs", "mailbox", m.dir.Path(), "messages", len(u.records))
-	}
-	if u.validity == 0 {
-		v, err := t.newValidity()
-		if err != nil {
-			return err
-		}
-		u.validity, u.next = v, 1
-	}
-	if known {
-		for i := range m.state.list {
-			e := &m.state.list[i]
-			u.records = append(u.records, uidRecord{uid: e.uid, base: string(m.state.base(e))})
-		}
-		if theirs != nil && theirs.validity == u.validity {
-			u.records = t.unlisted(u.records, theirs.records)
-		}
-	}
-	u.rewrite = true
-	return t.takeList(u, fileID{})
-}
-
-func (t *txn) newValidity() (uint32, error) {
+// newValidity takes a UIDVALIDITY of the tree that is above floor.
+func (t *txn) newValidity(floor uint32) (uint32, error) {
 	if t.lock == nil {
 		return uint32(t.m.dir.Identity().Ino)&0x7fffffff | 1, nil // shown, but nothing is kept under it
 	}
@@ -224,7 +183,7 @@ func (t *txn) newValidity() (uint32, error) {
 		return 0, err
 	}
 	defer root.Close()
-	return nextUIDValidity(root)
+	return uidValidityAbove(root, floor, t.m.store.now())
 }
 
 func newGUID() string {
@@ -241,8 +200,11 @@ func (t *txn) assign(records []uidRecord) error {
 	if t.lock == nil {
 		return ErrReadOnly
 	}
-	if len(records) > 0 && records[len(records)-1].uid > maxUID {
-		return errNoUIDs
+	if n := len(records); n > 0 {
+		if records[n-1].uid > maxUID {
+			return errNoUIDs
+		}
+		t.promise(records[n-1].uid + 1)
 	}
 	for _, r := range records {
 		if _, again := m.list.loose[r.base]; again {
@@ -377,7 +339,29 @@ func (t *txn) trimList() error {
 	if t.lock == nil || !l.rewrite && (!l.parsed || l.lines < 100 || l.lines*3/4 < len(t.m.state.list)) {
 		return nil
 	}
+	if !l.parsed && t.m.seen.list != (fileID{}) {
+		if err := t.readList(true); err != nil {
+			return err
+		}
+		l.rewrite = true
+	}
 	return t.rewriteList(nil)
+}
+
+// badLines keeps a copy of a uidlist with lines that cannot be read, before it
+// is written anew without them.
+func (t *txn) badLines(u *uidlist) error {
+	m := t.m
+	if t.lock == nil || u.bad == 0 {
+		return nil
+	}
+	aside := asideName(uidlistFile, m.store.now())
+	if err := m.dir.Link(uidlistFile, m.dir, aside); err != nil {
+		return err
+	}
+	m.store.log.Error("damaged lines in the list of UIDs; written anew from the good ones and the index",
+		"mailbox", m.dir.Path(), "aside", aside, "bad", u.bad, "good", len(u.records))
+	return nil
 }
 
 func sortRecords(r []uidRecord) []uidRecord {

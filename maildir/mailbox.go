@@ -23,6 +23,7 @@ type Mailbox struct {
 	root  string // of the tree
 
 	dirPath string        // store.mu
+	rel     string        // below root; store.mu
 	users   int           // store.mu
 	idle    *list.Element // store.mu
 
@@ -32,6 +33,7 @@ type Mailbox struct {
 	list        listFile      // writer
 	courierRead bool          // writer: Courier's UIDs are in list
 	index       indexFile     // writer
+	third       recalled      // writer
 
 	mu    sync.RWMutex
 	state state
@@ -48,6 +50,8 @@ type Mailbox struct {
 	frozen  atomic.Bool // the directory cannot be written
 	waiting atomic.Int32
 	courier atomic.Bool // Courier has left something that was not taken over yet
+	// renumbered: a new UIDVALIDITY had to be taken in this process's life.
+	renumbered atomic.Bool
 	// heralded is the last UID that a session which can change the mailbox has been told of. Messages
 	// with the bit placed above it are recent to the next one.
 	heralded atomic.Uint32
@@ -131,7 +135,7 @@ func newMailbox(s *Store, dir string, loc location) (*Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mailbox{store: s, root: loc.root, dirPath: dir, dir: d, writer: make(chan struct{}, 1)}
+	m := &Mailbox{store: s, root: loc.root, dirPath: dir, rel: loc.rel, dir: d, writer: make(chan struct{}, 1)}
 	m.cache.m = m
 	m.index.m = m
 	if m.newDir, err = openSub(d, "new"); err == nil {
@@ -232,6 +236,7 @@ func (m *Mailbox) wake(but *Handle) {
 }
 
 func (m *Mailbox) close() {
+	m.giveBack()
 	m.cache.close()
 	m.index.close()
 	for _, d := range []*fsx.Dir{m.newDir, m.curDir, m.dir} {

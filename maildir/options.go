@@ -25,6 +25,7 @@ type StoreOptions struct {
 	LockWait time.Duration // for another program's lock; 10 s when zero
 	Warm     int           // idle mailboxes kept in memory; 64 when zero, none when negative
 	Log      *slog.Logger  // nil drops everything
+	State    string        // absolute directory for the third copy of UIDVALIDITYs and next UIDs; none when empty
 	FS       fsx.FS
 	Now      func() time.Time
 }

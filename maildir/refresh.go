@@ -66,7 +66,8 @@ func (m *Mailbox) load(ctx context.Context) error {
 	if err := m.index.catchUp(); err != nil {
 		return err
 	}
-	m.ready.Store(!m.index.broken && m.state.validity != 0 && m.index.boot == m.store.boot)
+	grown := m.state.validity != 0 && m.goOn()
+	m.ready.Store(!grown && !m.index.broken && m.state.validity != 0 && m.index.boot == m.store.boot)
 	return nil
 }
 

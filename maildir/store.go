@@ -5,7 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maildir-imapd/maildir/fsx"
@@ -27,6 +29,8 @@ type Store struct {
 	closed bool
 
 	watch   watcher
+	third   treeFiles
+	resets  atomic.Int64 // mailboxes that lost their UIDVALIDITY
 	readers *Readers
 	text    textBuilder
 	tools   sync.Pool // of *readTool
@@ -49,6 +53,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 	s := &Store{o: o, log: o.Log, now: o.Now, boot: thisBoot(), boxes: make(map[string]*Mailbox), idle: list.New()}
 	s.fs = &s.o.FS
 	s.watch.init(s)
+	s.third.init(s)
 	s.readers = newReaders()
 	return s, nil
 }
@@ -196,6 +201,9 @@ func (s *Store) moved(oldDir, newDir string) {
 		return
 	}
 	m.dirPath = newDir
+	if rel, ok := strings.CutPrefix(newDir, m.root+"/"); ok {
+		m.rel = rel
+	}
 	s.boxes[newDir] = m
 	if m.waiting.Load() > 0 {
 		m.poke()

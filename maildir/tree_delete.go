@@ -37,12 +37,22 @@ func (t *Tree) delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.deleteAt(root, p, lock); err != nil {
+		return err
+	}
+	t.store.third.deleted(ctx, t.root, p.rel)
+	return nil
+}
+
+// deleteAt removes the mailbox at p.
+func (t *Tree) deleteAt(root *fsx.Dir, p place, lock *fsx.Lock) error {
 	if err := removeTree(root, trashDir, lock.Touch); err != nil { // left by a crash
 		return err
 	}
 	parentRel, last := splitRel(p.rel)
 	parent := root
 	if parentRel != "" {
+		var err error
 		if parent, err = openBelow(root, parentRel); err != nil {
 			return err
 		}
@@ -60,7 +70,7 @@ func (t *Tree) delete(ctx context.Context, name string) error {
 			return t.deleteInside(parent, last, p, lock)
 		}
 	}
-	err = parent.RenameNew(last, root, trashDir)
+	err := parent.RenameNew(last, root, trashDir)
 	if errors.Is(err, syscall.EXDEV) { // below a followed link
 		return t.deleteInside(parent, last, p, lock)
 	}

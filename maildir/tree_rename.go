@@ -45,9 +45,13 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	if n.layout == FS {
-		return t.renameNested(root, from, moves)
+		return t.renameNested(ctx, root, from, moves)
 	}
-	return t.renameFolders(root, moves)
+	if err := t.renameFolders(root, moves); err != nil {
+		return err
+	}
+	t.store.third.moved(ctx, t.root, moves)
+	return nil
 }
 
 // move is one mailbox on its way.
@@ -120,7 +124,7 @@ func (t *Tree) tellMoved(moves []move) {
 }
 
 // renameNested renames the one directory that holds the mailbox and all below it.
-func (t *Tree) renameNested(root *fsx.Dir, from string, moves []move) error {
+func (t *Tree) renameNested(ctx context.Context, root *fsx.Dir, from string, moves []move) error {
 	top := moves[0]
 	if depth := componentCount(from, t.names.sep); componentCount(top.from, '/') > depth {
 		// Only a parent: its directory is that many levels up.
@@ -160,6 +164,7 @@ func (t *Tree) renameNested(root *fsx.Dir, from string, moves []move) error {
 	if !linked {
 		t.tellMoved(moves)
 	}
+	t.store.third.moved(ctx, t.root, []move{top})
 	if err := newParent.Sync(); err != nil {
 		return err
 	}

@@ -110,6 +110,7 @@ func (t *txn) catchUp() error {
 	if err := t.courierUIDs(); err != nil {
 		return err
 	}
+	m.goOn()
 	if m.index.boot != m.store.boot && m.state.modseq != 0 || m.state.modseq == 0 {
 		t.newBoot()
 	}
@@ -215,6 +216,7 @@ func (t *txn) end(err error) {
 		if err := t.writeIndex(); t.high {
 			t.lost = err
 		}
+		t.note()
 		if err := t.lock.Unlock(); err != nil && !errors.Is(err, fsx.ErrCrash) {
 			m.store.log.Warn("lock taken over by another program while we held it", "mailbox", m.dir.Path(), "err", err)
 			m.mu.Lock()

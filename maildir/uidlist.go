@@ -34,6 +34,7 @@ type uidlist struct {
 	ext      []string    // further words of the header, kept
 	records  []uidRecord // ascending
 	rewrite  bool        // version 1, no GUID, dropped lines
+	bad      int         // lines that cannot be read
 	partial  []byte      // an unfinished last line, completed by parseAppended
 	version  byte
 	line     int
@@ -146,6 +147,7 @@ func (u *uidlist) parseLine(line string) {
 	n, valid := parseUID(number)
 	if !ok || !valid || u.version == '1' && imap.UID(n) >= u.next {
 		u.rewrite = true
+		u.bad++
 		return
 	}
 	uid := imap.UID(n)
@@ -157,6 +159,7 @@ func (u *uidlist) parseLine(line string) {
 		if keysLen = strings.IndexByte(rest, ':'); keysLen < 0 || keysLen > 0 && rest[keysLen-1] != ' ' {
 			if keysLen = strings.Index(rest, " :") + 1; keysLen == 0 {
 				u.rewrite = true
+				u.bad++
 				return
 			}
 		}
@@ -170,6 +173,7 @@ func (u *uidlist) parseLine(line string) {
 	}
 	if name == "" || strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0 || strings.IndexByte(name, '\r') >= 0 {
 		u.rewrite = true
+		u.bad++
 		return
 	}
 	u.records = append(u.records, uidRecord{uid: uid, base: name, keys: u.cleanKeys(keys)})

@@ -11,6 +11,10 @@ import (
 // ever deleted for being unreadable, and tells the new name for the log. The
 // caller holds the lock that guards name.
 func setAside(d *fsx.Dir, name string, now time.Time) (aside string, err error) {
-	aside = fmt.Sprintf("%s.damaged-%s", name, now.UTC().Format("20060102T150405.000000Z"))
+	aside = asideName(name, now)
 	return aside, d.RenameNew(name, d, aside)
+}
+
+func asideName(name string, now time.Time) string {
+	return fmt.Sprintf("%s.damaged-%s", name, now.UTC().Format("20060102T150405.000000Z"))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -21,11 +22,7 @@ const (
 	validityTries = 10
 )
 
-// nextUIDValidity takes the next UIDVALIDITY of the tree.
-func nextUIDValidity(root *fsx.Dir) (uint32, error) {
-	return takeUIDValidity(root, time.Now())
-}
-
+// takeUIDValidity takes the next UIDVALIDITY of the tree.
 func takeUIDValidity(root *fsx.Dir, now time.Time) (uint32, error) {
 	for range validityTries {
 		last, others, err := validitySentinels(root)
@@ -58,6 +55,19 @@ func takeUIDValidity(root *fsx.Dir, now time.Time) (uint32, error) {
 	// Others are faster every time: the clock is as good as anything, and
 	// above every number that was seeded from it.
 	return uint32(now.Unix()), nil
+}
+
+// uidValidityAbove takes the next UIDVALIDITY of the tree that is greater than
+// floor, which the sentinel may have lost its memory of.
+func uidValidityAbove(root *fsx.Dir, floor uint32, now time.Time) (uint32, error) {
+	v, err := takeUIDValidity(root, now)
+	if err != nil || v > floor || floor == math.MaxUint32 {
+		return v, err
+	}
+	if err := root.Rename(sentinel(v), root, sentinel(floor+1)); err != nil {
+		return 0, err
+	}
+	return floor + 1, writeUIDValidity(root, floor+1)
 }
 
 // seedUIDValidity starts the protocol: from the number in the file if the

@@ -69,7 +69,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.certs, err = gate.LoadCertificates(cfg, hostname(cfg), log); err != nil {
 		return nil, err
 	}
-	if d.store, err = openStore(cfg, log); err != nil {
+	if d.store, err = openStore(cfg, state, log); err != nil {
 		return nil, err
 	}
 	d.server = imapd.New(d.engineOptions(cfg))

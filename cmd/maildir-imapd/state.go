@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -29,6 +30,14 @@ func stateDir(c *config.Config, log *slog.Logger) string {
 	return dir
 }
 
+// sharedState is [server] state where the caller may use it: a session of -preauth beside the daemon.
+func sharedState(c *config.Config) string {
+	if unix.Access(c.Server.State, unix.R_OK|unix.W_OK|unix.X_OK) != nil {
+		return ""
+	}
+	return c.Server.State
+}
+
 // spareFiles is what the daemon needs besides one descriptor a connection: mailboxes, messages being read.
 const spareFiles = 512
 
@@ -43,8 +52,15 @@ func warnFiles(c *config.Config, log *slog.Logger) {
 	}
 }
 
-func openStore(c *config.Config, log *slog.Logger) (*maildir.Store, error) {
+// openStore makes the store, which keeps a third copy of what makes UIDs valid in state; "" for none.
+func openStore(c *config.Config, state string, log *slog.Logger) (*maildir.Store, error) {
 	o := maildir.StoreOptions{Log: log}
+	if state != "" {
+		var err error
+		if o.State, err = filepath.Abs(state); err != nil {
+			return nil, fmt.Errorf("[server] state = %s: %w", state, err)
+		}
+	}
 	o.FS.Warn = func(op, path string, err error) { log.Warn("file system", "op", op, "path", path, "err", err) }
 	if c.Mail.Fsync == config.FsyncAlways {
 		o.Fsync = maildir.FsyncAlways

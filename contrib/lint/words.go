@@ -50,7 +50,15 @@ func ofKernel(n ast.Node) bool {
 	if !ok || len(call.Args) == 0 {
 		return false
 	}
-	lit, ok := call.Args[0].(*ast.BasicLit)
+	name := call.Args[0]
+	for {
+		sum, ok := name.(*ast.BinaryExpr) // "/proc/" + pid
+		if !ok {
+			break
+		}
+		name = sum.X
+	}
+	lit, ok := name.(*ast.BasicLit)
 	return ok && strings.HasPrefix(lit.Value, `"/proc/`)
 }
 
