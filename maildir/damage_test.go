@@ -252,3 +252,64 @@ func TestDamagedCourierList(t *testing.T) {
 	l.open(Select)
 	l.wantLog("cannot read Courier's UIDs", 1)
 }
+
+// Damage to the letters of keywords: while serving nothing is lost; after a start, what the good lines say is left.
+func TestDamagedKeywords(t *testing.T) {
+	cut := harm{"line", func(b []byte) []byte { return []byte(strings.Replace(string(b), "0 $Work", "\x00\x01", 1)) }}
+	for _, h := range []harm{harms[0], harms[1], harms[3], cut} {
+		for _, serving := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, serving=%v", h.name, serving), func(t *testing.T) {
+				l, b := filled(t)
+				if _, err := b.Store(context.Background(), uidSet(5), Add, []imap.Flag{"$Home"}, 0, nil); err != nil {
+					t.Fatal(err)
+				}
+				want := intact + ",$Home"
+				if !serving {
+					b.Close()
+					l.store.Close()
+				}
+				l.harm(keywordsFile, h)
+				if serving {
+					appendText(t, b, "Subject: new\n\n")
+					want += " 6:"
+				} else {
+					l = newLife(t, l.dir, l.state)
+					b = l.open(Select)
+					want = strings.ReplaceAll(strings.ReplaceAll(want, ",$Work", ""), ",$Home", "")
+					if h.name == "line" { // a letter that nobody knows stays, without a name
+						want = "1:, 3:, 4:, 5:,,$Home"
+					}
+				}
+				refresh(t, b)
+				wantLook(t, b, want)
+				damaged := 1
+				if h.name == "emptied" || h.name == "removed" { // an empty list is a good one
+					damaged = 0
+				}
+				if aside, _ := filepath.Glob(filepath.Join(l.dir, keywordsFile+".damaged-*")); len(aside) != damaged {
+					t.Errorf("%d lists put aside", len(aside))
+				}
+				if serving {
+					damaged = 1
+				}
+				l.wantLog("list of keywords damaged or gone", damaged)
+				if serving {
+					b.Close()
+					l = l.next()
+					wantLook(t, l.open(Select), want)
+				}
+			})
+		}
+	}
+}
+
+func TestDamagedKeywordLines(t *testing.T) {
+	for text, want := range map[string]int{
+		"": 0, "0 a\n1 b\n": 0, "0 a": 0, "27 far\n300 farther\n": 0, "3 gr\xc3\xbcn\n": 0, "\n": 0,
+		"x\n": 1, "0 a\n\x00\x00\x00": 1, "0\n1 \n 2 b\n": 3, "0 a\tb\n": 1,
+	} {
+		if n := damagedKeywords([]byte(text)); n != want {
+			t.Errorf("%q: %d, want %d", text, n, want)
+		}
+	}
+}

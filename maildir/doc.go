@@ -109,6 +109,8 @@
 // (a torn end has nothing) is renamed aside, too, and written anew: only expunge
 // history, save dates and keywords past the 26th go. A file that the disk does not
 // give fails the command and stays as it is.
+// dovecot-keywords with lines that nobody wrote is renamed aside; its good lines
+// count, and for the other letters what memory knows, where the mailbox is in use.
 //
 // # Races
 //

@@ -131,26 +131,6 @@ func (t *txn) newBoot() {
 	m.index.broken = true // written anew, with this boot's name and a new ceiling
 }
 
-// readKeys takes over dovecot-keywords when it has changed.
-func (t *txn) readKeys() error {
-	m := t.m
-	id, err := idNow(m.dir, keywordsFile)
-	if err != nil || id == m.seen.keys {
-		return err
-	}
-	var b []byte
-	if id != (fileID{}) {
-		if b, _, err = m.dir.ReadFile(keywordsFile, 1<<20); err != nil && !isGone(err) {
-			return err
-		}
-	}
-	m.mu.Lock()
-	m.state.setLetters(parseKeywords(b))
-	m.seen.keys = id
-	m.mu.Unlock()
-	return nil
-}
-
 // next is the MODSEQ of this command's changes: one for all of them (RFC 7162
 // §3.1 asks for growth between commands, not within). mu is held.
 func (t *txn) next(s *state) uint64 {
