@@ -23,7 +23,7 @@ type newcomer struct {
 	known bool   // size comes from the bytes
 
 	fileSize int64    // of a copy's original
-	src      *Mailbox // where a copy comes from
+	by       *copying // what makes a copy
 	date     int64
 
 	uid  imap.UID

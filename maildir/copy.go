@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"math/bits"
 	"os"
 	"syscall"
@@ -130,6 +129,8 @@ type copying struct {
 	uids     []imap.UID
 	list     []newcomer
 	tmp      *fsx.Dir
+	// found is where the originals lie, once one of them was not in its place.
+	found map[string]sighted
 
 	noLinks, translated bool
 
@@ -161,7 +162,7 @@ func (c *copying) collect(uids imap.UIDSet, most imap.UID) {
 		if n := len(c.uids); n > 0 && e.uid <= c.uids[n-1] {
 			return // named twice
 		}
-		n := newcomer{tmp: m.sub(dirOf(e.bits)), base: string(s.base(e)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, src: m}
+		n := newcomer{tmp: m.sub(dirOf(e.bits)), base: string(s.base(e)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, by: c}
 		n.old = n.base + s.info(e)
 		if e.bits&oddInfo != 0 {
 			_, _, n.rest = parseInfo(s.odd[e.uid])
@@ -184,13 +185,11 @@ func (c *copying) prepare(ctx context.Context) error {
 		if n.tmp == c.tmp && c.tmp != nil {
 			continue // copied already
 		}
-		st, err := n.tmp.StatName(n.old)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err = n.find(); err == nil {
-				st, err = n.tmp.StatName(n.old)
-			}
-		}
-		if err != nil {
+		var st fsx.Stat
+		if err := n.reach(func() (err error) {
+			st, err = n.tmp.StatName(n.old)
+			return err
+		}); err != nil {
 			return err
 		}
 		n.fileSize, n.date = st.Size, st.Mtime/second
@@ -207,36 +206,11 @@ func (c *copying) prepare(ctx context.Context) error {
 	return nil
 }
 
-// find follows the original to the name that another program has given it.
-func (n *newcomer) find() error {
-	where, info, ok, err := n.src.findFile(n.base)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return ErrExpunged
-	}
-	n.tmp, n.old = n.src.sub(dirOf(where)), n.base+info
-	sys, letters, rest := parseInfo(info)
-	n.flags.System, n.rest = sys, rest
-	n.flags.Keywords = n.flags.Keywords&^(1<<maxLetters-1) | uint64(letters)
-	return nil
-}
-
 // linkTo links the original into the destination, wherever it is by now.
 func (n *newcomer) linkTo(cur *fsx.Dir) error {
-	err := n.tmp.Link(n.old, cur, n.name)
-	for range 5 {
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		flags, rest := n.flags, n.rest // the copy has the flags of when it was asked for
-		if err := n.find(); err != nil {
-			return err
-		}
-		n.flags, n.rest = flags, rest
-		err = n.tmp.Link(n.old, cur, n.name)
-	}
+	flags, rest := n.flags, n.rest // the copy has the flags of when it was asked for
+	err := n.reach(func() error { return n.tmp.Link(n.old, cur, n.name) })
+	n.flags, n.rest = flags, rest
 	return err
 }
 
@@ -247,13 +221,11 @@ func (c *copying) bytes(n *newcomer, mtime int64) (err error) {
 			return err
 		}
 	}
-	from, _, err := n.tmp.OpenStat(n.old)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = n.find(); err == nil {
-			from, _, err = n.tmp.OpenStat(n.old)
-		}
-	}
-	if err != nil {
+	var from *os.File
+	if err := n.reach(func() (err error) {
+		from, err = n.tmp.Open(n.old)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer from.Close()

@@ -45,81 +45,119 @@ type victim struct {
 	name string
 }
 
+// expungeSlice is how many messages are unlinked before they are dropped from
+// memory, which moves those behind them.
+const expungeSlice = 32 << 10
+
 // expunge unlinks messages: with force those of the set whatever their flags
 // (MOVE), else the \Deleted ones. It returns how many are gone.
-func (t *txn) expunge(uids imap.UIDSet, force bool) (int, error) {
+func (t *txn) expunge(uids imap.UIDSet, force bool) (n int, err error) {
 	m := t.m
 	if uids == nil {
 		uids = imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}
 	}
-	var list []victim
-	var names []byte
-	m.mu.RLock()
-	s := &m.state
-	forRange(s, uids, t.by.view.maxUID, func(e *entry) {
-		if force || e.flags&Deleted != 0 {
-			list = append(list, victim{uid: e.uid, dir: dirOf(e.bits), at: len(names)})
-			names = s.appendFileName(names, e)
-		}
-	})
-	m.mu.RUnlock()
-	if len(list) == 0 {
-		return 0, nil
+	todo := resolve(uids, t.by.view.maxUID)
+	most := m.state.deleted // which changes under writer only
+	if force {
+		most = m.holds(todo)
 	}
-	all := string(names)
-	for i := range list {
-		end := len(all)
-		if i+1 < len(list) {
-			end = list[i+1].at
-		}
-		list[i].name = all[list[i].at:end]
+	defer t.expectBulk(most)()
+	w := unlinking{t: t, force: force}
+	for len(todo) > 0 && err == nil {
+		todo = w.gather(todo)
+		err = w.unlinkAll()
 	}
-	gone, err := t.unlinkAll(list, force)
-	t.publishGone(gone)
+	if err == nil {
+		err = t.syncAlways(dirNew, dirCur)
+	}
 	if err == nil {
 		err = t.trimList()
 	}
-	return len(gone), err
+	return w.n, err
+}
+
+// unlinking is the work of one EXPUNGE.
+type unlinking struct {
+	t     *txn
+	force bool
+	list  []victim
+	names []byte
+	n     int // how many are gone
+}
+
+// gather notes some victims and returns where there may be more.
+func (w *unlinking) gather(todo uidRanges) uidRanges {
+	w.list, w.names = w.list[:0], w.names[:0]
+	m := w.t.m
+	m.mu.RLock()
+	s := &m.state
+	todo = forSome(s, todo, expungeSlice, func(e *entry) {
+		if w.force || e.flags&Deleted != 0 {
+			w.list = append(w.list, victim{uid: e.uid, dir: dirOf(e.bits), at: len(w.names)})
+			w.names = s.appendFileName(w.names, e)
+		}
+	})
+	m.mu.RUnlock()
+	all := string(w.names)
+	for i := range w.list {
+		end := len(all)
+		if i+1 < len(w.list) {
+			end = w.list[i+1].at
+		}
+		w.list[i].name = all[w.list[i].at:end]
+	}
+	return todo
 }
 
 // unlinkAll removes files by the names that carry the T, so that a message
 // that another program undeletes meanwhile stays.
-func (t *txn) unlinkAll(list []victim, force bool) (gone []imap.UID, err error) {
-	m := t.m
-	resume := t.expectBulk(len(list))
-	defer resume()
-	gone = make([]imap.UID, 0, len(list))
-	for _, v := range list {
-		for tries := 0; ; tries++ {
+func (w *unlinking) unlinkAll() (err error) {
+	t := w.t
+	var gone []imap.UID
+	// What has been done is published whatever happens then, and before the
+	// directories are looked at.
+	publish := func() {
+		w.n += len(gone)
+		t.publishGone(gone)
+		gone = nil
+	}
+	defer func() { publish() }()
+	for _, v := range w.list {
+		there := !t.searched || w.renew(&v)
+		for tries := 0; there; tries++ {
 			t.touch(v.dir)
-			if err = t.unlink(m.sub(v.dir), v.name); err == nil {
+			if err = t.unlink(t.m.sub(v.dir), v.name); err == nil {
 				gone = append(gone, v.uid)
 				break
 			}
 			if !errors.Is(err, fs.ErrNotExist) || tries == 5 {
-				return gone, err
+				return err
 			}
-			var there bool
-			if there, err = t.relocate(v.uid); err != nil {
-				return gone, err
+			publish()
+			if err = t.relocate(v.uid, v.dir, v.name); err != nil {
+				return err
 			}
-			if !there {
-				gone = append(gone, v.uid)
-				break
-			}
-			m.mu.RLock()
-			e := m.state.find(v.uid)
-			keep := e == nil || !force && e.flags&Deleted == 0
-			if !keep {
-				v.dir, v.name = dirOf(e.bits), string(m.state.appendFileName(nil, e))
-			}
-			m.mu.RUnlock()
-			if keep {
-				break
-			}
+			there = w.renew(&v)
 		}
 	}
-	return gone, t.syncAlways(dirNew, dirCur)
+	return nil
+}
+
+// renew tells whether a message is there, still to be removed, and under which name.
+func (w *unlinking) renew(v *victim) bool {
+	m := w.t.m
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e := m.state.find(v.uid)
+	if e == nil {
+		w.n++ // by somebody else
+		return false
+	}
+	if !w.force && e.flags&Deleted == 0 {
+		return false
+	}
+	v.dir, v.name = dirOf(e.bits), string(m.state.appendFileName(nil, e))
+	return true
 }
 
 // unlink removes one message file, and counts it where somebody wants to know.

@@ -117,55 +117,83 @@ func (h *Handle) each(ranges uidRanges, f func(Message)) {
 	}
 }
 
+// storeSlice is how many messages are changed on disk before they are published:
+// what is held of a change of all messages does not grow with the mailbox, and the
+// state lock is held for moments.
+const storeSlice = 4096
+
+// storing is the work of one STORE.
+type storing struct {
+	t              *txn
+	op             StoreOp
+	arg            Flags
+	unchangedSince uint64
+	touched        *uidRanges
+	modified       imap.UIDSet
+	last           imap.UID // the last one touched
+	steps          []step
+	names          []byte
+}
+
 func (t *txn) store(uids imap.UIDSet, op StoreOp, set flagSet, unchangedSince uint64, touched *uidRanges) (modified imap.UIDSet, err error) {
-	m := t.m
-	arg := Flags{System: set.system}
-	if arg.Keywords, err = t.keywordBits(set.keywords, op != Remove); err != nil {
+	w := storing{t: t, op: op, arg: Flags{System: set.system}, unchangedSince: unchangedSince, touched: touched}
+	if w.arg.Keywords, err = t.keywordBits(set.keywords, op != Remove); err != nil {
 		return nil, err
 	}
-	var steps []step
+	todo := resolve(uids, t.by.view.maxUID)
+	if todo.count() >= bulkFrom {
+		defer t.expectBulk(t.m.holds(todo))()
+	}
+	for len(todo) > 0 && err == nil {
+		todo = w.gather(todo)
+		err = w.renameAll()
+	}
+	if err == nil {
+		err = t.syncAlways(dirCur)
+	}
+	return w.modified, err
+}
+
+// gather plans the renames of some messages and returns those that are left.
+func (w *storing) gather(todo uidRanges) uidRanges {
+	w.steps, w.names = w.steps[:0], w.names[:0]
+	m := w.t.m
 	m.mu.RLock()
 	s := &m.state
-	view := &t.by.view
-	var names []byte
-	var last imap.UID
-	forRange(s, uids, view.maxUID, func(e *entry) {
-		if unchangedSince != 0 && e.modseq > unchangedSince {
-			modified.AddNum(e.uid)
+	todo = forSome(s, todo, storeSlice, func(e *entry) {
+		if w.unchangedSince != 0 && e.modseq > w.unchangedSince {
+			w.modified.AddNum(e.uid)
 			return
 		}
 		// Ranges may span what does not exist: neighbours in the list are joined.
-		if n := len(*touched); n > 0 && last != 0 && s.pos(last)+1 == s.pos(e.uid) {
-			(*touched)[n-1].hi = e.uid
+		if n := len(*w.touched); n > 0 && w.last != 0 && s.pos(w.last)+1 == s.pos(e.uid) {
+			(*w.touched)[n-1].hi = e.uid
 		} else {
-			touched.add(e.uid)
+			w.touched.add(e.uid)
 		}
-		last = e.uid
+		w.last = e.uid
 		old := Flags{e.flags, e.keywords}
-		now := t.after(old, op, arg)
+		now := w.t.after(old, w.op, w.arg)
 		if now == old {
 			return // new mail stays in new/ until someone selects it
 		}
-		st := step{uid: e.uid, from: len(names), flags: now}
-		names = s.appendFileName(names, e)
-		st.infoAt = len(names)
-		names = s.appendNext(names, e, now)
-		steps = append(steps, st)
+		st := step{uid: e.uid, from: len(w.names), flags: now}
+		w.names = s.appendFileName(w.names, e)
+		st.infoAt = len(w.names)
+		w.names = s.appendNext(w.names, e, now)
+		w.steps = append(w.steps, st)
 	})
 	m.mu.RUnlock()
-	all := string(names)
-	for i := range steps {
-		st := &steps[i]
+	all := string(w.names)
+	for i := range w.steps {
+		st := &w.steps[i]
 		end := len(all)
-		if i+1 < len(steps) {
-			end = steps[i+1].from
+		if i+1 < len(w.steps) {
+			end = w.steps[i+1].from
 		}
 		st.old, st.name = all[st.from:st.infoAt], all[st.infoAt:end]
 	}
-	done, gone, err := t.renameAll(steps, op, arg)
-	t.publishFlags(done)
-	t.publishGone(gone)
-	return modified, err
+	return todo
 }
 
 // after is a message's flags after the operation. Letters that mean nothing to
@@ -190,82 +218,66 @@ func (s *state) appendNext(b []byte, e *entry, now Flags) []byte {
 	return appendInfo(b, now.System, letterMask(now.Keywords), rest)
 }
 
-// forRange calls f for the live messages of a set up to most. mu is held.
-func forRange(s *state, uids imap.UIDSet, most imap.UID, f func(*entry)) {
-	for _, r := range uids {
-		lo, hi := r.Start, r.Stop
-		if lo == 0 { // '*' alone, or n:* written backwards
-			lo = most
-		}
-		if hi == 0 {
-			if hi = most; lo > hi {
-				lo = hi
-			}
-		}
-		if lo > hi {
-			lo, hi = hi, lo
-		}
-		hi = min(hi, most)
-		for i := s.pos(lo); i < len(s.list) && s.list[i].uid <= hi; i++ {
-			f(&s.list[i])
-		}
+// renameAll renames and publishes, following what others rename meanwhile.
+func (w *storing) renameAll() (err error) {
+	t, done := w.t, w.steps[:0]
+	// What has been done is published whatever happens then, and before the
+	// directories are looked at.
+	publish := func() {
+		t.publishFlags(done)
+		done = done[:0]
 	}
-}
-
-// renameAll renames, following what others rename meanwhile. done are those
-// that have their new name, gone those whose files are gone for good.
-func (t *txn) renameAll(steps []step, op StoreOp, arg Flags) (done []step, gone []imap.UID, err error) {
-	m := t.m
-	resume := t.expectBulk(len(steps))
-	defer resume()
-	done = steps[:0]
-	for _, st := range steps {
-		from := dirCur
-		m.mu.RLock()
-		if e := m.state.find(st.uid); e != nil {
-			from = dirOf(e.bits)
-		}
-		m.mu.RUnlock()
-		for tries := 0; ; tries++ {
+	defer func() { publish() }()
+	for _, st := range w.steps {
+		from, there := w.renew(&st, t.searched)
+		for tries := 0; there; tries++ {
 			if st.old == st.name && from == dirCur {
 				done = append(done, st)
 				break
 			}
 			t.touch(dirCur)
 			t.touch(from)
-			err = m.sub(from).RenameNew(st.old, m.curDir, st.name)
+			err = t.m.sub(from).RenameNew(st.old, t.m.curDir, st.name)
 			if err == nil {
 				done = append(done, st)
 				break
 			}
-			there := true
+			if tries == 5 {
+				return err
+			}
 			switch {
-			case tries == 5:
-				return done, gone, err
 			case errors.Is(err, fs.ErrExist): // another message of the same base name
+				publish()
 				err = t.scan(lookNew | lookCur)
 			case errors.Is(err, fs.ErrNotExist):
-				there, err = t.relocate(st.uid)
+				publish()
+				err = t.relocate(st.uid, from, st.old)
 			}
 			if err != nil {
-				return done, gone, err
+				return err
 			}
-			if !there {
-				gone = append(gone, st.uid)
-				break
-			}
-			m.mu.RLock()
-			if e := m.state.find(st.uid); e != nil {
-				from = dirOf(e.bits)
-				old := Flags{e.flags, e.keywords}
-				st.flags = t.after(old, op, arg)
-				st.old = string(m.state.appendFileName(nil, e))
-				st.name = string(m.state.appendNext(nil, e, st.flags))
-			}
-			m.mu.RUnlock()
+			from, there = w.renew(&st, true)
 		}
 	}
-	return done, gone, t.syncAlways(dirCur)
+	return nil
+}
+
+// renew tells where a step's message lies, and with names what its file is called
+// now and is to be called, which the plan may have wrong by now.
+func (w *storing) renew(st *step, names bool) (from int, there bool) {
+	m := w.t.m
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e := m.state.find(st.uid)
+	if e == nil {
+		return 0, false
+	}
+	if names {
+		st.flags = w.t.after(Flags{e.flags, e.keywords}, w.op, w.arg)
+		st.old = string(m.state.appendFileName(nil, e))
+		st.name = string(m.state.appendNext(nil, e, st.flags))
+	}
+	return dirOf(e.bits), true
 }
 
 // syncAlways makes flags and expunges durable where that is asked for.
@@ -281,32 +293,6 @@ func (t *txn) syncAlways(dirs ...int) error {
 		}
 	}
 	return nil
-}
-
-// relocate finds out what has become of a message whose file is not where it
-// was: renamed by somebody who takes no lock, or gone. It looks twice.
-func (t *txn) relocate(uid imap.UID) (there bool, err error) {
-	m := t.m
-	t.lookAgain()
-	m.mu.RLock()
-	var base string
-	if e := m.state.find(uid); e != nil {
-		base = string(m.state.base(e))
-	}
-	m.mu.RUnlock()
-	if base == "" {
-		return false, nil
-	}
-	where, info, ok, err := m.findFile(base)
-	if err != nil || !ok {
-		return false, err
-	}
-	t.publish(func(s *state, log *changeLog) {
-		if e := s.find(uid); e != nil && t.foreign(s, log, e, where, info) {
-			t.recordFlags(s, []imap.UID{uid})
-		}
-	})
-	return true, nil
 }
 
 // publishFlags shows flag changes to all sessions.

@@ -60,6 +60,7 @@ func (t *txn) renumber(uids []imap.UID) {
 	s.remember(uids, modseq)
 	m.log.seal()
 	m.wake(nil)
+	t.modseq = 0 // as at the end of publish
 	m.index.broken = true
 }
 

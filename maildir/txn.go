@@ -25,18 +25,19 @@ type txn struct {
 	by   *Handle
 	lock *fsx.Lock // nil: the directory cannot be written
 
-	before  [2]int64 // mtimes of new and cur at the beginning
-	scanned [2]dirLook
-	touched [2]bool // we have changed the directory
-	looks   looks   // what turned out to need a look
-	modseq  uint64  // of this command's changes, 0 before the first
-	rec     []byte  // for the index
-	dirty   bool    // memory of the disk has changed
-	again   bool    // somebody changes the directories meanwhile
-	high    bool    // keywords past the letters are changed, which only the index has
-	lasting bool    // and must be on the disk
-	lost    error   // why they could not be written, told by end
-	freed   *amount // mail that was removed, where a quota counts it
+	before   [2]int64 // mtimes of new and cur at the beginning
+	scanned  [2]dirLook
+	touched  [2]bool // we have changed the directory
+	looks    looks   // what turned out to need a look
+	modseq   uint64  // of the changes that are not published yet, 0 before the first
+	rec      []byte  // for the index
+	dirty    bool    // memory of the disk has changed
+	searched bool    // both directories, because a file was not in its place
+	again    bool    // somebody changes the directories meanwhile
+	high     bool    // keywords past the letters are changed, which only the index has
+	lasting  bool    // and must be on the disk
+	lost     error   // why they could not be written, told by end
+	freed    *amount // mail that was removed, where a quota counts it
 }
 
 // begin takes the locks and catches up. A reader (write false) makes do
@@ -131,8 +132,9 @@ func (t *txn) newBoot() {
 	m.index.broken = true // written anew, with this boot's name and a new ceiling
 }
 
-// next is the MODSEQ of this command's changes: one for all of them (RFC 7162
-// §3.1 asks for growth between commands, not within). mu is held.
+// next is the MODSEQ of the changes that are published together. What comes after
+// has a greater one, in the same command too: whoever has seen some of them and its
+// number asks for changes above that (RFC 7162 §3.1.4.1). mu is held.
 func (t *txn) next(s *state) uint64 {
 	if t.modseq == 0 {
 		s.modseq++
@@ -152,6 +154,7 @@ func (t *txn) publish(f func(s *state, l *changeLog)) {
 	f(&m.state, &m.log)
 	m.log.seal()
 	m.wake(nil)
+	t.modseq = 0 // a session may know all changes up to it from here on
 	m.mu.Unlock()
 	t.dirty = true
 }
