@@ -7,4 +7,8 @@
 // charsets and forms, and the corpus of test mail where it lies beside the
 // project. What one server finds and the other does not stands in
 // testdata/search-differences.txt with the RFC that decides it, or fails.
+//
+// The tours show that a tree can be taken over and given back: mbsync and
+// offlineimap keep their state while Dovecot, or Courier, and we serve the same
+// tree one after the other, and fetch no message twice.
 package interop

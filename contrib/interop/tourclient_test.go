@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"maildir-imapd/contrib/interop/peer"
 	"maildir-imapd/imapd/wire"
@@ -29,9 +30,10 @@ type tourClient struct {
 func (c *tourClient) sync(t *testing.T, tr *tour, when string, want int) {
 	t.Helper()
 	tr.tap.Take()
+	began := time.Now()
 	c.run(t)
 	got := tr.tap.Take()
-	t.Logf("%s %s: %d commands fetched the text of %d messages (want %d)", c.name, when, got.Fetches, got.Bodies, want)
+	t.Logf("%s %s: %d commands fetched the text of %d messages (want %d) in %.1f s", c.name, when, got.Fetches, got.Bodies, want, time.Since(began).Seconds())
 	if got.Fetches != want || got.Bodies != want {
 		t.Errorf("%s %s: %d commands fetched the text of %d messages, want %d of both", c.name, when, got.Fetches, got.Bodies, want)
 	}
@@ -91,8 +93,10 @@ func newTourMbsync(t *testing.T, tr *tour) *tourClient {
 		t.Fatal(err)
 	}
 	text := strings.Replace(string(b), "AuthMechs LOGIN\n", "AuthMechs LOGIN\nDisableExtensions COMPRESS=DEFLATE\n", 1)
-	if tr.prefix != "" {
-		text = strings.Replace(text, "Account a\n\nMaildirStore", "Account a\nPath "+tr.prefix+"\n\nMaildirStore", 1)
+	if tr.prefix != "" { // which mbsync learns from NAMESPACE: * is what lies below it, INBOX does not
+		_, channel, _ := strings.Cut(text, "Channel c\n")
+		channel = strings.NewReplacer("Far :far:\n", "Far :far:INBOX\n", "Near :near:\n", "Near :near:INBOX\n", "Patterns *\n", "").Replace(channel)
+		text += "\nChannel inbox\n" + channel
 	}
 	// Kept beyond this station, with all of its state.
 	dir := tr.home

@@ -3,6 +3,8 @@
 package interop
 
 import (
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,6 +79,29 @@ func (tr *tour) look(t *testing.T) *tourView {
 	}
 	k.do(t, "LOGOUT")
 	return v
+}
+
+// add runs a command that ends with a literal, in the way that every server knows.
+func (k *raw) add(t *testing.T, head, text string) {
+	t.Helper()
+	if _, err := fmt.Fprintf(k.c, "x %s {%d}\r\n", head, len(text)); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := k.r.ReadString('\n'); err != nil || !strings.HasPrefix(l, "+") {
+		t.Fatalf("%s: %q, %v", head, l, err)
+	}
+	if _, err := io.WriteString(k.c, text+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		l, err := k.r.ReadString('\n')
+		if err != nil || strings.HasPrefix(l, "x ") && !strings.HasPrefix(l, "x OK") {
+			t.Fatalf("%s: %q, %v", head, l, err)
+		}
+		if strings.HasPrefix(l, "x ") {
+			return
+		}
+	}
 }
 
 // searchable are the messages of the selected folder: FETCH 1:* of an empty one is an error to some.
