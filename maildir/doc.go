@@ -152,6 +152,18 @@
 // within one tree is no change. No mail is refused, delayed or lost for the file's
 // sake; what cannot be written is logged and counted again.
 //
+// # Power cuts
+//
+// A disk keeps a file's bytes up to its last sync and a directory's names up to its
+// last one, and of what came later any part in any order, bytes as zeros included. A
+// rename is one step, between directories too, and durable once either is synced:
+// ext4, xfs and btrfs have it so. With fsync = yes a STORE or EXPUNGE that was
+// answered may be lost: the old flags are back, or the message, which then has a new
+// UID if the index knew it to be gone. Nothing else that was answered is, and with
+// fsync = always that is not either. What the index remembers of the directories'
+// times and of MODSEQs is not believed after the machine has stopped. TestPowerCut
+// cuts the power after every operation of every command.
+//
 // # Locks and goroutines
 //
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of

@@ -66,15 +66,27 @@ type Event struct {
 	File      uint64 // what the name leads to, or whose bytes these are
 	Off       int64  // of Data; the size after a truncate; the time after a chtimes
 	Data      []byte
+	// The directories' modification times afterwards, zero for what changes no names.
+	DirTime, ToTime int64
 }
 
 // tell hands an event on. Callers look for the hook first, to spare themselves the
 // making of the event.
 func (d *Dir) tell(e Event) {
-	if e.Dir == 0 {
-		e.Dir = d.opend.Ino
+	e.Dir = d.opend.Ino
+	if e.Name != "" {
+		e.DirTime = d.modified()
 	}
 	d.fs.Done(e)
+}
+
+// modified is the time of the directory now.
+func (d *Dir) modified() int64 {
+	var st unix.Stat_t
+	if unix.Fstat(d.fd, &st) != nil {
+		return 0
+	}
+	return st.Mtim.Nano()
 }
 
 // told tells of a name in d, and what it leads to.
@@ -93,7 +105,7 @@ func (d *Dir) toldMove(op, old string, to *Dir, new string) {
 		return
 	}
 	if st, err := to.stat(new); err == nil {
-		d.tell(Event{Op: op, Name: old, To: to.opend.Ino, New: new, File: st.Ino})
+		d.tell(Event{Op: op, Name: old, To: to.opend.Ino, New: new, File: st.Ino, ToTime: to.modified()})
 	}
 }
 
