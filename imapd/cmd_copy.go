@@ -62,6 +62,7 @@ func (a *copyAction) run(ctx context.Context, s *session, w *responder) error {
 	if len(result.Source) == 0 {
 		return nil
 	}
+	warnOverQuota(w, dst)
 	code := copyUID(result)
 	if !a.move {
 		w.code = code

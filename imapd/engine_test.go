@@ -44,6 +44,7 @@ type testServer struct {
 	hook atomic.Pointer[func(op, path string) error]
 
 	withPublic bool              // a second namespace, Public/
+	quota      maildir.Quota     // of the user
 	tweak      func(*testServer) // changes options and info before the start
 	info       ConnInfo
 
@@ -174,7 +175,7 @@ var testSpecial = map[string]imap.MailboxAttr{
 
 func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
 	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: '/', Create: true, SpecialUse: testSpecial,
-		Foreign: []string{"Public/"}})
+		Foreign: []string{"Public/"}, Quota: func() maildir.Quota { return s.quota }})
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,9 @@ func mapError(err error) *statusError {
 	if reason := maildir.Reason(err); reason != "" {
 		return &statusError{statusNO, string(imap.ResponseCodeCannot), "Mailbox name refused: " + reason, nil}
 	}
+	if over := quotaRefusal(err); over != nil {
+		return over
+	}
 	for _, m := range storeErrors {
 		if errors.Is(err, m.is) {
 			return &statusError{statusNO, string(m.code), m.text, err}

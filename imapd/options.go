@@ -29,6 +29,8 @@ type Identity struct {
 	User      string // login name
 	Home      string // home directory from the password file, or empty
 	Mechanism string // "LOGIN" for the command, else the SASL mechanism
+	// Extra are the password file's further fields: limits for this user alone.
+	Extra map[string]string
 }
 
 // SASL is one authentication exchange (RFC 4422), seen from the server.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"maildir-imapd/imapd/transcript"
+	"maildir-imapd/maildir"
 )
 
 const transcripts = "../testdata/imap"
@@ -25,6 +26,9 @@ func configure(ts *testServer, needs []string) {
 		switch need {
 		case "config:limits":
 			ts.options.Limits.Append, ts.options.Limits.Line = 64<<10, 128
+		case "config:quota", "config:quota-warn":
+			ts.quota = maildir.Quota{Set: true, Storage: 2 << 10, Messages: 5, Warn: need == "config:quota-warn",
+				StorageKey: "[quota] storage", MessagesKey: "[quota] messages", Text: "Ask the postmaster"}
 		case "public":
 			ts.withPublic = true
 		case "config:tls-only":

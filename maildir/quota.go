@@ -41,7 +41,7 @@ func (e *QuotaError) Error() string {
 	if e.Resource == "storage" {
 		limit, used = sizeText(e.Limit), used+" bytes"
 	}
-	return fmt.Sprintf("quota exceeded: %s = %s, this would make it %s", e.Key, limit, used)
+	return fmt.Sprintf("over quota: %s = %s, and this makes it %s", e.Key, limit, used)
 }
 
 // Is makes it an ErrQuota.

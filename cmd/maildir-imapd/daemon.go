@@ -33,6 +33,7 @@ type daemon struct {
 
 	config    atomic.Pointer[config.Config] // in force; only the main goroutine stores
 	passwords *auth.File
+	quotas    quotas
 	auth      *auth.Authenticator
 	certs     *gate.Certificates
 	store     *maildir.Store
@@ -72,6 +73,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.store, err = openStore(cfg, state, log); err != nil {
 		return nil, err
 	}
+	d.quotas.set(cfg.Quota, d.passwords)
 	d.server = imapd.New(d.engineOptions(cfg))
 	sockets, errs := gate.Activated()
 	for _, e := range errs {
@@ -90,7 +92,7 @@ func (d *daemon) handle(ctx context.Context, c net.Conn, in gate.Info) {
 }
 
 func (d *daemon) engineOptions(cfg *config.Config) imapd.Options {
-	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log}
+	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log, quotas: &d.quotas}
 	return imapd.Options{
 		Hostname: hostname(cfg), Version: versionNumber(), Auth: engineAuth(d.auth, d.certs), Open: mail.open,
 		TLS: d.certs.Config(), Limits: engineLimits(cfg), Log: d.log,

@@ -71,7 +71,7 @@ type exchange struct{ auth.Exchange }
 func (x exchange) Identity() imapd.Identity { return identity(x.User()) }
 
 func identity(u auth.User) imapd.Identity {
-	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism}
+	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism, Extra: u.Extra}
 }
 
 func authConn(c imapd.ConnInfo, certs *gate.Certificates) auth.Conn {

@@ -20,10 +20,11 @@ import (
 
 // mailOpener finds a user's mail under one configuration.
 type mailOpener struct {
-	cfg   *config.Config
-	store *maildir.Store
-	log   *slog.Logger
-	told  sync.Map // namespaces that could not be opened: logged once
+	cfg    *config.Config
+	store  *maildir.Store
+	log    *slog.Logger
+	quotas *quotas
+	told   sync.Map // namespaces that could not be opened: logged once
 }
 
 // open is imapd.Options.Open: the user's own tree, then the public ones.
@@ -33,7 +34,7 @@ func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, err
 	if err != nil {
 		return nil, fmt.Errorf("[mail] path: %w", err)
 	}
-	own, err := m.personal(ctx, root)
+	own, err := m.personal(l.Identity, root)
 	if err != nil {
 		return nil, fmt.Errorf("[mail] path = %s: %w%s", root, err, advice(err))
 	}
@@ -53,10 +54,11 @@ func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, err
 	return mail, nil
 }
 
-func (m *mailOpener) personal(_ context.Context, root string) (*maildir.Tree, error) {
+func (m *mailOpener) personal(id imapd.Identity, root string) (*maildir.Tree, error) {
 	o := maildir.TreeOptions{
 		Root: root, Layout: layout(m.cfg.Mail.Layout), Separator: m.cfg.Mail.Separator[0], Create: true,
 		Follow: m.cfg.Mail.Follow, DiskUTF8: m.cfg.Mail.UTF8,
+		Quota: m.quotas.of(id),
 	}
 	for _, n := range m.cfg.Namespaces {
 		o.Foreign = append(o.Foreign, n.Prefix) // subscriptions to them are kept under their whole names

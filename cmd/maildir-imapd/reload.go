@@ -69,6 +69,7 @@ func (d *daemon) apply(old, next *config.Config) {
 	}
 	setLevel(d.level, next.Log)
 	d.config.Store(next)
+	d.quotas.set(next.Quota, d.passwords)
 	d.server.Reload(d.engineOptions(next))
 	d.gate.Reload(next)
 }

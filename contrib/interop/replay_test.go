@@ -33,7 +33,7 @@ func TestReplayDovecot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{Extra: peer.DovecotCompress}))
+	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{Extra: peer.DovecotQuota + peer.DovecotCompress}))
 	replayed, skipped := 0, 0
 	var differs []string
 	for _, s := range scripts {
@@ -107,6 +107,11 @@ func configFor(s *transcript.Script) (o peer.Options, special bool) {
 			o.Extra += "max_connections = 1\n"
 		case "config:limits":
 			o.Extra += "max_line = 1k\n"
+		case "config:quota", "config:quota-warn":
+			o.Extra += "\n[quota]\nstorage = 2K\nmessages = 5\n"
+			if need == "config:quota-warn" {
+				o.Extra += "exceeded = warn\n"
+			}
 		case "public":
 			o.Extra += "\n[namespace \"public\"]\nprefix = Public/\npath = DIR/public/%u\nlayout = fs\nacl = anyone lr\n"
 		case "restart":
@@ -166,7 +171,7 @@ func newAccounts(t *testing.T, s *peer.Server) func() *transcript.Server {
 			srv.TLS = &tls.Config{InsecureSkipVerify: true} // the certificate is the daemon's own
 			srv.Restart, srv.Locks = s.Restart, true
 			srv.Public = filepath.Join(s.Dir, "public", user)
-			srv.Offers = []string{"config:tls-only", "config:one-connection", "config:limits"}
+			srv.Offers = []string{"config:tls-only", "config:one-connection", "config:limits", "config:quota", "config:quota-warn"}
 		}
 		return srv
 	}

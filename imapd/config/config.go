@@ -18,6 +18,7 @@ type Config struct {
 	Mail       Mail
 	Namespaces []Namespace
 	Special    Special
+	Quota      Quota
 	Limits     Limits
 	Log        Log
 }
@@ -149,6 +150,29 @@ type Special struct {
 	Sent, Drafts, Junk, Trash, Archive, All, Flagged, Important []string
 }
 
+// Quota is the section [quota]: what a user's own mail may come to. The password file can say otherwise for
+// single users.
+type Quota struct {
+	Storage, Messages Limit
+	Exceeded          Exceeded
+	ExceededText      string // for those who are over quota, after the server's own words
+}
+
+// Limit is a number that need not be there.
+type Limit struct {
+	Set bool  // unset, the first line of a maildirsize rules
+	N   int64 // 0: no limit
+}
+
+// Exceeded says what becomes of mail beyond a quota.
+type Exceeded string
+
+// The values of [quota] exceeded.
+const (
+	ExceededRefuse Exceeded = "refuse" // NO [OVERQUOTA]
+	ExceededWarn   Exceeded = "warn"   // taken, with an untagged NO [OVERQUOTA]
+)
+
 // Limits is the section [limits]. 0 is no limit where the man page says so.
 type Limits struct {
 	MaxConnections     int
@@ -196,6 +220,7 @@ func Default() *Config {
 			Trash:   []string{"Trash"},
 			Archive: []string{"Archive"},
 		},
+		Quota: Quota{Exceeded: ExceededRefuse},
 		Limits: Limits{
 			MaxConnections:     10000,
 			PerIP:              100,

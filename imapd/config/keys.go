@@ -20,7 +20,7 @@ func header(kind, name string) string {
 // named tells which sections carry a name.
 var named = map[string]bool{
 	"server": false, "listener": true, "tls": false, "auth": false, "mail": false,
-	"namespace": true, "special": false, "limits": false, "log": false,
+	"namespace": true, "special": false, "quota": false, "limits": false, "log": false,
 }
 
 // sections returns every section of c in the order of Print. dir is what relative paths are relative to.
@@ -44,6 +44,7 @@ func (c *Config) sections(dir string) []section {
 	}
 	return append(all,
 		section{kind: "special", keys: c.Special.keys()},
+		section{kind: "quota", keys: c.Quota.keys()},
 		section{kind: "limits", keys: c.Limits.keys()},
 		section{kind: "log", keys: c.Log.keys()})
 }
@@ -124,6 +125,15 @@ func (s *Special) keys() []key {
 		names("all", &s.All, mailboxName),
 		names("flagged", &s.Flagged, mailboxName),
 		names("important", &s.Important, mailboxName),
+	}
+}
+
+func (q *Quota) keys() []key {
+	return []key{
+		limit("storage", &q.Storage, true),
+		limit("messages", &q.Messages, false),
+		enum("exceeded", &q.Exceeded, ExceededRefuse, ExceededWarn),
+		text("exceeded_text", &q.ExceededText, oneLine),
 	}
 }
 

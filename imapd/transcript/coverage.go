@@ -41,6 +41,7 @@ var Commands = []Command{
 	{"SUBSCRIBE", "as", true}, {"UNSUBSCRIBE", "as", false},
 	{"LIST", "as", false}, {"LSUB", "as", false}, {"XLIST", "as", false}, {"STATUS", "as", true},
 	{"APPEND", "as", true}, {"NAMESPACE", "as", false}, {"IDLE", "as", false}, {"COMPRESS", "as", true},
+	{"GETQUOTA", "as", true}, {"GETQUOTAROOT", "as", true}, {"SETQUOTA", "as", true},
 	{"CHECK", "s", false}, {"CLOSE", "s", false}, {"UNSELECT", "s", false}, {"EXPUNGE", "s", true},
 	{"ESEARCH", "as", true}, {"SEARCH", "s", true}, {"FETCH", "s", true}, {"STORE", "s", true}, {"COPY", "s", true}, {"MOVE", "s", true},
 	{"UID EXPUNGE", "s", true}, {"UID SEARCH", "s", true}, {"UID FETCH", "s", false},
@@ -51,6 +52,9 @@ var Commands = []Command{
 // Wants are the outcomes that need a transcript.
 func (c Command) Wants() []Outcome {
 	out := []Outcome{OK, BAD}
+	if c.Name == "SETQUOTA" { // known, and granted to nobody
+		out = out[1:]
+	}
 	if c.No {
 		out = append(out, NO)
 	}

@@ -21,6 +21,7 @@ type fixture struct {
 	messages  []message
 	keywords  []string // of INBOX: letter a, b, c ...
 	public    bool     // news and news/old below the public namespace instead of the user's mail
+	quota     string   // the first line of a maildirsize; what is in cur/ is counted below it
 }
 
 func inbox(pairs ...string) []message {
@@ -48,6 +49,8 @@ var fixtures = map[string]fixture{
 			message{"Work", "plain", "S"}, message{"Work", "reply", ""}),
 		mailboxes: []string{"Work/Sub", "Work/Sub/Deep", "Sent", "Drafts", "Junk", "Trash", "Archive", "Other"},
 	},
+	"quota": {messages: append(inbox("plain", "S", "reply", "T", "latin", "F"), message{"Work", "plain", "S"}),
+		mailboxes: []string{"Work/Sub"}, quota: "4096S,5C"},
 	"search": {messages: inbox("plain", "S", "reply", "RS", "latin", "F", "multipart", "D", "nested", "T")},
 	"public": {messages: []message{{"news", "plain", ""}, {"news", "reply", "F"}, {"news/old", "plain", ""}}, public: true},
 }
@@ -123,6 +126,11 @@ func (h *host) build(f fixture) error {
 			return err
 		}
 	}
+	if f.quota != "" {
+		if err := h.count(f); err != nil {
+			return err
+		}
+	}
 	if len(f.keywords) > 0 {
 		var b strings.Builder
 		for i, k := range f.keywords {
@@ -131,6 +139,19 @@ func (h *host) build(f fixture) error {
 		return os.WriteFile(filepath.Join(h.root, "dovecot-keywords"), []byte(b.String()), 0o644)
 	}
 	return nil
+}
+
+// count writes the maildirsize of a fixture.
+func (h *host) count(f fixture) error {
+	size := 0
+	for _, m := range f.messages {
+		text, err := os.ReadFile(filepath.Join(h.texts, m.text+".eml"))
+		if err != nil {
+			return err
+		}
+		size += len(text)
+	}
+	return os.WriteFile(filepath.Join(h.root, "maildirsize"), fmt.Appendf(nil, "%s\n%d %d\n", f.quota, size, len(f.messages)), 0o644)
 }
 
 // arrive puts the fixture's new mail into new/.

@@ -61,6 +61,18 @@ protocol imap {
 }
 `
 
+// DovecotQuota is the Extra that makes Dovecot keep maildirsize. Without a rule the file's first line has the
+// limits, as with us. It goes before DovecotCompress, which adds to the plugins there are.
+const DovecotQuota = `
+mail_plugins = $mail_plugins quota
+protocol imap {
+  mail_plugins = $mail_plugins imap_quota
+}
+plugin {
+  quota = maildir:User quota
+}
+`
+
 // DovecotVersion is what `dovecot --version` says.
 func DovecotVersion() string {
 	out, err := exec.Command("dovecot", "--version").Output()
