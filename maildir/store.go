@@ -28,6 +28,7 @@ type Store struct {
 	idle   *list.List          // of *Mailbox nobody has open, the longest idle first
 	closed bool
 
+	trees   treeRegistry
 	watch   watcher
 	third   treeFiles
 	resets  atomic.Int64 // mailboxes that lost their UIDVALIDITY

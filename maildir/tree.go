@@ -6,10 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -18,26 +16,19 @@ import (
 // holds no descriptor, and may be used by several goroutines. What changes the
 // tree does so under Dovecot's mailboxes.lock in the root.
 type Tree struct {
-	store   *Store
-	o       TreeOptions
-	names   names
-	root    string // links resolved
-	special map[string][]imap.MailboxAttr
-	quota   *quotaRoot
-
-	mu     sync.Mutex // guards what follows; never held while waiting for a lock
-	cache  *treeListing
-	warned map[string]bool // refused links and the like, told once
+	store *Store
+	o     TreeOptions
+	names names
+	root  string // links resolved
+	quota *quotaRoot
+	*treeShared
+	closed atomic.Bool
 }
 
 // Tree opens a tree, and makes the Maildir with INBOX when o.Create says so
 // and there is none.
 func (s *Store) Tree(o TreeOptions) (*Tree, error) {
-	t := &Tree{store: s, o: o, names: newNames(&o), warned: make(map[string]bool), special: make(map[string][]imap.MailboxAttr)}
-	for name, attr := range o.SpecialUse {
-		name = t.names.clean(name)
-		t.special[name] = append(t.special[name], attr)
-	}
+	t := &Tree{store: s, o: o, names: newNames(&o)}
 	if !filepath.IsAbs(o.Root) {
 		return nil, &Error{Op: "open tree", Err: badName("the path of a mail tree must be absolute")}
 	}
@@ -51,6 +42,8 @@ func (s *Store) Tree(o TreeOptions) (*Tree, error) {
 		return nil, opError("open tree", "", err)
 	}
 	t.root = root
+	t.treeShared = s.trees.join(t.names, root, &o)
+	t.o.SpecialUse = nil // shared, now
 	t.quota = newQuotaRoot(t)
 	return t, nil
 }
@@ -97,9 +90,9 @@ func makeMaildir(d *fsx.Dir, perm fs.FileMode) error {
 
 // Close ends the use of the tree. Handles opened through it live on.
 func (t *Tree) Close() error {
-	t.mu.Lock()
-	t.cache = nil
-	t.mu.Unlock()
+	if !t.closed.Swap(true) {
+		t.store.trees.leave(t.treeShared)
+	}
 	return nil
 }
 
@@ -140,16 +133,9 @@ func (t *Tree) unlock(d *fsx.Dir, l *fsx.Lock) {
 	t.forget()
 }
 
-func (t *Tree) forget() {
-	t.mu.Lock()
-	t.cache = nil
-	t.mu.Unlock()
-}
-
-// warn tells something about a path once in the tree's life. t.mu is held.
+// warn tells something about a path once in the tree's life.
 func (t *Tree) warn(msg, path string, err error) {
-	if !t.warned[path] && len(t.warned) < 1000 {
-		t.warned[path] = true
+	if t.first(path) {
 		t.store.log.Warn(msg, "path", path, "err", err)
 	}
 }

@@ -56,9 +56,8 @@ func (t *Tree) List(ctx context.Context) ([]Entry, error) {
 // which one stat tells; in the fs layout, mailboxes lie deeper and every look
 // is a walk. root may be nil.
 func (t *Tree) listing(root *fsx.Dir) (*treeListing, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if c := t.cache; c != nil {
+	c, turn := t.kept()
+	if c != nil {
 		st, err := t.store.fs.Stat(t.root)
 		if err != nil {
 			return nil, err
@@ -66,7 +65,6 @@ func (t *Tree) listing(root *fsx.Dir) (*treeListing, error) {
 		if st.SameFile(c.root) && st.Mtime == c.root.Mtime && st.Ctime == c.root.Ctime {
 			return c, nil
 		}
-		t.cache = nil
 	}
 	if root == nil {
 		d, err := t.open()
@@ -80,7 +78,7 @@ func (t *Tree) listing(root *fsx.Dir) (*treeListing, error) {
 	// A directory that changed a moment ago may change again within the same
 	// tick of its time stamp.
 	if err == nil && t.names.layout == MaildirPP && l.at.Sub(time.Unix(0, l.root.Mtime)) > time.Second {
-		t.cache = l
+		t.keep(l, turn)
 	}
 	return l, err
 }
