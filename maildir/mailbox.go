@@ -172,13 +172,19 @@ func (m *Mailbox) sub(dir int) *fsx.Dir {
 
 // current tells whether the directory at this place is still the one that is
 // open.
-func (m *Mailbox) current(loc *location) bool {
+func (m *Mailbox) current(loc *location) (bool, error) {
+	if m.dead.Load() {
+		return false, nil
+	}
 	d, err := loc.open(m.store.fs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer d.Close()
-	return !m.dead.Load() && d.Identity().SameFile(m.dir.Identity())
+	return d.Identity().SameFile(m.dir.Identity()), nil
 }
 
 // removed tells whether another program has removed the mailbox's directory. A

@@ -45,6 +45,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 	if o.Warm == 0 {
 		o.Warm = 64
 	}
+	o.Warm = warmWithin(o.Warm)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -81,6 +82,9 @@ func (s *Store) Close() error {
 // open opens a mailbox for one selection.
 func (s *Store) open(ctx context.Context, loc location, mode Mode) (*Handle, error) {
 	h, err := s.openHandle(ctx, loc, mode)
+	for try := 0; try < shedTries && err != nil && s.shed(err); try++ {
+		h, err = s.openHandle(ctx, loc, mode)
+	}
 	return h, opError("open", loc.name, err)
 }
 
@@ -126,7 +130,12 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 	}
 	s.mu.Unlock()
 	if m != nil {
-		if m.current(&loc) {
+		same, err := m.current(&loc)
+		if err != nil { // nothing is known: whoever has it open goes on
+			s.release(m)
+			return nil, err
+		}
+		if same {
 			return m, nil
 		}
 		// The directory has been replaced behind our back.
@@ -171,12 +180,7 @@ func (s *Store) release(m *Mailbox) {
 			victims = append(victims, m)
 		} else {
 			m.idle = s.idle.PushBack(m)
-			for s.idle.Len() > max(s.o.Warm, 0) {
-				v := s.idle.Remove(s.idle.Front()).(*Mailbox)
-				v.idle = nil
-				delete(s.boxes, v.dirPath)
-				victims = append(victims, v)
-			}
+			victims = s.coolest(s.idle.Len() - s.o.Warm)
 		}
 	}
 	s.mu.Unlock()
