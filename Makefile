@@ -29,8 +29,9 @@ DEMO     ?=
 TESTFLAGS ?=
 # and for the benchmark, which takes some 45 minutes: make bench BENCHFLAGS='-messages 1000 -runs 1' takes two
 BENCHFLAGS ?= -messages 10000,100000,1000000 -growth 1000,10000,100000,1000000 -idle 1000,10000
-# How long the processes of make stress fight, and more of its words, as in: make stress STRESSFLAGS='-seed 7'
-STRESSTIME ?= 60s
+# How long the processes of make stress fight (kills and a look at everything come on top), and more of its words,
+# as in: make stress STRESSFLAGS='-seed 7 -scenarios mix'
+STRESSTIME ?= 180s
 STRESSFLAGS ?=
 # Where make webmail keeps its pictures; empty: nowhere.
 SCREENSHOTS ?=
@@ -92,7 +93,7 @@ interop: build
 webmail: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -tags webmail -count=1 -timeout 5m $(TESTFLAGS) ./contrib/webmail/
 
-## stress       processes fight over one Maildir and are killed, for STRESSTIME (60s)
+## stress       processes fight over one Maildir and are killed, for STRESSTIME (180s)
 stress: build
 	$(GO) build -o bin/stress ./contrib/stress
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)

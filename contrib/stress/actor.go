@@ -18,9 +18,9 @@ type actor struct {
 	name     string
 	r        *rand.Rand
 	dial     func(r *rand.Rand, who string) (*client, error)
-	keywords int  // how many different ones
-	once     bool // copies go only where the message has never been
-	until    time.Time
+	keywords int         // how many different ones
+	once     bool        // copies go only where the message has never been
+	busy     func() bool // there is still time
 	k        *client
 	n        int
 	appended map[uint32]uint32 // UIDVALIDITY -> last UID that our own APPEND was given
@@ -29,7 +29,7 @@ type actor struct {
 // run acts until the end; its last connection stays open.
 func (a *actor) run() {
 	a.appended = map[uint32]uint32{}
-	for time.Now().Before(a.until) {
+	for a.busy() {
 		if a.k == nil {
 			k, err := a.dial(a.r, a.name)
 			if err != nil {
@@ -126,11 +126,6 @@ func (a *actor) id(uid uint32) string {
 	return a.l.names[a.place(uid)]
 }
 
-// letter is a message that can be told from all others.
-func letter(id string, size int) string {
-	return "From: fighter@example.org\r\nMessage-ID: <" + id + "@stress>\r\nSubject: " + id + "\r\n\r\n" + strings.Repeat(id+"\r\n", size)
-}
-
 func (a *actor) appends() error {
 	a.n++
 	class := "own"
@@ -141,7 +136,7 @@ func (a *actor) appends() error {
 	box := boxes[a.r.IntN(len(boxes))]
 	validity := a.l.validityOf(box)
 	flags := a.flags()
-	text := letter(id, a.r.IntN(40))
+	text := a.l.letter(id, a.r)
 	a.l.born(validity, id)
 	got, err := a.k.do(fmt.Sprintf("APPEND %s (%s) {%d+}\r\n%s", box, flags, len(text), text))
 	if err != nil || !got.ok {

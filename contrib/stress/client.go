@@ -30,6 +30,8 @@ type client struct {
 	flags    map[uint32]string // as last told
 	copied   string            // COPYUID's arguments
 	coded    bool              // every NO must have a code
+	whole    bool              // read every message to its end
+	read     map[uint32]bool   // those that were
 }
 
 // answer is a tagged response.
@@ -127,9 +129,15 @@ func (k *client) until(tag string) (answer, error) {
 				k.l.fail("%s: BAD to %s: %s", k.who, k.running, text)
 			case "NO":
 				k.l.refused(k.running, text)
+				if f := strings.Fields(k.running); len(f) > 1 && slices.Contains(boxes, f[1]) && strings.HasPrefix(text, "[NONEXISTENT]") {
+					k.l.fail("%s: %s: %s", k.who, k.running, text)
+				}
 				if k.coded && !strings.HasPrefix(text, "[") {
 					k.l.fail("%s: NO without a code to %s: %s", k.who, k.running, text)
 				}
+			}
+			if status == "OK" && !strings.HasPrefix(k.running, "LOGIN ") {
+				k.l.acks.Add(1)
 			}
 			k.copyuid(text)
 			return answer{status == "OK", text}, nil
@@ -248,6 +256,7 @@ func (k *client) fetched(n int, line string) {
 	}
 	if id := idItem.FindStringSubmatch(line); id != nil {
 		k.l.learn(place{k.validity, uid}, id[1])
+		k.body(uid, id[1], line)
 	}
 }
 
@@ -258,15 +267,21 @@ func canonical(flags string) string {
 	return strings.Join(slices.Compact(f), " ")
 }
 
-const wanted = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+const (
+	wanted      = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+	wantedWhole = "(UID FLAGS BODY.PEEK[])"
+)
 
 // ask asks for the UIDs of what has arrived, and which messages they name: an unsolicited FETCH tells a UID alone.
 func (k *client) ask() error {
-	i := k.l.unknown(k.validity, k.view)
+	i, items := k.l.unknown(k.validity, k.view), wanted
+	if k.whole && len(k.view) > 0 {
+		i, items = 0, wantedWhole
+	}
 	if i < 0 {
 		return nil
 	}
-	_, err := k.do(fmt.Sprintf("FETCH %d:* %s", i+1, wanted))
+	_, err := k.do(fmt.Sprintf("FETCH %d:* %s", i+1, items))
 	return err
 }
 
@@ -277,7 +292,7 @@ func (k *client) selects(verb, box string) (ok bool, err error) {
 	if known != 0 {
 		before = k.l.standing(known)
 	}
-	k.box, k.view, k.validity, k.flags = box, nil, 0, map[uint32]string{}
+	k.box, k.view, k.validity, k.flags, k.read = box, nil, 0, map[uint32]string{}, map[uint32]bool{}
 	a, err := k.do(verb + " " + box)
 	if err != nil || !a.ok {
 		k.box = ""
@@ -300,6 +315,11 @@ func (k *client) selects(verb, box string) (ok bool, err error) {
 func (l *ledger) validityOf(box string) uint32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.fixedOf(box)
+}
+
+// fixedOf is the same with mu held.
+func (l *ledger) fixedOf(box string) uint32 {
 	for v, name := range l.fixed {
 		if name == box {
 			return v

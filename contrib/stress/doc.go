@@ -1,13 +1,23 @@
 // Command stress lets real processes fight over one Maildir and holds all of
-// them to what was promised (`make stress`, STRESSTIME=60s).
+// them to what was promised (`make stress`, STRESSTIME=180s).
 //
-// Three scenarios, one after the other, each in a directory of its own:
+// The scenarios, one after the other, each in a directory of its own:
 //
-//	mix     two daemons and some -preauth processes with a dozen clients, while a delivery agent, a mail
-//	        reader that renames without a lock, a synchroniser that adds files and somebody who unlinks work in
-//	        the same directories; processes are killed with SIGKILL and started again
-//	beside  our daemon and Debian's Dovecot serve the same Maildir at the same time
+//	mix     two daemons and some -preauth processes with a dozen clients, while delivery agents (go-maildir's and a
+//	        shell with mv), a mail reader that renames without a lock, a synchroniser that adds files and somebody
+//	        who unlinks work in the same directories; processes are killed with SIGKILL and started again
+//	kills   a daemon killed with SIGKILL 200 times, each time 20 to 150 ms after the first command that it has
+//	        answered with OK
+//	beside  two of our daemons and Debian's Dovecot serve the same Maildir at the same time, with delivery agents
+//	        and an mbsync through each kind of server: all who take the lock. (A renamer without one beside Dovecot
+//	        is Dovecot's own trouble and shows nothing.)
 //	full    a file system without room or without inodes under the daemon
+//	broken  what the daemon asks for is refused: descriptors (sessions and mailboxes beyond RLIMIT_NOFILE), rights
+//	        (directories of another mode, in the midst of work), disk (strace makes system calls fail with EIO and
+//	        EROFS), readonly (the mail is on a read-only file system); each can be named alone
+//
+// What cannot be tried on a machine (no root, no mounts, no Dovecot) is told and left out; where $CI is set that
+// is a failure.
 //
 // # What is held
 //
@@ -25,7 +35,11 @@
 //  6. Flags last written with an OK, where nobody else writes, are there.
 //  7. At rest all sessions, a new process, the directories and a private
 //     Dovecot agree, and maildir.Check finds nothing.
-//  8. No command is answered BAD, none hangs, no log has a panic, descriptors
+//  8. Every message is, byte for byte, what its writer wrote: whenever a client
+//     reads it, and at rest all of them, from the servers and from the files.
+//  9. A NO has a code where something is wrong with the system, and a mailbox
+//     that is there is never said not to be.
+//  10. No command is answered BAD, none hangs, no log has a panic, descriptors
 //     and goroutines do not pile up.
 //
 // A command whose answer was cut off by a kill may or may not have happened;

@@ -9,21 +9,21 @@ import (
 // folders is a client that makes, renames and deletes mailboxes with mail in
 // them, while the daemon that it talks to may be killed at any moment.
 type folders struct {
-	f     *fight
-	r     *rand.Rand
-	until time.Time
-	n     int
-	last  uint32 // the highest UIDVALIDITY so far
+	f    *fight
+	r    *rand.Rand
+	busy func() bool
+	n    int
+	last uint32 // the highest UIDVALIDITY so far
 }
 
 func (v *folders) run() {
-	for time.Now().Before(v.until) {
+	for v.busy() {
 		k, err := v.f.anyDaemon(v.r, "folders")
 		if err != nil {
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}
-		for err == nil && time.Now().Before(v.until) {
+		for err == nil && v.busy() {
 			v.n++
 			err = v.round(k)
 		}
@@ -87,7 +87,7 @@ func (v *folders) fill(k *client, name string) (ids map[string]uint32, err error
 	ids = map[string]uint32{}
 	for i := range 3 {
 		id := fmt.Sprintf("folder-%d-%d", v.n, i)
-		text := letter(id, 2)
+		text := l.letter(id, v.r)
 		a, err := k.do(fmt.Sprintf("APPEND %s {%d+}\r\n%s", name, len(text), text))
 		if err != nil {
 			return nil, err

@@ -2,23 +2,28 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-maildir"
+	"golang.org/x/sys/unix"
 )
 
 // foreign are the programs that know nothing of us and take no lock.
 type foreign struct {
-	l     *ledger
-	r     *rand.Rand
-	root  string // the Maildir
-	until time.Time
-	n     int
+	l    *ledger
+	r    *rand.Rand
+	root string // the Maildir
+	uid  int    // who owns the mail; 0: we
+	busy func() bool
+	n    int
 }
 
 // dir is a mailbox's directory in the layout maildir++.
@@ -32,11 +37,12 @@ func dir(root, box string) string {
 // pause is some milliseconds; ok is false when it is time to end.
 func (f *foreign) pause(most int) (ok bool) {
 	time.Sleep(time.Duration(1+f.r.IntN(most)) * time.Millisecond)
-	return time.Now().Before(f.until)
+	return f.busy()
 }
 
-// agent delivers as an MDA does.
+// agent delivers as an MDA does, with a library that is not ours.
 func (f *foreign) agent() {
+	defer f.account()()
 	for f.pause(60) {
 		f.n++
 		box := boxes[f.r.IntN(2)]
@@ -47,7 +53,7 @@ func (f *foreign) agent() {
 			f.l.fail("delivery agent: %v", err)
 			return
 		}
-		_, err = d.Write([]byte(strings.ReplaceAll(letter(id, f.r.IntN(20)), "\r\n", "\n")))
+		_, err = d.Write([]byte(f.letter(id)))
 		if cerr := d.Close(); err == nil {
 			err = cerr
 		}
@@ -56,6 +62,50 @@ func (f *foreign) agent() {
 			return
 		}
 		f.posted(box, id)
+	}
+}
+
+// script delivers as people do who have read what a Maildir is: a shell, cat and mv.
+func (f *foreign) script() {
+	for f.pause(250) {
+		f.n++
+		box := boxes[f.r.IntN(2)]
+		id := fmt.Sprintf("shell-%d", f.n)
+		f.l.born(f.l.validityOf(box), id)
+		cmd := exec.Command("sh", "-c", `umask 077; name="$(date +%s).P$$Q$1.$(uname -n)" && cat >"tmp/$name" && mv "tmp/$name" "new/$name"`, "sh", fmt.Sprint(f.n))
+		cmd.Dir, cmd.Stdin = dir(f.root, box), strings.NewReader(f.letter(id))
+		cmd.SysProcAttr = as(f.uid)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			f.l.fail("delivering script: %v: %s", err, out)
+			return
+		}
+		f.posted(box, id)
+	}
+}
+
+// letter is a message with the line ends that programs on this side of the network use.
+func (f *foreign) letter(id string) string {
+	return strings.ReplaceAll(f.l.letter(id, f.r), "\r\n", "\n")
+}
+
+// account has this goroutine alone make its files as the owner of the mail, until done. Its thread lives on: a
+// process that the thread may have started dies with it (as).
+func (f *foreign) account() (done func()) {
+	if f.uid == 0 {
+		return func() {}
+	}
+	runtime.LockOSThread()
+	be := func(uid int) {
+		_, gerr := unix.SetfsgidRetGid(uid)
+		_, uerr := unix.SetfsuidRetUid(uid)
+		if err := errors.Join(gerr, uerr); err != nil {
+			f.l.fail("the mail's owner: %v", err)
+		}
+	}
+	be(f.uid)
+	return func() {
+		be(0)
+		runtime.UnlockOSThread()
 	}
 }
 
@@ -78,7 +128,7 @@ func (f *foreign) synchroniser() {
 		f.l.born(f.l.validityOf(box), id)
 		base := fmt.Sprintf("%d.%d_%d.host,U=%d:2,", time.Now().Unix(), os.Getpid(), f.n, f.n)
 		tmp := filepath.Join(d, "tmp", base)
-		if err := os.WriteFile(tmp, []byte(strings.ReplaceAll(letter(id, 3), "\r\n", "\n")), 0o600); err != nil {
+		if err := os.WriteFile(tmp, []byte(f.letter(id)), 0o600); err != nil {
 			f.l.fail("synchroniser: %v", err)
 			return
 		}

@@ -33,12 +33,14 @@ type ledger struct {
 	unnamed  map[place]string  // told, and by whom, before anybody knew which message it was
 	gone     map[place]bool    // must be gone
 	doomed   map[string]bool   // may be gone from everywhere
+	sums     map[string]sum    // of each message's bytes
 	posted   map[string]uint32 // messages delivered, and the mailbox
 	faults   []string
 	trace    trace
 
-	ops, kills, foreign atomic.Int64
-	no                  sync.Map // texts of NO answers, counted
+	ops, acks, kills, foreign atomic.Int64
+	bodies                    atomic.Int64 // compared byte for byte
+	no                        sync.Map     // texts of NO answers, counted
 }
 
 func newLedger(dir string) *ledger {
@@ -46,7 +48,7 @@ func newLedger(dir string) *ledger {
 		trace: trace{dir: dir},
 		fixed: map[uint32]string{}, names: map[place]string{}, uids: map[mail][]uint32{}, births: map[mail]int{},
 		promised: map[place]string{}, flags: map[place]string{}, loose: map[place]bool{}, unlinked: map[mail]bool{},
-		told: map[place]bool{}, unnamed: map[place]string{}, gone: map[place]bool{}, doomed: map[string]bool{}, posted: map[string]uint32{},
+		told: map[place]bool{}, unnamed: map[place]string{}, gone: map[place]bool{}, doomed: map[string]bool{}, sums: map[string]sum{}, posted: map[string]uint32{},
 	}
 }
 
@@ -81,6 +83,15 @@ func (l *ledger) refused(command, text string) {
 	word, _, _ := strings.Cut(command, " ")
 	n, _ := l.no.LoadOrStore(word+": "+text, new(atomic.Int64))
 	n.(*atomic.Int64).Add(1)
+}
+
+// refusedAny tells whether any command was.
+func (l *ledger) refusedAny() (some bool) {
+	l.no.Range(func(_, _ any) bool {
+		some = true
+		return false
+	})
+	return some
 }
 
 // refusals lists them.

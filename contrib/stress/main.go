@@ -3,8 +3,10 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,18 +21,26 @@ type options struct {
 	dir       string
 	keep      bool
 	clients   int
+	kills     int
 	bin       string
 	mount     string // options of a tmpfs for the mail; empty: none
 }
 
+// scenarios by name; the last four are the parts of broken.
+var scenarios = map[string]func(*options) error{
+	"mix": mix, "kills": kills, "beside": beside, "full": full, "broken": broken,
+	"descriptors": descriptors, "rights": rights, "disk": disk, "readonly": readonly,
+}
+
 func main() {
 	var o options
-	flag.DurationVar(&o.time, "time", time.Minute, "how long the programs fight, all scenarios together")
+	flag.DurationVar(&o.time, "time", time.Minute, "how long the programs fight, all scenarios but kills together")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the random choices")
-	flag.StringVar(&o.scenarios, "scenarios", "mix,beside,full", "which to run")
+	flag.StringVar(&o.scenarios, "scenarios", "mix,kills,beside,full,broken", "which to run")
 	flag.StringVar(&o.dir, "dir", "", "work below this directory (default: a temporary one)")
 	flag.BoolVar(&o.keep, "keep", false, "leave the directory behind")
 	flag.IntVar(&o.clients, "clients", 10, "IMAP clients")
+	flag.IntVar(&o.kills, "kills", 200, "how often the daemon of the scenario kills is killed, however long that takes")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "stress:", err)
@@ -39,8 +49,11 @@ func main() {
 }
 
 func run(o *options) error {
-	if o.scenarios == fullInside {
+	switch o.scenarios {
+	case inside + "full":
 		return fullHere(o)
+	case inside + "readonly":
+		return readonlyHere(o)
 	}
 	made, err := os.MkdirTemp(o.dir, "stress")
 	if err != nil {
@@ -59,9 +72,9 @@ func run(o *options) error {
 	fmt.Printf("stress: seed %d, %v, in %s\n", o.seed, o.time, o.dir)
 	failed := 0
 	for _, name := range strings.Split(o.scenarios, ",") {
-		f, ok := map[string]func(*options) error{"mix": mix, "beside": beside, "full": full}[name]
+		f, ok := scenarios[name]
 		if !ok {
-			return fmt.Errorf("no scenario %q; there are mix, beside, full", name)
+			return fmt.Errorf("no scenario %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
 		}
 		began := time.Now()
 		err := f(o)

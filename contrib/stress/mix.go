@@ -6,12 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"maildir-imapd/contrib/interop/peer"
 )
 
 // fight is one scenario at work.
@@ -22,6 +19,28 @@ type fight struct {
 	root    string // the Maildir
 	daemons []*daemon
 	actors  []*actor
+	bad     []string // what the daemons' logs may not have
+}
+
+// share is a part of the time given, or the least that shows anything; it begins now.
+func (o *options) share(part int, least time.Duration) (busy func() bool) {
+	until := time.Now().Add(max(o.time/time.Duration(part), least))
+	return func() bool { return time.Now().Before(until) }
+}
+
+// engage lets so many clients act that want a reason with every refusal.
+func (f *fight) engage(wg *sync.WaitGroup, clients int, seed uint64, name string, busy func() bool) {
+	for i := range clients {
+		a := &actor{l: f.l, name: fmt.Sprintf("%s%d", name, i), r: f.o.random(seed + uint64(i)), dial: f.coded, keywords: 40, busy: busy}
+		f.actors = append(f.actors, a)
+		wg.Go(a.run)
+	}
+}
+
+// report says what was done.
+func (f *fight) report(name, more string) {
+	fmt.Printf("stress: %s: %d commands, %s%d promises, %d messages compared; NO: %s\n",
+		name, f.l.ops.Load(), more, len(f.l.promised), f.l.bodies.Load(), f.l.refusals())
 }
 
 // random gives every goroutine numbers of its own out of the seed.
@@ -45,7 +64,7 @@ func (o *options) open(name string, uid, daemons int) (*fight, error) {
 			return nil, err
 		}
 	}
-	f := &fight{o: &sub, l: newLedger(sub.dir), dir: sub.dir, root: filepath.Join(mails, user)}
+	f := &fight{o: &sub, l: newLedger(sub.dir), dir: sub.dir, root: filepath.Join(mails, user), bad: ours}
 	for i := range daemons {
 		d, err := newDaemon(&sub, fmt.Sprintf("d%d", i), mails, uid)
 		if err == nil {
@@ -104,32 +123,32 @@ func mix(o *options) error {
 	}
 	defer f.close()
 	before := f.descriptors()
-	until := time.Now().Add(o.time * 6 / 10)
+	busy := o.share(2, 5*time.Second)
 	var wg sync.WaitGroup
 	for i := range o.clients {
-		a := &actor{l: f.l, name: fmt.Sprintf("c%d", i), r: o.random(uint64(i)), dial: f.anyDaemon, keywords: 40, until: until}
+		a := &actor{l: f.l, name: fmt.Sprintf("c%d", i), r: o.random(uint64(i)), dial: f.anyDaemon, keywords: 40, busy: busy}
 		if i%5 == 4 {
 			a.dial = f.somePreauth
 		}
 		f.actors = append(f.actors, a)
 		wg.Go(a.run)
 	}
-	v := &folders{f: f, r: o.random(100), until: until}
+	v := &folders{f: f, r: o.random(100), busy: busy}
 	wg.Go(v.run)
-	g := func(n uint64) *foreign { return &foreign{l: f.l, r: o.random(n), root: f.root, until: until} }
+	g := func(n uint64) *foreign { return &foreign{l: f.l, r: o.random(n), root: f.root, busy: busy} }
 	wg.Go(g(200).agent)
 	wg.Go(g(201).synchroniser)
 	wg.Go(g(202).reader)
 	wg.Go(g(203).reader)
 	wg.Go(g(204).remover)
-	wg.Go(func() { f.killer(o.random(300), until) })
+	wg.Go(g(205).script)
+	wg.Go(func() { f.killer(o.random(300), busy) })
 	wg.Wait()
 	at, err := f.rest(before, "")
 	if err == nil {
 		err = f.askDovecot(at)
 	}
-	fmt.Printf("stress: mix: %d commands, %d kills, %d changes by foreign programs, %d rounds of folders, %d promises; NO: %s\n",
-		f.l.ops.Load(), f.l.kills.Load(), f.l.foreign.Load(), v.n, len(f.l.promised), f.l.refusals())
+	f.report("mix", fmt.Sprintf("%d kills, %d changes by foreign programs, %d rounds of folders, ", f.l.kills.Load(), f.l.foreign.Load(), v.n))
 	return errors.Join(err, f.l.err())
 }
 
@@ -153,10 +172,10 @@ func (f *fight) somePreauth(_ *rand.Rand, who string) (*client, error) {
 }
 
 // killer ends a daemon in the midst of whatever it does, and starts it again.
-func (f *fight) killer(r *rand.Rand, until time.Time) {
+func (f *fight) killer(r *rand.Rand, busy func() bool) {
 	for {
 		time.Sleep(time.Duration(400+r.IntN(1800)) * time.Millisecond)
-		if time.Now().After(until) {
+		if !busy() {
 			return
 		}
 		d := f.daemons[r.IntN(len(f.daemons))]
@@ -169,54 +188,3 @@ func (f *fight) killer(r *rand.Rand, until time.Time) {
 		}
 	}
 }
-
-// beside lets Dovecot serve the same Maildir at the same time. No message goes back to a mailbox that it has left:
-// Dovecot keeps the base name then, takes it for the expunged message when another of its sessions has not looked
-// in between, and gives it another UID after the one announced, also with no server but Dovecot around.
-func beside(o *options) error {
-	if os.Getuid() != 0 || peer.DovecotVersion() == "not installed" {
-		fmt.Println("stress: beside: left out: it needs root and Debian's dovecot-imapd")
-		return nil
-	}
-	f, err := o.open("beside", peer.DovecotUID, 1)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	dv, err := f.dovecot()
-	if err != nil {
-		return err
-	}
-	defer dv.Stop()
-	until := time.Now().Add(o.time * 3 / 10)
-	var wg sync.WaitGroup
-	for i := range 8 {
-		a := &actor{l: f.l, name: fmt.Sprintf("b%d", i), r: o.random(uint64(1000 + i)), dial: f.anyDaemon, keywords: 20, once: true, until: until}
-		if i%2 == 1 {
-			a.name = fmt.Sprintf("dovecot%d", i)
-			a.dial = func(_ *rand.Rand, who string) (*client, error) { return dial(dv.Addr, who, f.l) }
-		}
-		f.actors = append(f.actors, a)
-		wg.Go(a.run)
-	}
-	wg.Wait()
-	at, err := f.rest(nil, dv.Addr)
-	_ = dv.Stop()
-	err = errors.Join(err, f.askDovecot(at))
-	fmt.Printf("stress: beside: %d commands, %d promises; NO: %s\n", f.l.ops.Load(), len(f.l.promised), f.l.refusals())
-	return errors.Join(err, f.l.err(), badLog(filepath.Join(dv.Dir, "log"), dovecots...))
-}
-
-// dovecots is what Dovecot says when it does not like what it sees.
-var dovecots = []string{"Error:", "Panic:", "Fatal:", "Warning:", "orrupt", "reappeared"}
-
-// dovecot starts a private Dovecot on the Maildir of the fight.
-func (f *fight) dovecot() (*peer.Server, error) {
-	return peer.StartDovecot(peer.Options{
-		Dir: filepath.Join(f.dir, "dovecot"), Users: map[string]string{user: password},
-		Extra: "mail_location = maildir:" + f.root + "\n" + strings.ReplaceAll(quiet, "ROOT", f.root),
-	})
-}
-
-const quiet = `mail_home = ROOT
-`

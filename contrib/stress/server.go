@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"maildir-imapd/contrib/interop/peer"
 )
@@ -26,7 +29,8 @@ const (
 type daemon struct {
 	*peer.Daemon
 	name string
-	uid  int // whose processes; 0: ours
+	uid  int      // whose processes; 0: ours
+	wrap []string // what runs the daemon, under whose process id
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -60,13 +64,20 @@ func (d *daemon) command(args ...string) (*exec.Cmd, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(d.Bin, append([]string{"-config", d.Config}, args...)...)
+	argv := slices.Concat(d.wrap, []string{d.Bin, "-config", d.Config}, args)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if d.uid != 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.uid)}
-	}
+	cmd.SysProcAttr = as(d.uid)
 	return cmd, log, nil
+}
+
+// as is a process of that account, 0 being ours, which ends with us.
+func as(uid int) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if uid != 0 {
+		a.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+	}
+	return a
 }
 
 func (d *daemon) log() string { return filepath.Join(d.Dir, "log") }
@@ -120,6 +131,18 @@ func (d *daemon) descriptors() int {
 		return 0
 	}
 	return len(list)
+}
+
+// cpu is the processor time of the process so far (clock_getcpuclockid(3)); -1 without one.
+func (d *daemon) cpu() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var ts unix.Timespec
+	const process = 2 // CPUCLOCK_SCHED of all threads
+	if d.cmd == nil || unix.ClockGettime(int32(^d.cmd.Process.Pid<<3|process), &ts) != nil {
+		return -1
+	}
+	return time.Duration(ts.Nano())
 }
 
 // goroutines ends the daemon with SIGQUIT and counts them; serving is the trace of those that serve a session.

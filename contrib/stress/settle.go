@@ -30,6 +30,7 @@ func (f *fight) listings(addr, who string) (map[string]listing, error) {
 		return nil, err
 	}
 	defer k.logout()
+	k.whole = true
 	out := map[string]listing{}
 	for _, box := range boxes {
 		if ok, err := k.selects("EXAMINE", box); err != nil || !ok {
@@ -45,6 +46,9 @@ func (f *fight) listings(addr, who string) (map[string]listing, error) {
 			x.ids[uid] = f.l.names[place{k.validity, uid}]
 			f.l.mu.Unlock()
 			x.flags[uid] = k.flags[uid]
+			if !k.read[uid] {
+				f.l.fail("%s: UID %d of %s cannot be read to its end", who, uid, box)
+			}
 		}
 		a, err := k.do("STATUS " + box + " (MESSAGES)")
 		if err != nil {
@@ -91,7 +95,7 @@ func (f *fight) rest(descriptors []int, peer string) (at map[string]listing, err
 			return nil, err
 		}
 		d.end(syscall.SIGTERM)
-		if err := badLog(d.log(), ours...); err != nil {
+		if err := badLog(d.log(), f.bad...); err != nil {
 			f.l.fail("%v", err)
 		}
 	}
@@ -219,7 +223,7 @@ func (f *fight) files(at map[string]listing) {
 				f.l.fail("%v", err)
 			}
 			for _, e := range list {
-				disk = append(disk, idOf(filepath.Join(d, e.Name())))
+				disk = append(disk, f.l.file(filepath.Join(d, e.Name()), false))
 			}
 		}
 		for _, id := range at[box].ids {
