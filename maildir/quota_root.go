@@ -255,7 +255,5 @@ func (r *quotaRoot) warn(msg string, err error) {
 	if errors.Is(err, fsx.ErrCrash) || errors.Is(err, context.Canceled) {
 		return
 	}
-	r.tree.mu.Lock()
-	defer r.tree.mu.Unlock()
 	r.tree.warn(msg, r.tree.root+"/"+quotaName, err)
 }
