@@ -1,9 +1,12 @@
 package maildir
 
 import (
+	"context"
 	"os"
 
 	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/fsx"
 )
 
 // cacheLoose is how much of the file may belong to nobody whatever its size.
@@ -22,76 +25,197 @@ func (m *Mailbox) cacheBloated() bool {
 	return m.state.cached < id.size/2
 }
 
+// cacheCompact is the cache that is being written beside the one in use. As with the
+// index's, only who holds the dotlock makes the name and takes it away.
+const cacheCompact = cacheName + ".new"
+
 // compactCache copies the records of the messages that are there into a new file,
-// in order of UIDs, and puts it in the old one's place. Whoever reads the old one
+// in order of UIDs and under no lock, and under the lock those that have been added
+// meanwhile; then it puts the file in the old one's place. Whoever reads the old one
 // goes on doing so until a place does not fit, and finds the same sections in both.
-// The index learns the new places with the end of the command: who reads its old
+// The index learns the new places with the end of the transaction: who reads its old
 // ones until then finds nothing there that has the right UID and checksum.
-func (t *txn) compactCache() error {
-	m := t.m
-	c := &m.cache
-	const tmp = cacheName + ".tmp"
-	if err := m.dir.Remove(tmp); err != nil && !isGone(err) {
+func (m *Mailbox) compactCache(ctx context.Context) error {
+	c := &cacheCompaction{m: m, from: Reader{m: m}}
+	if err := c.begin(ctx); err != nil || c.f == nil {
 		return err
 	}
-	f, err := m.dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
-	if err != nil {
-		return err
-	}
-	moved, err := t.copyCache(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	err := c.copy(ctx)
 	if err == nil {
-		err = m.dir.Rename(tmp, m.dir, cacheName)
+		err = c.finish(ctx)
 	}
+	c.f.Close()
+	if !c.done {
+		m.dir.Remove(cacheCompact) // another process's, perhaps, which then does without
+	}
+	return err
+}
+
+type cacheCompaction struct {
+	m     *Mailbox
+	from  Reader
+	f     *os.File // the new file
+	size  int64    // of it, with what is in b
+	b     []byte
+	ino   uint64 // of the old file
+	moved []movedRecord
+	done  bool
+}
+
+// movedRecord is where a message's record was and where its copy is.
+type movedRecord struct {
+	uid      imap.UID
+	was, now cachePlace
+}
+
+// begin makes the new file.
+func (c *cacheCompaction) begin(ctx context.Context) error {
+	m := c.m
+	t, err := m.begin(ctx, nil, false)
 	if err != nil {
-		m.dir.Remove(tmp)
 		return err
 	}
-	c.mu.Lock()
-	c.drop()
-	c.mu.Unlock()
+	defer func() { t.end(err) }()
+	id, err := idNow(m.dir, cacheName)
+	if t.lock == nil || err != nil || id == (fileID{}) {
+		return err
+	}
+	c.ino = id.ino
+	if err = m.dir.Remove(cacheCompact); err != nil && !isGone(err) {
+		return err
+	}
+	if c.f, err = m.dir.OpenFile(cacheCompact, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0); err == nil {
+		c.b = append(c.b, cacheHeader(m.state.validity)...)
+		c.size = int64(len(c.b))
+	}
+	return err
+}
+
+// copy copies what there is.
+func (c *cacheCompaction) copy(ctx context.Context) error {
+	m := c.m
+	var some [256]movedRecord
+	for after := imap.UID(0); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := 0
+		m.mu.RLock()
+		s := &m.state
+		i := s.pos(after + 1)
+		for ; i < len(s.list) && n < len(some); i++ {
+			if e := &s.list[i]; e.kinds != 0 {
+				some[n] = movedRecord{uid: e.uid, was: e.place()}
+				n++
+			}
+			after = s.list[i].uid
+		}
+		end := i == len(s.list)
+		m.mu.RUnlock()
+		for _, r := range some[:n] {
+			if err := c.record(r); err != nil {
+				return err
+			}
+		}
+		if end {
+			return nil
+		}
+	}
+}
+
+// record copies one record, if it is one.
+func (c *cacheCompaction) record(r movedRecord) error {
+	var s sections
+	c.from.sections(r.uid, r.was, r.was.kinds, &s)
+	if s.kinds != 0 {
+		start := len(c.b)
+		c.b = appendCacheRecord(c.b, r.uid, &s)
+		r.now = cachePlace{c.size, uint32(len(c.b) - start), s.kinds}
+		c.size += int64(len(c.b) - start)
+	}
+	c.moved = append(c.moved, r)
+	if len(c.b) < cacheWrite {
+		return nil
+	}
+	return c.write()
+}
+
+func (c *cacheCompaction) write() error {
+	err := c.m.dir.WriteAll(c.f, c.b)
+	c.b = c.b[:0]
+	return err
+}
+
+// finish copies what has been added and puts the new file in place, if the old one
+// is still there.
+func (c *cacheCompaction) finish(ctx context.Context) error {
+	m := c.m
+	t, err := m.begin(ctx, nil, false)
+	if err != nil {
+		return err
+	}
+	defer func() { t.end(err) }()
+	id, err := idNow(m.dir, cacheName)
+	if err != nil {
+		return err
+	}
+	st, serr := m.dir.StatName(cacheCompact)
+	ours, ferr := fsx.FileStat(c.f)
+	if t.lock == nil || id.ino != c.ino || serr != nil || ferr != nil || st.Ino != ours.Ino {
+		return nil
+	}
+	if err = c.added(); err != nil {
+		return err
+	}
+	if err = c.write(); err != nil {
+		return err
+	}
+	if err = m.dir.Rename(cacheCompact, m.dir, cacheName); err != nil {
+		return err
+	}
+	c.done = true
+	m.cache.mu.Lock()
+	m.cache.drop()
+	m.cache.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.state
-	for i, p := range moved {
-		s.setPlace(&s.list[i], p)
-	}
-	t.rec = appendBatch(t.rec, recFacts, len(moved), func(b []byte, i int) []byte { return appendFacts(b, &s.list[i]) })
+	t.rec = appendBatch(t.rec, recFacts, len(c.moved), func(b []byte, i int) []byte {
+		e := s.find(c.moved[i].uid)
+		if e == nil {
+			return b
+		}
+		s.setPlace(e, c.moved[i].now)
+		return appendFacts(b, e)
+	})
 	return nil
 }
 
-// copyCache writes the live records to f and tells where they lie there, for each
-// message of the list, which does not change while writer is held.
-func (t *txn) copyCache(f *os.File) ([]cachePlace, error) {
-	m := t.m
-	old := Reader{m: m}
-	moved := make([]cachePlace, len(m.state.list))
-	b := cacheHeader(m.state.validity)
-	var written int64
-	for i := range m.state.list {
-		uid := m.state.list[i].uid
-		p := m.place(uid)
-		if p.kinds == 0 {
-			continue
+// added copies the records whose places are others than they were.
+func (c *cacheCompaction) added() error {
+	m := c.m
+	var news []movedRecord
+	m.mu.RLock()
+	s, k := &m.state, 0
+	for i := range s.list {
+		e := &s.list[i]
+		for k < len(c.moved) && c.moved[k].uid < e.uid {
+			k++
 		}
-		var s sections
-		if old.sections(uid, p, p.kinds, &s); s.kinds == 0 {
-			continue
-		}
-		start := len(b)
-		b = appendCacheRecord(b, uid, &s)
-		moved[i] = cachePlace{written + int64(start), uint32(len(b) - start), s.kinds}
-		if len(b) >= cacheWrite {
-			if err := m.dir.WriteAll(f, b); err != nil {
-				return nil, err
+		if p := e.place(); k == len(c.moved) || c.moved[k].uid != e.uid || c.moved[k].was != p {
+			if p.kinds != 0 {
+				news = append(news, movedRecord{uid: e.uid, was: p})
 			}
-			written += int64(len(b))
-			b = b[:0]
 		}
 	}
-	return moved, m.dir.WriteAll(f, b)
+	m.mu.RUnlock()
+	m.cache.replaced() // so that the file that has the name is read
+	for _, r := range news {
+		if err := c.record(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kinds tells what is known of a message, on disk or waiting.

@@ -23,18 +23,26 @@ func (h *Handle) FlushCache() {
 }
 
 // flushCache writes what waits; a little is kept for later unless all is asked
-// for, at the end of a selection. Then the file is compacted too if it should be.
+// for, at the end of a selection. Then the file is compacted too, soon, if it should be.
 func (m *Mailbox) flushCache(all bool) {
 	c := &m.cache
-	if !c.worthwhile(all, m.store.now()) && !(all && m.cacheBloated()) || m.dead.Load() || m.frozen.Load() {
+	if m.dead.Load() || m.frozen.Load() {
+		return
+	}
+	if all {
+		defer func() {
+			if m.cacheBloated() {
+				m.store.compact.ask(m, choreCache)
+			}
+		}()
+	}
+	if !c.worthwhile(all, m.store.now()) {
 		return
 	}
 	t, err := m.begin(context.Background(), nil, false)
 	if err == nil {
 		if t.lock != nil {
-			if err = t.flushCache(); err == nil && all && m.cacheBloated() {
-				err = t.compactCache()
-			}
+			err = t.flushCache()
 		}
 		t.end(err)
 	}

@@ -37,7 +37,7 @@
 // The first record is an H. Records are appended by whoever holds the dotlock;
 // a reader takes what checks and ignores the rest; the next writer cuts off a
 // torn end. Unknown kinds are skipped. When most of the file is history it is
-// written anew and renamed over; other processes see the inode change, for they keep
+// written anew (as maildir-imapd.index.new) and renamed over; other processes see the inode change, for they keep
 // the file that they have read open, and its number is given to no other until they
 // close it. Before what has been appended is read, the end that was known is compared. info is
 // present where a file's name is not what the flags would make it. The file is
@@ -69,8 +69,8 @@
 // or checksum is wrong is none, and its place is forgotten. Records are appended
 // under the dotlock and need no order; a torn end is a record that nobody knows. At
 // the end of a selection a file of 4 MiB or more is compacted if more than half of
-// it is of no use: the records in use are copied in order of UIDs and the copy is
-// renamed over it. Other processes see the inode change when a place does not fit. Disposable at any
+// it is of no use: the records in use are copied in order of UIDs (to
+// maildir-imapd.cache.new) and the copy is renamed over it. Other processes see the inode change when a place does not fit. Disposable at any
 // moment; one of another version or UIDVALIDITY is begun anew.
 //
 // maildir-imapd.text: "MDIRIMT1", UIDVALIDITY(4), message.TextVersion(4), then
@@ -194,13 +194,17 @@
 // among the idle ones that are kept warm, or gets another UIDVALIDITY. It guards
 // itself.
 //
-// Two goroutines of this package outlive a call. The watcher's is alive while some
+// Three goroutines of this package outlive a call. The watcher's is alive while some
 // handle waits (Handle.Changed); it takes neither writer nor the dotlock, notes
 // names and wakes. Names that memory explains are our own doing and cost no look.
 // The text index's is alive while there is one to be made that was asked for
 // (Handle.IndexText) and others have the mailbox open; it makes one index after the
 // other, reads 16 messages for each token of Readers, appends 512 messages' records
-// at a time like any writer, and is joined by Store.Close.
+// at a time like any writer, and is joined by Store.Close. The compactor's is alive
+// while there is a file to be written anew that some command has found too large
+// (compactor.go): it writes the index and the cache beside commands, which wait for
+// what has been added meanwhile and the rename, the uidlist like any writer, and is
+// joined by Store.Close, which has it leave off.
 //
 // # Memory
 //

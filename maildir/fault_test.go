@@ -45,12 +45,13 @@ func TestFaults(t *testing.T) {
 		"compact": func(h, _ *Handle) error {
 			h.Learn(ctx, h.Messages(nil, 0, maxUID, 100), KindStructure)
 			h.m.flushCache(true)
-			x, err := h.m.begin(ctx, nil, true)
-			if err == nil {
-				err = x.compactCache()
-				x.end(err)
-			}
-			return opError("compact", "", err)
+			return opError("compact", "", h.m.compactCache(ctx))
+		},
+		"compact index": func(h, _ *Handle) error {
+			return opError("compact", "", h.m.compactIndex(ctx, true))
+		},
+		"compact list": func(h, _ *Handle) error {
+			return opError("compact", "", h.m.compactList(ctx, true))
 		},
 	}
 	kinds := map[string]func(n int64) func(op, path string) error{

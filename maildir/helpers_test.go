@@ -118,8 +118,25 @@ func (b *spot) names(place string) []string {
 
 func (b *spot) check() {
 	b.t.Helper()
+	b.compacted()
 	for _, err := range Check(b.dir) {
 		b.t.Error("check:", err)
+	}
+}
+
+// compacted waits until files that were to be written anew have been.
+func (b *spot) compacted() {
+	b.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		b.store.compact.mu.Lock()
+		busy := b.store.compact.busy
+		b.store.compact.mu.Unlock()
+		if !busy {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatal("still at it")
+		}
 	}
 }
 

@@ -126,6 +126,19 @@ func appendExpunge(b []byte, modseq uint64, ranges []gone) []byte {
 	})
 }
 
+// appendHistory writes the whole history.
+func appendHistory(b []byte, history []gone) []byte {
+	for i := 0; i < len(history); {
+		j := i
+		for j < len(history) && history[j].modseq == history[i].modseq {
+			j++
+		}
+		b = appendExpunge(b, history[i].modseq, history[i:j])
+		i = j
+	}
+	return b
+}
+
 func appendKeys(b []byte, s *state) []byte {
 	return appendRecord(b, recKeys, func(b []byte) []byte {
 		for i := maxLetters; i < len(s.keys); i++ {
@@ -178,14 +191,7 @@ func (x *indexFile) encode(s *state, d *seen) []byte {
 	b = appendKeys(b, s)
 	b = appendCount(b, s)
 	b = appendBatch(b, recMessage, len(s.list), func(b []byte, i int) []byte { return appendMessage(b, s, &s.list[i]) })
-	for i := 0; i < len(s.history); {
-		j := i
-		for j < len(s.history) && s.history[j].modseq == s.history[i].modseq {
-			j++
-		}
-		b = appendExpunge(b, s.history[i].modseq, s.history[i:j])
-		i = j
-	}
+	b = appendHistory(b, s.history)
 	if l := &x.m.list; l.tellable(d.list) {
 		l.told = fileID{}
 		b = l.appendList(b, d.list)

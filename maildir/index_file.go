@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -123,9 +122,9 @@ func (x *indexFile) rewrite() error {
 	if s.modseq+ceilingAhead/2 > x.ceiling {
 		x.ceiling = s.modseq + ceilingAhead
 	}
-	sync := strings.Join(s.keys[maxLetters:], "") != ""
 	b := x.encode(s, &x.m.seen)
 	x.m.mu.RUnlock()
+	sync := x.m.lastingKeywords()
 	if err := x.putAside(); err != nil {
 		return err
 	}

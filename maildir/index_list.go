@@ -123,7 +123,7 @@ func (a *applier) finishList(whole bool) {
 	if !a.listing {
 		return
 	}
-	if l := &a.m.list; whole && a.last == recDisk && l.told == a.m.seen.list {
+	if l := &a.m.list; whole && a.last == recDisk && l.told == a.m.seen.list && l.told != (fileID{}) {
 		l.parsed = true
 	} else {
 		*l = listFile{}

@@ -333,10 +333,17 @@ func (t *txn) foreignParts(u *uidlist) (map[imap.UID]string, error) {
 }
 
 // trimList rewrites the uidlist when many of its lines are of messages that
-// are gone, as Dovecot does (FORMATS §5.3).
+// are gone, as Dovecot does (FORMATS §5.3), when no command waits for it. What is
+// wrong in it is mended at once.
 func (t *txn) trimList() error {
 	l := &t.m.list
-	if t.lock == nil || !l.rewrite && (!l.parsed || l.lines < 100 || l.lines*3/4 < len(t.m.state.list)) {
+	if t.lock == nil {
+		return nil
+	}
+	if !l.rewrite {
+		if l.wasteful(len(t.m.state.list)) {
+			t.m.store.compact.ask(t.m, choreList)
+		}
 		return nil
 	}
 	if !l.parsed && t.m.seen.list != (fileID{}) {
@@ -362,6 +369,11 @@ func (t *txn) badLines(u *uidlist) error {
 	m.store.log.Error("damaged lines in the list of UIDs; written anew from the good ones and the index",
 		"mailbox", m.dir.Path(), "aside", aside, "bad", u.bad, "good", len(u.records))
 	return nil
+}
+
+// wasteful tells that many lines are of no use.
+func (l *listFile) wasteful(messages int) bool {
+	return l.parsed && l.lines >= 100 && l.lines*3/4 >= messages
 }
 
 func sortRecords(r []uidRecord) []uidRecord {

@@ -56,6 +56,7 @@ type Mailbox struct {
 	// with the bit placed above it are recent to the next one.
 	heralded atomic.Uint32
 	noted    notes
+	chores   housekeeping
 	told     onceLog
 }
 

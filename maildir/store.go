@@ -34,6 +34,7 @@ type Store struct {
 	resets  atomic.Int64 // mailboxes that lost their UIDVALIDITY
 	readers *Readers
 	text    textBuilder
+	compact compactor
 	tools   sync.Pool // of *readTool
 }
 
@@ -63,6 +64,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 // Close lets go of all mailboxes. Handles must have been closed before.
 func (s *Store) Close() error {
 	s.text.close()
+	s.compact.close()
 	s.mu.Lock()
 	s.closed = true
 	boxes := make([]*Mailbox, 0, len(s.boxes))

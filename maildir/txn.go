@@ -219,8 +219,11 @@ func (t *txn) anew() bool { return t.m.index.broken || t.lock == nil }
 func (t *txn) writeIndex() error {
 	m := t.m
 	x := &m.index
-	if x.broken || x.end > 0 && x.bloated(&m.state) {
+	if x.broken {
 		return x.failed(x.rewrite())
+	}
+	if x.bloated(&m.state) {
+		m.store.compact.ask(m, choreIndex)
 	}
 	news := m.list.told != m.seen.list && m.list.tellable(m.seen.list)
 	if news {
