@@ -16,6 +16,7 @@ import (
 // commands is every sub-command, in the order in which help lists them.
 var commands = []func() *cobra.Command{
 	passwdCommand,
+	adoptCommand,
 }
 
 func main() {

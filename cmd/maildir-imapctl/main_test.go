@@ -21,6 +21,8 @@ func TestScripts(t *testing.T) {
 			"mode":   checkMode,
 			"verify": verifyPassword,
 			"race":   raceChanges,
+			"own":    ownTree,
+			"print":  printTree,
 		},
 		Setup: func(e *testscript.Env) error {
 			return os.Chmod(e.WorkDir, 0o755)
