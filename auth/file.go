@@ -49,6 +49,16 @@ type User struct {
 // Sum is the SHA-256 of the bytes that were read: it tells whether another reading found the same.
 func (f *File) Sum() [sha256.Size]byte { return f.sum }
 
+// Users lists the users by name, without what a login says of them.
+func (f *File) Users() []User {
+	list := make([]User, 0, len(f.users))
+	for _, a := range f.users {
+		list = append(list, a.user)
+	}
+	slices.SortFunc(list, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
 // Len is the number of users.
 func (f *File) Len() int { return len(f.users) }
 

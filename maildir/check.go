@@ -38,16 +38,23 @@ func Check(root string) []error {
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
+	for i := range c.found {
+		if c.found[i].Invariant <= invText { // the others ask for more than a mailbox at rest
+			c.errs = append(c.errs, &c.found[i])
+		}
+	}
 	return c.errs
 }
 
+// checker looks at one mailbox after the other.
 type checker struct {
-	errs []error
-	path string
+	found []Finding
+	errs  []error
+	path  string
 }
 
 func (c *checker) fail(invariant int, file, format string, a ...any) {
-	c.errs = append(c.errs, fmt.Errorf("%s: invariant %d: %s", filepath.Join(c.path, file), invariant, fmt.Sprintf(format, a...)))
+	c.found = append(c.found, newFinding(invariant, c.path, file, fmt.Sprintf(format, a...)))
 }
 
 func (c *checker) mailbox(path string) {
@@ -59,11 +66,16 @@ func (c *checker) mailbox(path string) {
 		return
 	}
 	defer dir.Close()
-	files := c.files(dir)
-	list := c.uidlist(dir)
 	if _, err := dir.StatName(uidlistFile + ".lock"); err == nil {
 		c.fail(3, uidlistFile+".lock", "left behind, or somebody is at work")
 	}
+	c.contents(dir)
+}
+
+// contents checks what does not depend on anybody else.
+func (c *checker) contents(dir *fsx.Dir) {
+	files := c.files(dir)
+	list := c.uidlist(dir)
 	if list == nil {
 		return
 	}
@@ -106,7 +118,8 @@ func (c *checker) files(dir *fsx.Dir) map[string]string {
 func (c *checker) uidlist(dir *fsx.Dir) *uidlist {
 	b, _, err := dir.ReadFile(uidlistFile, listLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // never opened
+		c.noList(dir)
+		return nil
 	}
 	if err != nil {
 		c.errs = append(c.errs, err)
@@ -131,6 +144,15 @@ func (c *checker) uidlist(dir *fsx.Dir) *uidlist {
 	return u
 }
 
+// noList looks whether the mailbox was served before.
+func (c *checker) noList(dir *fsx.Dir) {
+	if left, _, err := leftovers(dir); err != nil {
+		c.errs = append(c.errs, err)
+	} else if len(left) > 0 {
+		c.fail(invNoList, uidlistFile, "is not there, but %s", strings.Join(left, ", "))
+	}
+}
+
 // index reads the index as a process that starts would, and compares.
 func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, known map[string]imap.UID) {
 	m := &Mailbox{dir: dir}
@@ -144,9 +166,13 @@ func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, kn
 		return
 	}
 	n, ok := m.index.apply(b, true)
-	if !ok || n < len(b) {
-		// A torn or damaged end is cut by the next writer: no fault, but what
-		// follows cannot be compared.
+	switch rest := b[n:]; {
+	case !ok || recordsIn(rest, n == 0):
+		c.fail(invIndex, indexName, "cannot be read from byte %d on, of %d", n, len(b))
+		return
+	case len(rest) > 0:
+		// A torn end is cut by the next writer: no fault, but what it told cannot be
+		// compared.
 		return
 	}
 	s := &m.state

@@ -229,4 +229,24 @@
 //  8. A cache record that checks has the sections that the index says; they decode,
 //     and the structure has that size.
 //  9. No two records of the text index that check are of one message.
+//
+// Tree.Check does so under the mailboxes' locks, and verifies further, for the
+// tree and each mailbox:
+//
+//  10. The index can be read to its end, but for a record that a writer left torn.
+//  11. dovecot-keywords has no damaged lines, and a keyword for each letter in use.
+//  12. The lines of the third copy check, and no mailbox is behind the next UID there.
+//  13. subscriptions can be read.
+//  14. One empty file in the root names the tree's last UIDVALIDITY.
+//  15. Each line of maildir-imapd.props is a word and its value.
+//  16. The sum of maildirsize, where it is, is what the mailboxes hold.
+//  17. Nothing is left of work that was cut short: files in tmp/ for 36 hours,
+//     unfinished files of ours, mailboxes deleted but for a part.
+//  18. What is in a mailbox belongs to the directory's owner, or to its group where
+//     that may write, who may read and write it.
+//  19. No two directories have one mailbox name.
+//  20. A mailbox that was served has a uidlist.
+//
+// Tree.Repair restores what a program can, all but 15, 18 and 19, with the means
+// by which the mailbox would heal itself; what it replaces is renamed aside.
 package maildir

@@ -37,6 +37,7 @@ type findings struct {
 	doubles []sighting
 	odd     []sighting // names that the uidlist could not hold
 	lost    bool       // something known was not seen
+	came    bool       // something is known to lie in the other directory
 }
 
 // newFindings begins a pass that includes cur/ or does not.
@@ -84,6 +85,7 @@ func (t *txn) compare(l *sweep, p *findings) {
 		}
 		p.seen.add(i)
 		if !same {
+			p.came = p.came || (e.bits^x.where)&inNew != 0
 			p.changed = append(p.changed, p.keep(&l.nameArena, x))
 		}
 	}

@@ -162,7 +162,12 @@ func (x *indexFile) recordsFollow() bool {
 	if b = b[:n]; err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
-	if x.end == 0 {
+	return recordsIn(b, x.end == 0)
+}
+
+// recordsIn looks at what follows the last good record, or at all of the file.
+func recordsIn(b []byte, all bool) bool {
+	if all {
 		head := b[:min(len(b), len(indexMagic))]
 		if len(bytes.Trim(head, "\x00")) > 0 && !bytes.HasPrefix([]byte(indexMagic), head) {
 			return true

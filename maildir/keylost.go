@@ -62,6 +62,7 @@ func (t *txn) readKeys() error {
 func (t *txn) keysLost(letters keywordMap, bad int) {
 	m := t.m
 	if t.lock == nil {
+		t.keysBad = true
 		return
 	}
 	var aside string

@@ -67,7 +67,7 @@ func (m *Mailbox) load(ctx context.Context) error {
 		return err
 	}
 	grown := m.state.validity != 0 && m.goOn()
-	m.ready.Store(!grown && !m.index.broken && m.state.validity != 0 && m.index.boot == m.store.boot)
+	m.ready.Store(!grown && !t.keysBad && !m.index.broken && m.state.validity != 0 && m.index.boot == m.store.boot)
 	return nil
 }
 

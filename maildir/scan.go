@@ -22,8 +22,8 @@ func (t *txn) scan(look looks) error {
 			m.noted.overflow()
 			return err
 		}
-		if p.lost && look != lookNew|lookCur {
-			look = lookNew | lookCur // it may have moved to the other one
+		if (p.lost || p.came) && look != lookNew|lookCur {
+			look = lookNew | lookCur // it may have moved, or be there twice
 			continue
 		}
 		return t.settle(p)

@@ -38,6 +38,7 @@ type txn struct {
 	lasting  bool    // and must be on the disk
 	lost     error   // why they could not be written, told by end
 	freed    *amount // mail that was removed, where a quota counts it
+	keysBad  bool    // dovecot-keywords is damaged, and nothing can be done about it without the lock
 }
 
 // begin takes the locks and catches up. A reader (write false) makes do

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 // commands is every sub-command, in the order in which help lists them.
 var commands = []func() *cobra.Command{
 	passwdCommand,
+	checkCommand,
 	adoptCommand,
 }
 
@@ -23,17 +25,25 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run returns the exit status: 0 done, 1 failed or misused.
+// run returns the exit status: 0 done, 1 failed or misused; of check 1 for findings and 2 for failed.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(longFlags(args))
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "maildir-imapctl: %v\n", err)
-		return 1
+	err := root.ExecuteContext(ctx)
+	var cannot failed
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFindings):
+		return 1 // they are told
 	}
-	return 0
+	fmt.Fprintf(os.Stderr, "maildir-imapctl: %v\n", err)
+	if errors.As(err, &cannot) {
+		return 2
+	}
+	return 1
 }
 
 func rootCommand() *cobra.Command {

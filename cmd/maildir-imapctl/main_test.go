@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -23,6 +24,15 @@ func TestScripts(t *testing.T) {
 			"race":   raceChanges,
 			"own":    ownTree,
 			"print":  printTree,
+
+			"fill": fillMailbox, "remember": rememberMailbox, "same": sameMailbox,
+			"deadlock": deadLock, "replace": replaceText, "cut": cutFile, "lengthen": lengthen,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, errors.New("unknown condition " + cond)
 		},
 		Setup: func(e *testscript.Env) error {
 			return os.Chmod(e.WorkDir, 0o755)

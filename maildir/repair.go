@@ -1,0 +1,275 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// Repair does what the findings of Check say that it does. Of mailboxes it
+// mostly has done what a daemon does that opens them, after it has put aside
+// what that would believe. No message is ever removed, and whatever is replaced
+// is kept as NAME.damaged-TIME. A daemon may be serving the tree meanwhile.
+// Check tells afterwards what is left.
+func (t *Tree) Repair(ctx context.Context, found []Finding) error {
+	root, err := t.open()
+	if err != nil {
+		return opError("repair", "", err)
+	}
+	defer root.Close()
+	l, err := t.listing(root)
+	if err != nil {
+		return opError("repair", "", err)
+	}
+	var errs []error
+	for _, b := range l.boxes {
+		var path string
+		err := inMailbox(root, b.rel, func(d *fsx.Dir) error {
+			path = d.Path()
+			if todo := wants(found, path); todo != nil {
+				return t.repairBox(ctx, d, b, todo)
+			}
+			return nil
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	for _, step := range []func(context.Context, *fsx.Dir, []Finding) error{t.repairRoot, t.repairSubscriptions, t.repairThird, t.repairQuota} {
+		if err := step(ctx, root, found); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return opError("repair", "", errors.Join(errs...))
+}
+
+// wants is which invariants do not hold in a directory, of those that a program
+// can restore; nil for none.
+func wants(found []Finding, dir string) (todo map[int]bool) {
+	for i := range found {
+		if f := &found[i]; f.Mailbox == dir && !f.ByHand {
+			if todo == nil {
+				todo = make(map[int]bool)
+			}
+			todo[f.Invariant] = true
+		}
+	}
+	return todo
+}
+
+// has tells whether something is to be done about an invariant anywhere.
+func has(found []Finding, invariant int) bool {
+	for i := range found {
+		if found[i].Invariant == invariant && !found[i].ByHand {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Tree) repairBox(ctx context.Context, d *fsx.Dir, b box, todo map[int]bool) error {
+	if todo[invLeft] {
+		err := t.abandoned(d, func(in *fsx.Dir, name string) {
+			if err := removeTree(in, name, nil); err != nil {
+				t.store.log.Warn("cannot remove what was left behind", "path", in.Path()+"/"+name, "err", err)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.putAside(ctx, d, todo); err != nil {
+		return err
+	}
+	h, err := t.Open(ctx, b.name, Peek)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	x, err := h.m.begin(ctx, h, true)
+	if err != nil {
+		return err
+	}
+	err = x.restore(todo)
+	x.end(err)
+	return err
+}
+
+// putAside takes away, under the lock, what opening the mailbox would believe.
+// What opening itself puts aside, for it makes no sense at all, is left to that.
+func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) error {
+	lock, err := d.Lock(ctx, uidlistFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
+	if err != nil {
+		return err
+	}
+	var files []string
+	if todo[invIndexID] || todo[invIndexUIDs] || todo[invMODSEQ] {
+		files = append(files, indexName)
+	}
+	if todo[invCache] {
+		files = append(files, cacheName)
+	}
+	if todo[invText] {
+		files = append(files, textName)
+	}
+	for _, name := range files {
+		if _, aerr := setAside(d, name, t.store.now()); aerr != nil && !isGone(aerr) {
+			err = errors.Join(err, aerr)
+		}
+	}
+	if b, _, rerr := d.ReadFile(uidlistFile, listLimit); rerr == nil && todo[invList] {
+		if u, perr := parseUIDList(b); perr == nil && u.bad == 0 { // those with bad lines are kept by the reader
+			err = errors.Join(err, d.Link(uidlistFile, d, asideName(uidlistFile, t.store.now())))
+		}
+	}
+	return errors.Join(err, lock.Unlock())
+}
+
+// restore writes list and index anew from what is known and what the
+// directories hold.
+func (t *txn) restore(todo map[int]bool) error {
+	m := t.m
+	if err := t.readList(true); err != nil {
+		return err
+	}
+	if todo[invSize] {
+		m.mu.Lock()
+		for i := range m.state.list {
+			e := &m.state.list[i]
+			if e.bits&verified != 0 {
+				m.state.change(e, func(e *entry) { e.size, e.bits = -1, e.bits&^verified })
+			}
+		}
+		m.mu.Unlock()
+	}
+	m.list.rewrite = m.list.rewrite || todo[invList] || todo[invNoList] || todo[invThird]
+	m.index.broken = true
+	return t.scan(lookNew | lookCur)
+}
+
+// repairRoot makes the tree's last UIDVALIDITY be known, and removes what a
+// deletion left. A lock whose process is gone goes with it.
+func (t *Tree) repairRoot(ctx context.Context, root *fsx.Dir, found []Finding) error {
+	todo := wants(found, t.root)
+	if !todo[invSentinel] && !todo[invLeft] && !todo[invLock] {
+		return nil
+	}
+	d, lock, err := t.change(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.unlock(d, lock)
+	if st, err := root.StatName(trashDir); err == nil && t.old(st, time.Minute) {
+		if err := removeTree(root, trashDir, lock.Touch); err != nil {
+			return err
+		}
+	}
+	last, others, err := validitySentinels(root)
+	if err != nil || !todo[invSentinel] {
+		return err
+	}
+	for _, old := range others {
+		if err := root.Remove(sentinel(old)); err != nil && !isGone(err) {
+			return err
+		}
+	}
+	if last != 0 {
+		return nil
+	}
+	high, err := t.highest(root)
+	if err != nil {
+		return err
+	}
+	f, err := root.OpenFile(sentinel(high), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return writeUIDValidity(root, high)
+}
+
+// highest is the greatest UIDVALIDITY that anything in the tree knows.
+func (t *Tree) highest(root *fsx.Dir) (high uint32, err error) {
+	t.store.third.look(t.root, func(c *treeCopy) { high = c.high })
+	if b, _, err := root.ReadFile(validityFile, 64); err == nil {
+		var n uint32
+		if _, err := fmt.Sscanf(string(b), "%08x", &n); err == nil {
+			high = max(high, n)
+		}
+	}
+	l, err := t.listing(root)
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range l.boxes {
+		err := inMailbox(root, b.rel, func(d *fsx.Dir) error {
+			if b, _, err := d.ReadFile(uidlistFile, listLimit); err == nil {
+				if u, err := parseUIDList(b); err == nil {
+					high = max(high, u.validity)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return high, nil
+}
+
+func (t *Tree) repairSubscriptions(ctx context.Context, root *fsx.Dir, found []Finding) error {
+	if !has(found, invSubscribe) {
+		return nil
+	}
+	lock, err := root.Lock(ctx, subscriptionsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
+	if err != nil {
+		return err
+	}
+	good := &subscriptions{}
+	if b, _, rerr := root.ReadFile(subscriptionsFile, maxSubscriptions); rerr == nil {
+		if s, perr := parseSubscriptions(b, t.names.layout); perr == nil {
+			for _, line := range s.lines {
+				if strings.IndexByte(line, 0) < 0 {
+					good.lines = append(good.lines, line)
+				}
+			}
+		}
+	}
+	if _, err = setAside(root, subscriptionsFile, t.store.now()); err == nil || isGone(err) {
+		err = root.WriteFile(subscriptionsFile, good.encode(nil), 0, true)
+	}
+	return errors.Join(err, lock.Unlock())
+}
+
+// repairThird has the file written anew, which the next line does.
+func (t *Tree) repairThird(ctx context.Context, _ *fsx.Dir, found []Finding) error {
+	if !has(found, invThird) {
+		return nil
+	}
+	t.store.third.add(ctx, t.root, func(c *treeCopy) ([]treeLine, bool) {
+		for rel, id := range c.boxes {
+			return []treeLine{{kind: lineFound, validity: id.validity, next: id.next, guid: id.guid, rel: rel}}, true
+		}
+		return []treeLine{{kind: lineDeleted, validity: max(c.high, 1), next: 1}}, true
+	})
+	return nil
+}
+
+func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) error {
+	if !has(found, invQuota) || t.quota == nil {
+		return nil
+	}
+	q := t.quota.configured()
+	if f, _, err := readQuota(root); err == nil && !q.Set {
+		q.Storage, q.Messages = f.limits.Storage, f.limits.Messages
+	}
+	_, err := t.quota.count(ctx, root, q)
+	return err
+}
