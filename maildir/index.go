@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -183,18 +184,36 @@ func appendDisk(b []byte, s *state, d *seen) []byte {
 	})
 }
 
-// encode is a whole index file.
-func (x *indexFile) encode(s *state, d *seen) []byte {
-	b := make([]byte, 0, len(indexMagic)+len(s.list)*fixedMessage+len(s.names)+512+len(s.list)/8)
+// writeTo writes a whole index file, some messages at a time: mu is given back in
+// between. The caller holds writer.
+func (x *indexFile) writeTo(w io.Writer) error {
+	m := x.m
+	s, l := &m.state, &m.list
+	var b []byte
+	m.mu.RLock()
 	b = append(b, indexMagic...)
 	b = x.appendHead(b, s)
 	b = appendKeys(b, s)
 	b = appendCount(b, s)
-	b = appendBatch(b, recMessage, len(s.list), func(b []byte, i int) []byte { return appendMessage(b, s, &s.list[i]) })
-	b = appendHistory(b, s.history)
-	if l := &x.m.list; l.tellable(d.list) {
-		l.told = fileID{}
-		b = l.appendList(b, d.list)
+	m.mu.RUnlock()
+	for list := s.list; len(list) > 0; {
+		some := list[:min(len(list), storeSlice)]
+		m.mu.RLock()
+		b = appendBatch(b, recMessage, len(some), func(b []byte, i int) []byte { return appendMessage(b, s, &some[i]) })
+		m.mu.RUnlock()
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		b, list = b[:0], list[len(some):]
 	}
-	return appendDisk(b, s, d)
+	m.mu.RLock()
+	b = appendHistory(b, s.history)
+	if l.tellable(m.seen.list) {
+		l.told = fileID{}
+		b = l.appendList(b, m.seen.list)
+	}
+	b = appendDisk(b, s, &m.seen)
+	m.mu.RUnlock()
+	_, err := w.Write(b)
+	return err
 }

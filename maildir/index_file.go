@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
@@ -122,13 +123,16 @@ func (x *indexFile) rewrite() error {
 	if s.modseq+ceilingAhead/2 > x.ceiling {
 		x.ceiling = s.modseq + ceilingAhead
 	}
-	b := x.encode(s, &x.m.seen)
 	x.m.mu.RUnlock()
 	sync := x.m.lastingKeywords()
 	if err := x.putAside(); err != nil {
 		return err
 	}
-	if err := x.m.dir.WriteFile(indexName, b, 0, sync); err != nil {
+	var end indexEnd
+	if err := x.m.dir.Replace(indexName, 0, sync, func(w io.Writer) error {
+		end.w = w
+		return x.writeTo(&end)
+	}); err != nil {
 		return err
 	}
 	f, st, err := x.openAppend()
@@ -137,13 +141,27 @@ func (x *indexFile) rewrite() error {
 	}
 	x.close()
 	x.f, x.appends, x.id, x.named = f, true, idOf(st), sync
-	x.passed(b)
+	x.end, x.last = end.size, end.last
 	x.broken, x.boot = false, x.m.store.boot
 	if x.m.list.tellable(x.m.seen.list) {
 		x.m.list.listed(x.m.seen.list)
 	}
 	x.note()
 	return nil
+}
+
+// indexEnd notes how long a file is that is being written, and its last bytes.
+type indexEnd struct {
+	w    io.Writer
+	size int64
+	last []byte
+}
+
+func (e *indexEnd) Write(b []byte) (int, error) {
+	e.size += int64(len(b))
+	e.last = append(e.last, b[max(0, len(b)-lastBytes):]...)
+	e.last = append(e.last[:0], e.last[max(0, len(e.last)-lastBytes):]...)
+	return e.w.Write(b)
 }
 
 // bloated tells that most of the file is history.

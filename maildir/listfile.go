@@ -244,11 +244,10 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	if err != nil {
 		return err
 	}
-	b := u.encode(make([]byte, 0, u.bytesMost()))
-	if err := m.dir.WriteFile(uidlistFile, b, 0, true); err != nil {
+	if err := m.dir.Replace(uidlistFile, 0, true, u.writeTo); err != nil {
 		return err
 	}
-	head, _, _ := bytes.Cut(b, []byte{'\n'})
+	head := bytes.TrimSuffix(u.appendHead(nil), []byte{'\n'})
 	id, err := idNow(m.dir, uidlistFile)
 	if err != nil {
 		return err
@@ -277,9 +276,10 @@ func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.
 		}
 	}
 	u.records = slices.Grow(u.records, len(s.list)+len(records))
+	names := string(s.names)
 	for i := range s.list {
 		e := &s.list[i]
-		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e)), keys: keys[e.uid]})
+		u.records = append(u.records, uidRecord{uid: e.uid, base: names[e.name : e.name+uint32(e.nameLen)], keys: keys[e.uid]})
 	}
 	loose = make(map[string]imap.UID)
 	var pending []uidRecord

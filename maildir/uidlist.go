@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bytes"
+	"io"
 	"strconv"
 	"strings"
 
@@ -223,20 +224,35 @@ func (u *uidlist) cleanKeys(s string) string {
 	return keys.String()
 }
 
-// bytesMost is room enough for encode.
-func (u *uidlist) bytesMost() int {
-	n := 100
-	for _, word := range u.ext {
-		n += len(word) + 1
-	}
-	for i := range u.records {
-		n += len("4294967295 :\n") + len(u.records[i].keys) + len(u.records[i].base)
-	}
-	return n
-}
-
 // encode appends the whole file in version 3.
 func (u *uidlist) encode(b []byte) []byte {
+	b = u.appendHead(b)
+	for i := range u.records {
+		b = appendUIDRecord(b, u.records[i])
+	}
+	return b
+}
+
+// writeTo writes what encode appends, a piece at a time.
+func (u *uidlist) writeTo(w io.Writer) error {
+	const piece = 256 << 10
+	b := u.appendHead(make([]byte, 0, min(piece+4096, 128+80*len(u.records))))
+	for i := range u.records {
+		if b = appendUIDRecord(b, u.records[i]); len(b) >= piece {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+func (u *uidlist) appendHead(b []byte) []byte {
 	b = append(b, "3 V"...)
 	b = strconv.AppendUint(b, uint64(u.validity), 10)
 	b = append(b, " N"...)
@@ -249,11 +265,7 @@ func (u *uidlist) encode(b []byte) []byte {
 		b = append(b, ' ')
 		b = append(b, e...)
 	}
-	b = append(b, '\n')
-	for i := range u.records {
-		b = appendUIDRecord(b, u.records[i])
-	}
-	return b
+	return append(b, '\n')
 }
 
 // appendUIDRecord appends one line.

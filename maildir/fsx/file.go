@@ -193,41 +193,6 @@ func (d *Dir) Chtimes(name string, mtime time.Time) error {
 	return nil
 }
 
-// WriteFile replaces name by data: name.tmp is written, synced if asked,
-// renamed over name, and the directory synced if asked. Readers see the old
-// bytes or the new ones. The caller holds whatever lock guards name: the
-// temporary name is always the same, so that a crash leaves one at most.
-func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode, sync bool) error {
-	tmp := name + ".tmp"
-	f, err := d.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if errors.Is(err, fs.ErrExist) {
-		if err = d.Remove(tmp); err == nil || errors.Is(err, fs.ErrNotExist) {
-			f, err = d.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	err = d.WriteAll(f, data)
-	if err == nil && sync {
-		err = d.SyncFile(f)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = d.Rename(tmp, d, name)
-	}
-	if err != nil {
-		d.Remove(tmp)
-		return err
-	}
-	if sync {
-		return d.Sync()
-	}
-	return nil
-}
-
 // Append adds data to the end of name, which is made when absent, and tells
 // the state afterwards. What a full disk cut short is cut off again. The
 // caller holds the lock that guards name.
