@@ -72,26 +72,39 @@ func (s *session) idle(ctx context.Context, input <-chan error) error {
 	}
 	still := time.NewTicker(keepalive)
 	defer still.Stop()
-	for {
-		err := s.idleUpdate(ctx, false)
-		if err == nil {
-			select {
-			case err := <-input:
-				return err
-			case <-changed:
-				continue
-			case <-still.C:
-				err = s.idleUpdate(ctx, true)
-			}
-		}
-		if err != nil { // the client is gone, or must go: end the wait for it
-			s.c.interrupt()
-			if e := <-input; errors.Is(e, errDraining) {
-				return e
-			}
+	err := s.idleUpdate(ctx, false)
+	for err == nil {
+		select {
+		case err := <-input:
 			return err
+		case <-changed:
+			err = s.idleWoken(ctx)
+		case <-still.C:
+			err = s.idleUpdate(ctx, true)
 		}
 	}
+	// The client is gone, or must go: end the wait for it.
+	s.c.interrupt()
+	if e := <-input; errors.Is(e, errDraining) {
+		return e
+	}
+	return err
+}
+
+// idleWoken writes what changed, if anything did: most signals that come to a thousand sessions at once
+// mean that another of them has looked already, and cost no buffer.
+func (s *session) idleWoken(ctx context.Context) error {
+	news, err := s.sel.Woken(ctx)
+	if err == nil && !news {
+		return nil
+	}
+	defer s.sleepForIdle()
+	s.wake()
+	if err := s.lookedAt(s.w, err); err != nil {
+		return err
+	}
+	s.tell(s.w, true)
+	return s.w.send()
 }
 
 // idleUpdate writes what changed, and gives the buffers back.

@@ -20,20 +20,33 @@ func (s *session) settle(ctx context.Context, row *command[*session], w *respond
 // update looks at the mailbox and writes EXPUNGE, EXISTS, RECENT, FLAGS and FETCH lines. It is the only
 // writer of unsolicited mailbox data.
 func (s *session) update(ctx context.Context, w *responder, expunge bool) error {
-	sel := s.sel
-	if err := sel.Refresh(ctx); err != nil {
-		if errIsGone(err) {
-			return s.mailboxGone(w)
-		}
-		s.log.Warn("looking at the mailbox failed; its last known state is served", "mailbox", sel.name, "err", err)
+	if err := s.lookedAt(w, s.sel.Refresh(ctx)); err != nil {
+		return err
 	}
+	s.tell(w, expunge)
+	return nil
+}
+
+// lookedAt judges the outcome of a look at the mailbox: it must be there, or the session ends.
+func (s *session) lookedAt(w *responder, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errIsGone(err) {
+		return s.mailboxGone(w)
+	}
+	s.log.Warn("looking at the mailbox failed; its last known state is served", "mailbox", s.sel.name, "err", err)
+	return nil
+}
+
+// tell writes what has changed since the client was told last.
+func (s *session) tell(w *responder, expunge bool) {
 	d := deltas.Get().(*maildir.Delta)
 	defer deltas.Put(d)
 	for d.More = true; d.More && w.Err() == nil; {
-		sel.Sync(expunge, d)
+		s.sel.Sync(expunge, d)
 		s.writeDelta(w, d)
 	}
-	return nil
 }
 
 // deltas are lent to sessions while they tell their clients of changes: an idle session keeps none.

@@ -122,11 +122,14 @@
 //
 // A directory's time does not change twice within a tick of the clock. A look
 // that was made within a tick of the last change is repeated at the next
-// command; one within a second once more after that second (some file systems
-// count in seconds). Our own changes are no looks and need none: under the lock
-// the time before them is compared with the one remembered and the time after
+// command; where times are whole seconds, as on some file systems, once more when
+// a second has passed, or two. Our own changes are no looks and need none: under the
+// lock the time before them is compared with the one remembered and the time after
 // them is remembered; what somebody without the lock did in between is found by
-// that later look, or by the watch.
+// a look a second later, or, in large mailboxes, by a watch that begins before our
+// change. It stays for two minutes after the last one; when it ends, all events have
+// been read and memory explains their names, the index says that the directories have
+// been looked at (settle.go).
 //
 // A base name that comes back after its message was expunged is a new message:
 // UIDs only grow, and a message below the highest UID of the mailbox cannot be
@@ -169,7 +172,7 @@
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
 // the tree (treeFile.mu and its dotlock, with the disk), Mailbox.mu
 // ("state"), then the small ones (cacheFile.mu, textFile.mu, textBuilder.mu,
-// attached.mu, notes.mu, watcher.mu), which are held for moments. writer goes with
+// attached.mu, notes.mu, waiters.mu, watcher.mu), which are held for moments. writer goes with
 // the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
 // Readers of the disk wait a third of a second for a foreign lock and then show
@@ -194,9 +197,12 @@
 // among the idle ones that are kept warm, or gets another UIDVALIDITY. It guards
 // itself.
 //
-// Three goroutines of this package outlive a call. The watcher's is alive while some
-// handle waits (Handle.Changed); it takes neither writer nor the dotlock, notes
-// names and wakes. Names that memory explains are our own doing and cost no look.
+// Four goroutines of this package outlive a call. fsx.Watcher's, one a process, is
+// alive while some directory is watched; it takes neither writer nor the dotlock nor
+// mu, notes names and wakes. Names that memory explains are our own doing and cost no
+// look; a look that began after an event serves all who were woken by it. The
+// watcher's own is alive while a mailbox is watched or polled: it polls, asks the
+// kernel again, and ends watches; it may wait for a disk, and events do not.
 // The text index's is alive while there is one to be made that was asked for
 // (Handle.IndexText) and others have the mailbox open; it makes one index after the
 // other, reads 16 messages for each token of Readers, appends 512 messages' records

@@ -19,6 +19,7 @@ type Handle struct {
 
 	over    *QuotaError   // of the last mail that came in through this handle
 	changed chan struct{} // made by Changed
+	waitsAt int           // in Mailbox.waiting
 	closed  bool
 }
 
@@ -40,6 +41,7 @@ func (h *Handle) Close() error {
 	h.m.log.detach(h)
 	h.m.mu.Unlock()
 	if h.changed != nil {
+		h.m.waiting.remove(h)
 		h.store.watch.leave(h.m)
 	}
 	h.store.release(h.m)
@@ -177,4 +179,16 @@ func (h *Handle) TotalSize(ctx context.Context) (size, deletedSize int64, err er
 // one sees it with its next Sync.
 func (h *Handle) Refresh(ctx context.Context) error {
 	return opError("refresh", h.loc.name, h.m.refresh(ctx, h))
+}
+
+// Woken is Refresh after a signal of Changed, and tells whether there is something
+// for Sync to tell. While the mailbox is watched it looks at the disk only if there
+// are changes that memory does not explain.
+func (h *Handle) Woken(ctx context.Context) (news bool, err error) {
+	if err := h.m.woken(ctx, h); err != nil {
+		return true, opError("refresh", h.loc.name, err)
+	}
+	s := h.lockView()
+	defer h.m.mu.RUnlock()
+	return h.view.behind(s), nil
 }

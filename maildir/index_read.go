@@ -135,7 +135,7 @@ func (x *indexFile) fold(a *applier, size int64) (ok bool, err error) {
 	x.cut = a.last != 0 && a.last != recDisk
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.wake(nil)
+	m.poke()
 	if err != nil {
 		a.finishList(false)
 		return ok, err

@@ -145,7 +145,7 @@ func (t *txn) takeList(u *uidlist, id fileID) error {
 	if s.validity != 0 && s.validity != u.validity {
 		if m.agreed.Load() {
 			m.dead.Store(true)
-			m.wake(nil)
+			m.poke()
 			m.store.log.Warn("another program has changed UIDVALIDITY; sessions must select again", "mailbox", m.dir.Path(), "was", s.validity, "is", u.validity)
 			return ErrNotExist
 		}

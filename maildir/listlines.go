@@ -59,7 +59,7 @@ func (t *txn) renumber(uids []imap.UID) {
 	s.drop(uids)
 	s.remember(uids, modseq)
 	m.log.seal()
-	m.wake(nil)
+	m.poke()
 	t.modseq = 0 // as at the end of publish
 	m.index.broken = true
 }

@@ -48,7 +48,8 @@ type Mailbox struct {
 	agreed  atomic.Bool // and sessions may have seen it
 	dead    atomic.Bool // removed, or its UIDVALIDITY has changed
 	frozen  atomic.Bool // the directory cannot be written
-	waiting atomic.Int32
+	waiting waiters
+	looked  looked
 	courier atomic.Bool // Courier has left something that was not taken over yet
 	// renumbered: a new UIDVALIDITY had to be taken in this process's life.
 	renumbered atomic.Bool
@@ -108,25 +109,51 @@ type dirLook struct {
 
 const (
 	tick   = int64(20 * time.Millisecond) // coarser than any kernel's clock for files
-	second = int64(time.Second)           // the coarsest of file systems' clocks
+	second = int64(time.Second)
 )
 
-// stale tells whether the directory must be looked at again. The same time
-// does not prove that nothing has changed: a change within the clock's
-// granularity of the look leaves no trace (FORMATS §5.9, 7). So a look that
-// came too soon after the change is repeated: at once when it was within a
-// tick, and once more when a second has passed. While watched, events tell.
-func (l dirLook) stale(mtime, now int64, watched bool) bool {
+// granularity is how far apart two changes must be to leave different times. A time
+// with a part of a second comes from a file system that does not count in seconds;
+// of the others FAT counts in twos.
+func granularity(mtime int64) int64 {
+	switch {
+	case mtime%second != 0:
+		return tick
+	case mtime%(2*second) != 0:
+		return second
+	}
+	return 2 * second
+}
+
+// proves tells whether a directory that has this time is as it was at the look. The
+// same time does not prove it by itself: a change within the clock's granularity of
+// the look leaves no trace (FORMATS §5.9, 7). A time in the future of the look is of
+// a clock that has been set back since.
+func (l dirLook) proves(mtime int64) bool {
 	age := l.at - l.mtime // at the time of the look
+	return mtime == l.mtime && !l.own && (age >= granularity(mtime) || age < -2*second)
+}
+
+// proves tells it of both directories.
+func (s *seen) proves(mtimes [2]int64) bool {
+	return s.dirs[dirNew].proves(mtimes[dirNew]) && s.dirs[dirCur].proves(mtimes[dirCur])
+}
+
+// stale tells whether the directory must be looked at again. A look that came too
+// soon after the change to prove anything is repeated: at once when it was within a
+// tick, and once more when the clock has moved on. What others did while we changed
+// the directory ourselves is found a second later, with a look. While watched,
+// events tell all this.
+func (l dirLook) stale(mtime, now int64, watched bool) bool {
 	switch {
 	case mtime != l.mtime:
 		return true
-	case watched, age >= second, age < -2*second:
+	case watched, l.proves(mtime):
 		return false
-	case !l.own && age < tick:
+	case !l.own && l.at-l.mtime < tick:
 		return true
 	}
-	return now-l.mtime >= second
+	return now-l.mtime >= max(granularity(mtime), second)
 }
 
 // newMailbox opens the directories. A directory that lacks cur, new or tmp
@@ -217,32 +244,8 @@ func (m *Mailbox) kill() {
 	m.poke()
 }
 
-// poke wakes all sessions that wait for a change.
-func (m *Mailbox) poke() {
-	if m.waiting.Load() == 0 {
-		return
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	m.wake(nil)
-}
-
-// wake signals the waiting sessions but one; mu is held.
-func (m *Mailbox) wake(but *Handle) {
-	if m.waiting.Load() == 0 {
-		return
-	}
-	for _, h := range m.log.handles {
-		if h != but && h.changed != nil {
-			select {
-			case h.changed <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
 func (m *Mailbox) close() {
+	m.store.watch.forget(m)
 	m.giveBack()
 	m.cache.close()
 	m.index.close()

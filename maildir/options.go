@@ -28,6 +28,7 @@ type StoreOptions struct {
 	State    string        // absolute directory for the third copy of UIDVALIDITYs and next UIDs; none when empty
 	FS       fsx.FS
 	Now      func() time.Time
+	Watcher  *fsx.Watcher // the process's; nil makes one
 }
 
 // Layout is how a tree of mailboxes lies in directories.

@@ -3,6 +3,7 @@ package maildir
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -71,37 +72,102 @@ func (m *Mailbox) load(ctx context.Context) error {
 	return nil
 }
 
+// looked counts the looks at the disk, by whomever: one that began after somebody
+// wanted to know serves him as well as his own. A delivery to a mailbox that a
+// thousand sessions wait for is one look, and not a thousand locks.
+type looked struct{ begun, done atomic.Uint64 }
+
 // refresh makes memory agree with the disk.
 func (m *Mailbox) refresh(ctx context.Context, h *Handle) error {
 	if err := m.alive(); err != nil {
 		return err
 	}
+	came := m.looked.begun.Load()
 	look, err := m.stale()
 	if err != nil {
 		return err
 	}
-	if look == 0 && m.ready.Load() && !m.claims(h) && !m.courier.Load() {
+	if look == 0 && m.ready.Load() && !m.wants(h) {
 		m.agreed.Store(true)
 		return nil
 	}
-	if look == lookTail && m.agreed.Load() && !m.claims(h) {
-		// Another process has learnt something that shows in no directory.
-		if err := m.lockWriter(ctx); err != nil {
-			return err
-		}
-		defer m.unlockWriter()
-		return m.index.catchUp()
+	return m.look(ctx, h, came)
+}
+
+// woken is refresh after a signal. While events tell of all changes, and memory
+// explains those that they have told of, there is nothing to look at.
+func (m *Mailbox) woken(ctx context.Context, h *Handle) error {
+	if err := m.alive(); err != nil {
+		return err
 	}
-	t, err := m.begin(ctx, h, false)
+	if !m.ready.Load() || !m.agreed.Load() || !m.noted.on.Load() {
+		return m.refresh(ctx, h)
+	}
+	came := m.looked.begun.Load()
+	if m.noted.pending(m) == 0 && !m.wants(h) {
+		return nil
+	}
+	return m.look(ctx, h, came)
+}
+
+// look takes the disk and looks, unless somebody has while it waited.
+func (m *Mailbox) look(ctx context.Context, h *Handle, came uint64) error {
+	if err := m.lockWriter(ctx); err != nil {
+		return err
+	}
+	if m.looked.done.Load() > came && m.ready.Load() && !m.wants(h) {
+		m.unlockWriter()
+		return nil
+	}
+	err := m.lookLocked(ctx, h, m.looked.begun.Add(1))
+	if err != nil && m.alive() == nil {
+		m.store.watch.again(m)
+	}
+	return err
+}
+
+// lookLocked makes a look, the turn-th. It gives writer back, and tells before that
+// it has looked.
+func (m *Mailbox) lookLocked(ctx context.Context, h *Handle, turn uint64) error {
+	look, err := m.stale() // others may have looked or changed something meanwhile
+	switch {
+	case err != nil:
+	case look == 0 && m.ready.Load() && !m.wants(h):
+		m.agreed.Store(true)
+	case look == lookTail && m.agreed.Load() && !m.wants(h):
+		// Another process has learnt something that shows in no directory.
+		err = m.index.catchUp()
+	default:
+		return m.lookAtDisk(ctx, h, turn)
+	}
+	if err == nil {
+		m.looked.done.Store(turn)
+	}
+	m.unlockWriter()
+	return err
+}
+
+// lookAtDisk takes the dotlock and reads the directories that must be read. It gives
+// writer back.
+func (m *Mailbox) lookAtDisk(ctx context.Context, h *Handle, turn uint64) error {
+	t, err := m.beginLocked(ctx, h, false)
 	if errors.Is(err, fsx.ErrLocked) && m.ready.Load() {
+		m.looked.done.Store(turn)
+		m.store.watch.again(m)
 		return nil // what is known is shown; the next look may be luckier
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { t.end(err) }()
-	// Somebody else may have looked while we waited.
-	if look, err = m.stale(); err != nil {
+	defer func() {
+		if err == nil {
+			m.looked.done.Store(turn)
+		}
+		t.end(err)
+	}()
+	// What other processes have written down is in memory now, and explains what they did.
+	look, err := m.stale()
+	if err != nil {
 		return err
 	}
 	if err = t.scan(look | t.looks); err != nil {
@@ -117,6 +183,9 @@ func (m *Mailbox) refresh(ctx context.Context, h *Handle) error {
 	}
 	return err
 }
+
+// wants tells that there is something to do under the lock, whatever has changed.
+func (m *Mailbox) wants(h *Handle) bool { return m.courier.Load() || m.claims(h) }
 
 // claims tells that this session is to move new mail to cur/.
 func (m *Mailbox) claims(h *Handle) bool {

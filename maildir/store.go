@@ -64,6 +64,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 // Close lets go of all mailboxes. Handles must have been closed before.
 func (s *Store) Close() error {
 	s.text.close()
+	s.watch.close()
 	s.compact.close()
 	s.mu.Lock()
 	s.closed = true
@@ -74,7 +75,6 @@ func (s *Store) Close() error {
 	clear(s.boxes)
 	s.idle.Init()
 	s.mu.Unlock()
-	s.watch.close()
 	for _, m := range boxes {
 		m.close()
 	}
@@ -187,8 +187,25 @@ func (s *Store) release(m *Mailbox) {
 	}
 	s.mu.Unlock()
 	for _, v := range victims {
+		v.settle()
 		v.close()
 	}
+}
+
+// hold counts one more user of a mailbox, if it is still among those that are open:
+// release takes it back.
+func (s *Store) hold(m *Mailbox) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.boxes[m.dirPath] != m {
+		return false
+	}
+	m.users++
+	if m.idle != nil {
+		s.idle.Remove(m.idle)
+		m.idle = nil
+	}
+	return true
 }
 
 // moved tells that a mailbox's directory has another name now: sessions that
@@ -196,14 +213,14 @@ func (s *Store) release(m *Mailbox) {
 func (s *Store) moved(oldDir, newDir string) {
 	oldDir, newDir = filepath.Clean(oldDir), filepath.Clean(newDir)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	m := s.boxes[oldDir]
 	if m == nil {
+		s.mu.Unlock()
 		return
 	}
 	delete(s.boxes, oldDir)
-	s.watch.forget(m)
 	if s.boxes[newDir] != nil {
+		s.mu.Unlock()
 		m.kill()
 		return
 	}
@@ -212,9 +229,8 @@ func (s *Store) moved(oldDir, newDir string) {
 		m.rel = rel
 	}
 	s.boxes[newDir] = m
-	if m.waiting.Load() > 0 {
-		m.poke()
-	}
+	s.mu.Unlock()
+	s.watch.moved(m)
 }
 
 // removed tells that a mailbox is no more: its sessions see ErrNotExist.

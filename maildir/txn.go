@@ -39,6 +39,8 @@ type txn struct {
 	lost     error   // why they could not be written, told by end
 	freed    *amount // mail that was removed, where a quota counts it
 	keysBad  bool    // dovecot-keywords is damaged, and nothing can be done about it without the lock
+	bulk     bool    // so many changes that one look at the end is cheaper than events
+	asked    bool    // watchOurs has been called
 }
 
 // begin takes the locks and catches up. A reader (write false) makes do
@@ -47,6 +49,11 @@ func (m *Mailbox) begin(ctx context.Context, by *Handle, write bool) (*txn, erro
 	if err := m.lockWriter(ctx); err != nil {
 		return nil, err
 	}
+	return m.beginLocked(ctx, by, write)
+}
+
+// beginLocked is begin for who holds writer. It gives it back if it fails.
+func (m *Mailbox) beginLocked(ctx context.Context, by *Handle, write bool) (*txn, error) {
 	t := &txn{m: m, ctx: ctx, by: by}
 	err := t.start(write)
 	if err != nil {
@@ -154,7 +161,7 @@ func (t *txn) publish(f func(s *state, l *changeLog)) {
 	m.mu.Lock()
 	f(&m.state, &m.log)
 	m.log.seal()
-	m.wake(nil)
+	m.poke()
 	t.modseq = 0 // a session may know all changes up to it from here on
 	m.mu.Unlock()
 	t.dirty = true
@@ -162,6 +169,7 @@ func (t *txn) publish(f func(s *state, l *changeLog)) {
 
 // touch tells that this command is about to change a directory.
 func (t *txn) touch(dir int) {
+	t.watchOurs()
 	t.touched[dir] = true
 	if t.lock != nil {
 		t.lock.Touch() // does something every 10 s; an override shows at Unlock

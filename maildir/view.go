@@ -78,6 +78,11 @@ func (v *view) pull(l *changeLog, h *Handle) {
 	v.at = end
 }
 
+// behind tells whether there is something to tell.
+func (v *view) behind(s *state) bool {
+	return s.maxUID() > v.maxUID || len(v.gone.uidRanges) > 0 || len(v.flagged) > 0 || v.nRecent != v.told || v.keysGen != s.keysGen
+}
+
 // exists is the number of messages in the view.
 func (v *view) exists(s *state) uint32 {
 	return uint32(v.live(s) + v.gone.count())

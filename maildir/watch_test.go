@@ -15,10 +15,8 @@ func TestChangedWhileWoken(t *testing.T) {
 	w.mu.Lock() // holds h where it can be woken and has not joined
 	back := make(chan (<-chan struct{}), 1)
 	go func() { back <- h.Changed() }()
-	for registered := false; !registered; time.Sleep(time.Millisecond) {
-		h.m.mu.RLock()
-		registered = h.changed != nil
-		h.m.mu.RUnlock()
+	for h.m.waiting.n.Load() < 2 {
+		time.Sleep(time.Millisecond)
 	}
 	h.m.poke()
 	w.mu.Unlock()
