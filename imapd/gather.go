@@ -21,7 +21,9 @@ type gather struct {
 }
 
 // rawWriter is a socket's descriptor, for writing when it can be written to.
-type rawWriter interface{ Write(func(fd uintptr) (done bool)) error }
+type rawWriter interface {
+	Write(func(fd uintptr) (done bool)) error
+}
 
 const (
 	gatherText   = 16 << 10

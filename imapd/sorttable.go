@@ -60,6 +60,20 @@ func tableOf(h *maildir.Handle) *sortTable {
 	return h.Attach(sortTableKey{}, func() any { return &sortTable{building: make(chan struct{}, 1)} }).(*sortTable)
 }
 
+// Footprint is about how many bytes the table takes: what is warm is kept within [limits] memory.
+func (t *sortTable) Footprint() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 4*int64(cap(t.uids)) + 2*int64(cap(t.known))
+	for _, c := range t.numbers {
+		n += 8 * int64(cap(c))
+	}
+	for i := range t.texts {
+		n += 4*int64(cap(t.texts[i].of)) + t.texts[i].values.Footprint()
+	}
+	return n + 4*int64(cap(t.thread.own)+cap(t.thread.at)+cap(t.thread.refs)) + t.thread.ids.Footprint()
+}
+
 // rows makes rows for messages that have none and returns the place of each; uids ascend. The caller holds
 // mu, as for all that follows.
 func (t *sortRows) rows(places []int32, uids []imap.UID) []int32 {

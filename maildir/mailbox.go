@@ -26,6 +26,7 @@ type Mailbox struct {
 	rel     string        // below root; store.mu
 	users   int           // store.mu
 	idle    *list.Element // store.mu
+	warm    int64         // store.mu: bytes of memory, as of when it became idle
 
 	dir, newDir, curDir *fsx.Dir
 

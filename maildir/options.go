@@ -24,6 +24,7 @@ type StoreOptions struct {
 	Fsync    FsyncMode
 	LockWait time.Duration // for another program's lock; 10 s when zero
 	Warm     int           // idle mailboxes kept in memory; 64 when zero, none when negative
+	Memory   int64         // bytes that the process should do with (Store.SetMemory); 0: no limit
 	Log      *slog.Logger  // nil drops everything
 	State    string        // absolute directory for the third copy of UIDVALIDITYs and next UIDs; none when empty
 	FS       fsx.FS

@@ -29,6 +29,7 @@ type Store struct {
 	closed bool
 
 	trees   treeRegistry
+	memory  atomic.Int64 // SetMemory
 	watch   watcher
 	third   treeFiles
 	resets  atomic.Int64 // mailboxes that lost their UIDVALIDITY
@@ -55,6 +56,7 @@ func NewStore(o StoreOptions) (*Store, error) {
 	}
 	s := &Store{o: o, log: o.Log, now: o.Now, boot: thisBoot(), boxes: make(map[string]*Mailbox), idle: list.New()}
 	s.fs = &s.o.FS
+	s.memory.Store(o.Memory)
 	s.watch.init(s)
 	s.third.init(s)
 	s.readers = newReaders()
@@ -175,14 +177,15 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 // in memory; the one that has been idle longest makes room for it.
 func (s *Store) release(m *Mailbox) {
 	var victims []*Mailbox
+	size := s.sizeOf(m)
 	s.mu.Lock()
 	m.users--
 	if m.users == 0 {
 		if s.boxes[m.dirPath] != m || s.closed {
 			victims = append(victims, m)
 		} else {
-			m.idle = s.idle.PushBack(m)
-			victims = s.coolest(s.idle.Len() - s.o.Warm)
+			m.idle, m.warm = s.idle.PushBack(m), size
+			victims = s.coolest(max(s.idle.Len()-s.o.Warm, s.tooWarm()))
 		}
 	}
 	s.mu.Unlock()

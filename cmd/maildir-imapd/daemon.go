@@ -37,6 +37,7 @@ type daemon struct {
 	auth      *auth.Authenticator
 	certs     *gate.Certificates
 	store     *maildir.Store
+	memory    *memory
 	server    *imapd.Server
 	gate      *gate.Gate
 	watch     *watcher
@@ -74,6 +75,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 		return nil, err
 	}
 	d.quotas.set(cfg.Quota, d.passwords)
+	d.memory = newMemory(d.store, cfg.Limits.Memory, log)
 	d.server = imapd.New(d.engineOptions(cfg))
 	sockets, errs := gate.Activated()
 	for _, e := range errs {
@@ -119,6 +121,7 @@ func (d *daemon) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
+	go d.memory.run()
 	d.gate.Start(ctx)
 	d.log.Info("ready", "version", versionNumber(), "config", d.file, "users", d.passwords.Len(), "listening", d.gate.Addresses())
 	d.tell.ready(d.status())
@@ -138,6 +141,7 @@ func (d *daemon) run() error {
 	d.gate.Close()
 	err := d.server.Shutdown(stop)
 	d.gate.Wait()
+	d.memory.close()
 	d.watch.close()
 	if cerr := d.store.Close(); cerr != nil {
 		return cerr

@@ -71,6 +71,7 @@ func (d *daemon) apply(old, next *config.Config) {
 	d.config.Store(next)
 	d.quotas.set(next.Quota, d.passwords)
 	d.server.Reload(d.engineOptions(next))
+	d.memory.set(next.Limits.Memory)
 	d.gate.Reload(next)
 }
 

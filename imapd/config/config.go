@@ -184,6 +184,7 @@ type Limits struct {
 	MaxLine            int64
 	MaxLiteral         int64
 	AppendLimit        int64
+	Memory             int64
 	BadCommands        int
 	BadCommandsPreauth int
 }
@@ -231,6 +232,7 @@ func Default() *Config {
 			MaxLine:            64 << 10,
 			MaxLiteral:         1 << 20,
 			AppendLimit:        128 << 20,
+			Memory:             256 << 20,
 			BadCommands:        20,
 			BadCommandsPreauth: 3,
 		},

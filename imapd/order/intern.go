@@ -18,6 +18,11 @@ type Values struct {
 	ranks  []uint32 // rank of number i
 }
 
+// Footprint is about how many bytes they take.
+func (v *Values) Footprint() int64 {
+	return int64(cap(v.arena)) + 4*int64(cap(v.ends)+cap(v.slots)+cap(v.sorted)+cap(v.ranks))
+}
+
 // Len is how many values differ; their numbers are 1 to Len.
 func (v *Values) Len() int { return len(v.ends) }
 

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+
+	"maildir-imapd/maildir"
+)
+
+// memory keeps the process within [limits] memory, and small when little is asked of it. One goroutine looks now
+// and then: seldom while nothing happens.
+//
+// Short of memory is a process whose live objects and stacks take four fifths of the limit: what lies above them
+// is garbage, which the collector lets grow up to the limit by itself. Then all that is kept for later goes. When
+// that is not enough the limit is raised to what clients need and a fifth more: a collector that cannot keep a
+// limit would take half of the processors trying.
+//
+// A load that has gone quiet leaves garbage, pooled buffers and stacks that have grown: the collector comes for
+// them when as much again has been allocated, which on a quiet server is never, or after two minutes, and gives
+// little back to the system. Two collections after the last command free all of it.
+type memory struct {
+	store *maildir.Store
+	log   *slog.Logger
+	stop  chan struct{}
+	done  chan struct{}
+
+	mu     sync.Mutex
+	limit  int64 // as configured
+	raised int64 // what is in force instead, 0: nothing
+
+	samples []metrics.Sample
+	last    uint64 // bytes ever allocated, at the last look
+	trimmed uint64 // and at the last trim
+	told    time.Time
+}
+
+// What is looked at, in the order of samples.
+const (
+	liveBytes = iota
+	stackBytes
+	allocated
+)
+
+const (
+	lookBusy  = 2 * time.Second
+	lookQuiet = 16 * time.Second
+	// busyBytes in one look are no quiet time.
+	busyBytes = 1 << 20
+	// worthTrimming is what must have been allocated since the last trim.
+	worthTrimming = 2 << 20
+	// tellEvery is how often it is told that memory was short.
+	tellEvery = time.Minute
+)
+
+func newMemory(store *maildir.Store, limit int64, log *slog.Logger) *memory {
+	m := &memory{store: store, log: log, stop: make(chan struct{}), done: make(chan struct{}), samples: []metrics.Sample{
+		liveBytes: {Name: "/gc/heap/live:bytes"}, stackBytes: {Name: "/memory/classes/heap/stacks:bytes"},
+		allocated: {Name: "/gc/heap/allocs:bytes"},
+	}}
+	m.set(limit)
+	return m
+}
+
+// set puts a limit in force.
+func (m *memory) set(limit int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if limit == m.limit {
+		return
+	}
+	m.limit, m.raised = limit, 0
+	debug.SetMemoryLimit(limit)
+	m.store.SetMemory(limit)
+}
+
+// run looks until close.
+func (m *memory) run() {
+	defer close(m.done)
+	wait := lookBusy
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-t.C:
+		}
+		if m.look() {
+			wait = lookBusy
+		} else {
+			wait = min(2*wait, lookQuiet)
+		}
+		t.Reset(wait)
+	}
+}
+
+func (m *memory) close() {
+	close(m.stop)
+	<-m.done
+	debug.SetMemoryLimit(math.MaxInt64)
+}
+
+// look tells whether the process is at work.
+func (m *memory) look() (busy bool) {
+	inUse, total := m.read()
+	m.mu.Lock()
+	limit, raised := m.limit, m.raised
+	m.mu.Unlock()
+	switch {
+	case inUse > fourFifths(max(limit, raised)):
+		m.relieve()
+		return true
+	case raised != 0 && inUse < fourFifths(limit)/2:
+		m.force(0)
+	}
+	busy = total-m.last > busyBytes
+	m.last = total
+	if !busy && total-m.trimmed > max(worthTrimming, uint64(inUse)/8) {
+		trim()
+		_, m.trimmed = m.read()
+		m.last = m.trimmed
+	}
+	return busy
+}
+
+func fourFifths(n int64) int64 { return n / 5 * 4 }
+
+// read tells what is in use, and all that was ever allocated.
+func (m *memory) read() (inUse int64, total uint64) {
+	metrics.Read(m.samples)
+	return int64(m.samples[liveBytes].Value.Uint64() + m.samples[stackBytes].Value.Uint64()), m.samples[allocated].Value.Uint64()
+}
+
+// trim collects twice, since pooled buffers outlive one collection, and returns what is free.
+func trim() {
+	runtime.GC()
+	debug.FreeOSMemory()
+}
+
+// relieve drops what is kept for later, and raises the limit when clients need more.
+func (m *memory) relieve() {
+	dropped := m.store.DropIdle()
+	trim()
+	inUse, total := m.read()
+	m.last, m.trimmed = total, total
+	m.mu.Lock()
+	limit, raised := m.limit, m.raised
+	m.mu.Unlock()
+	if inUse <= fourFifths(max(limit, raised)) {
+		if time.Since(m.told) < tellEvery {
+			return
+		}
+		m.told = time.Now()
+		m.log.Info("memory was short: what nobody has selected was dropped", "mailboxes", dropped, "in use", mib(inUse), "limit", mib(limit),
+			"key", "[limits] memory")
+		return
+	}
+	m.force(inUse / 4 * 5)
+	if raised == 0 {
+		m.log.Warn("clients need more than [limits] memory = "+mib(limit)+": more is taken; raise it, or lower [limits] max_connections",
+			"in use", mib(inUse), "selected mailboxes", mib(m.store.Footprint()))
+	}
+}
+
+// force puts another limit in force than the configured one; 0: that one again.
+func (m *memory) force(raised int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.raised = raised
+	debug.SetMemoryLimit(max(m.limit, raised))
+}
+
+func mib(n int64) string { return fmt.Sprintf("%dM", n>>20) }
