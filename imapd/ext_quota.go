@@ -18,7 +18,7 @@ var extQuota = extension{
 		{name: "GETQUOTAROOT", in: anyState, parse: parseGetQuotaRoot},
 		{name: "SETQUOTA", in: anyState, parse: parseSetQuota},
 	},
-	// RFC 9208 §4.2: what EXPUNGE would give back; DELETED is core's.
+	// RFC 9208 §4.1.4: what EXPUNGE would give back; DELETED is core's.
 	statusItems: []statusItem{{"DELETED-STORAGE", func(ctx context.Context, _ *session, h *maildir.Handle, _ maildir.Counts) (int64, error) {
 		_, deleted, err := h.TotalSize(ctx)
 		return kilobytes(deleted), err

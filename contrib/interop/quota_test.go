@@ -33,7 +33,7 @@ func TestQuotaAgrees(t *testing.T) {
 		name, layout, ours, dovecot, first string
 	}{
 		{"configured", "maildir++", "\n[quota]\nstorage = 3M\nmessages = 2000\n", "plugin {\n  quota_rule = *:storage=3M:messages=2000\n}\n", ""},
-		{"first line", "maildir++", "", "", "3145728S,2000C"},
+		{"first line", "maildir++", "", "", "3145000S,2000C"},
 		{"fs", "fs", "\n[quota]\nstorage = 3M\nmessages = 2000\n", "plugin {\n  quota_rule = *:storage=3M:messages=2000\n}\n", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
