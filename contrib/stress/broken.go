@@ -39,8 +39,9 @@ func (o *options) breaks(name string, uid int) (*fight, error) {
 	return f, err
 }
 
-// settled compares everything after the trouble; where the daemon cannot get rid of it, with a new process.
-func (f *fight) settled(name, more string, anew bool) error {
+// settled compares everything after the trouble; anew: the daemon cannot get rid of it, a new process can; tidy: it
+// could always remove what it had begun.
+func (f *fight) settled(name string, anew, tidy bool) error {
 	d := f.daemons[0]
 	if anew {
 		d.end(syscall.SIGTERM)
@@ -52,11 +53,11 @@ func (f *fight) settled(name, more string, anew bool) error {
 	}
 	acks := f.l.acks.Load()
 	_, err := f.rest(nil, "")
-	f.report("broken, "+name, more)
+	f.report("broken, "+name, "")
 	if err == nil && acks < 20 {
 		err = fmt.Errorf("no more than %d commands were answered OK", acks)
 	}
-	if !anew { // where it could unlink
+	if tidy {
 		err = errors.Join(err, leftovers(f.root))
 	}
 	return errors.Join(err, f.l.err())
@@ -98,7 +99,7 @@ func descriptors(o *options) error {
 	if err := f.refuses(d); err != nil {
 		return err
 	}
-	return f.settled("descriptors", "", false)
+	return f.settled("descriptors", false, true)
 }
 
 // visits opens one mailbox after the other, and stays a while.
@@ -186,7 +187,7 @@ func rights(o *options) error {
 		}
 	})
 	wg.Wait()
-	return f.settled("rights", "", false)
+	return f.settled("rights", false, false)
 }
 
 func (f *fight) mode(path string, mode os.FileMode) {
@@ -238,7 +239,7 @@ func (o *options) injects(name, calls, how string, seed uint64) error {
 	if !f.l.refusedAny() {
 		f.l.fail("no command was refused: strace did not inject anything")
 	}
-	return f.settled(name, "", true)
+	return f.settled(name, true, false)
 }
 
 func readonly(o *options) error {
@@ -282,7 +283,7 @@ func readonlyHere(o *options) error {
 		f.engage(&wg, 6, uint64(5500+10*phase), fmt.Sprintf("m%d-", phase), o.share(120, time.Second))
 		wg.Wait()
 	}
-	return f.settled("readonly", "", false)
+	return f.settled("readonly", false, true)
 }
 
 // drop ends the connections of all who acted.

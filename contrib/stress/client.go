@@ -72,6 +72,7 @@ func dial(addr, who string, l *ledger) (*client, error) {
 func (k *client) watch() (stop func()) {
 	t := time.AfterFunc(patience, func() {
 		k.l.fail("%s: no answer within %v to %s", k.who, patience, k.running)
+		k.l.hung.Do(k.l.dump)
 		k.rw.Close()
 	})
 	return func() { t.Stop() }

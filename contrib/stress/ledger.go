@@ -40,12 +40,14 @@ type ledger struct {
 
 	ops, acks, kills, foreign atomic.Int64
 	bodies                    atomic.Int64 // compared byte for byte
-	no                        sync.Map     // texts of NO answers, counted
+	hung                      sync.Once
+	dump                      func()   // has the daemons write down what they wait for, and end
+	no                        sync.Map // texts of NO answers, counted
 }
 
 func newLedger(dir string) *ledger {
 	return &ledger{
-		trace: trace{dir: dir},
+		trace: trace{dir: dir}, dump: func() {},
 		fixed: map[uint32]string{}, names: map[place]string{}, uids: map[mail][]uint32{}, births: map[mail]int{},
 		promised: map[place]string{}, flags: map[place]string{}, loose: map[place]bool{}, unlinked: map[mail]bool{},
 		told: map[place]bool{}, unnamed: map[place]string{}, gone: map[place]bool{}, doomed: map[string]bool{}, sums: map[string]sum{}, posted: map[string]uint32{},

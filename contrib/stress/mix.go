@@ -65,6 +65,11 @@ func (o *options) open(name string, uid, daemons int) (*fight, error) {
 		}
 	}
 	f := &fight{o: &sub, l: newLedger(sub.dir), dir: sub.dir, root: filepath.Join(mails, user), bad: ours}
+	f.l.dump = func() {
+		for _, d := range f.daemons {
+			d.signal(syscall.SIGQUIT)
+		}
+	}
 	for i := range daemons {
 		d, err := newDaemon(&sub, fmt.Sprintf("d%d", i), mails, uid)
 		if err == nil {

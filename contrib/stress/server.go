@@ -119,6 +119,15 @@ func (d *daemon) end(s syscall.Signal) {
 	d.cmd = nil
 }
 
+// signal sends one and does not wait.
+func (d *daemon) signal(s syscall.Signal) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cmd != nil {
+		_ = d.cmd.Process.Signal(s)
+	}
+}
+
 // descriptors counts the open files of the process.
 func (d *daemon) descriptors() int {
 	d.mu.Lock()
