@@ -316,7 +316,9 @@ func (a *applier) disk(b []byte) bool {
 	a.s.top = max(a.s.top, imap.UID(le.Uint32(b[12:])))
 	b = b[16:]
 	for i := range a.m.seen.dirs {
-		a.m.seen.dirs[i] = dirLook{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), b[16] != 0}
+		// A process that died may have gone on in a directory within the tick of its
+		// last change there: for who begins with the file that change is a stranger's.
+		a.m.seen.dirs[i] = dirLook{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), b[16] != 0 && !a.whole}
 		b = b[17:]
 	}
 	list := fileID{le.Uint64(b), int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:]))}

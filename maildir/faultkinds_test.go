@@ -1,0 +1,63 @@
+package maildir
+
+import (
+	"syscall"
+	"testing"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// faultKind is a way in which things go wrong from the n-th operation on.
+type faultKind struct {
+	name string
+	plan func(n int64) func(op, path string) error
+	// lasting: what a command has begun cannot be taken back either. A message that was refused may
+	// then be there all the same, as after a crash: never lost, at worst doubled.
+	lasting bool
+	crash   bool
+	sparse  bool // not at each operation: the kinds differ in the error alone
+}
+
+var (
+	opening  = []string{"open", "opendir", "create", "lock", "readdir"}
+	growing  = []string{"create", "write", "sync", "mkdir", "link", "lock"}
+	changing = append([]string{"rename", "remove", "truncate", "chtimes", "touch", "unlock"}, growing...)
+)
+
+var faultKinds = []faultKind{
+	{name: "once", plan: func(n int64) func(string, string) error { return fsx.FailAt(n, syscall.ENOSPC) }},
+	{name: "crash", crash: true, plan: func(n int64) func(string, string) error { return fsx.CrashAt(n, false) }},
+	{name: "torn", crash: true, plan: func(n int64) func(string, string) error { return fsx.CrashAt(n, true) }},
+	{name: "full disk", plan: func(n int64) func(string, string) error { return fsx.FailFrom(n, syscall.ENOSPC, growing...) }},
+	{name: "no descriptors", plan: func(n int64) func(string, string) error { return fsx.FailFrom(n, syscall.EMFILE, opening...) }, sparse: true},
+	{name: "broken disk", plan: func(n int64) func(string, string) error { return fsx.FailFrom(n, syscall.EIO) }, lasting: true, sparse: true},
+	{name: "no permission", plan: func(n int64) func(string, string) error { return fsx.FailFrom(n, syscall.EACCES, changing...) }, lasting: true, sparse: true},
+	{name: "read-only remount", plan: func(n int64) func(string, string) error { return fsx.FailFrom(n, syscall.EROFS, changing...) }, lasting: true, sparse: true},
+}
+
+// everyFault runs round for each kind at each operation, until the kind is not reached any more.
+func everyFault(t *testing.T, name string, least int64, round func(t *testing.T, k faultKind, n int64) (hit bool)) {
+	for i, k := range faultKinds {
+		step, first := int64(1), int64(0)
+		switch {
+		case testing.Short() || underRace():
+			step, first = 5, int64(i)%5
+		case k.sparse:
+			step, first = 3, int64(i)%3
+		}
+		t.Run(name+" "+k.name, func(t *testing.T) {
+			t.Parallel() // most of the time is waiting to break the locks of crashed lives
+			for n := first; !t.Failed(); n += step {
+				if n > 1000 {
+					t.Fatal("never came to its end")
+				}
+				if !round(t, k, n) {
+					if n < least && (k.crash || k.name == "once") {
+						t.Errorf("only %d operations", n)
+					}
+					return
+				}
+			}
+		})
+	}
+}
