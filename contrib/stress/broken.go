@@ -308,12 +308,17 @@ func (f *fight) readsOnly() error {
 	}
 	defer k.logout()
 	k.coded = true
-	for _, command := range []string{"SELECT INBOX", "APPEND A {3+}\r\nx\r\n", "CREATE no", "SELECT B", `STORE 1 FLAGS (\Seen odd)`, "COPY 1 A"} {
+	for _, box := range []string{"INBOX", "B"} {
+		if ok, err := k.selects("SELECT", box); err != nil || !ok {
+			return fmt.Errorf("cannot select %s where nothing can be written: %w", box, err)
+		}
+	}
+	for _, command := range []string{"APPEND A {3+}\r\nx\r\n", "CREATE no", `STORE 1 FLAGS (\Seen odd)`, "COPY 1 A"} {
 		a, err := k.do(command)
 		if err != nil {
 			return err
 		}
-		if selects := command[:6] == "SELECT"; selects != a.ok {
+		if a.ok {
 			f.l.fail("%s: %s, where nothing can be written", command, a.text)
 		}
 	}
