@@ -44,6 +44,7 @@ type testServer struct {
 	hook atomic.Pointer[func(op, path string) error]
 
 	withPublic bool              // a second namespace, Public/
+	withPrefix bool              // folders lie below INBOX., with dots between levels
 	quota      maildir.Quota     // of the user
 	tweak      func(*testServer) // changes options and info before the start
 	info       ConnInfo
@@ -174,12 +175,17 @@ var testSpecial = map[string]imap.MailboxAttr{
 }
 
 func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
-	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: '/', Create: true, SpecialUse: testSpecial,
+	personal := Namespace{Kind: Personal, Separator: '/'}
+	if s.withPrefix {
+		personal.Prefix, personal.Separator = "INBOX.", '.'
+	}
+	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: personal.Separator, Create: true, SpecialUse: testSpecial,
 		Foreign: []string{"Public/"}, Quota: func() maildir.Quota { return s.quota }})
 	if err != nil {
 		return nil, err
 	}
-	mail := &Mail{Namespaces: []Namespace{{Kind: Personal, Separator: '/', Tree: own}}}
+	personal.Tree = own
+	mail := &Mail{Namespaces: []Namespace{personal}}
 	if !s.withPublic {
 		return mail, nil
 	}

@@ -31,6 +31,8 @@ func configure(ts *testServer, needs []string) {
 				StorageKey: "[quota] storage", MessagesKey: "[quota] messages", Text: "Ask the postmaster"}
 		case "public":
 			ts.withPublic = true
+		case "config:inbox-prefix":
+			ts.withPrefix = true
 		case "config:tls-only":
 			ts.info.Cleartext = false
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +36,9 @@ func TestReplayDovecot(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := newAccounts(t, startPeer(t, "dovecot", peer.Options{Extra: peer.DovecotQuota + peer.DovecotCompress}))
+	prefixed := sync.OnceValue(func() func() *transcript.Server {
+		return newAccounts(t, startPeer(t, "dovecot", peer.Options{Set: inboxPrefix}), "config:inbox-prefix")
+	})
 	replayed, skipped := 0, 0
 	var differs []string
 	for _, s := range scripts {
@@ -41,6 +46,10 @@ func TestReplayDovecot(t *testing.T) {
 			if s.Dovecot.Kind == "skip" {
 				skipped++
 				t.Skip(s.Dovecot.Why)
+			}
+			next := next
+			if slices.Contains(s.Needs, "config:inbox-prefix") {
+				next = prefixed()
 			}
 			err := transcript.Run(s, next(), transcript.Plain)
 			if errors.Is(err, transcript.ErrNeeds) || errors.Is(err, transcript.ErrCaps) {
@@ -112,6 +121,8 @@ func configFor(s *transcript.Script) (o peer.Options, special bool) {
 			if need == "config:quota-warn" {
 				o.Extra += "exceeded = warn\n"
 			}
+		case "config:inbox-prefix":
+			o.Set = inboxPrefix
 		case "public":
 			o.Extra += "\n[namespace \"public\"]\nprefix = Public/\npath = DIR/public/%u\nlayout = fs\nacl = anyone lr\n"
 		case "restart":
@@ -121,6 +132,9 @@ func configFor(s *transcript.Script) (o peer.Options, special bool) {
 	}
 	return o, special
 }
+
+// inboxPrefix is the namespace that Courier has, as both servers' templates spell it.
+var inboxPrefix = map[string]string{"separator": ".", "prefix": "INBOX."}
 
 // accounts is how many users a server under replay has: one for every run of a transcript.
 const accounts = 3000
@@ -152,8 +166,8 @@ func startPeer(t *testing.T, name string, o peer.Options) *peer.Server {
 	return s
 }
 
-// newAccounts hands out users of a server one by one.
-func newAccounts(t *testing.T, s *peer.Server) func() *transcript.Server {
+// newAccounts hands out users of a server one by one. Dovecot has nothing special but what offers says.
+func newAccounts(t *testing.T, s *peer.Server, offers ...string) func() *transcript.Server {
 	n := 0
 	return func() *transcript.Server {
 		user := fmt.Sprintf("u%d", n)
@@ -166,12 +180,13 @@ func newAccounts(t *testing.T, s *peer.Server) func() *transcript.Server {
 			Password: "secret",
 			MailDir:  s.MailDir(user),
 			Owner:    s.UID,
+			Offers:   offers,
 		}
 		if s.Name != "dovecot" {
 			srv.TLS = &tls.Config{InsecureSkipVerify: true} // the certificate is the daemon's own
 			srv.Restart, srv.Locks = s.Restart, true
 			srv.Public = filepath.Join(s.Dir, "public", user)
-			srv.Offers = []string{"config:tls-only", "config:one-connection", "config:limits", "config:quota", "config:quota-warn"}
+			srv.Offers = []string{"config:tls-only", "config:one-connection", "config:limits", "config:quota", "config:quota-warn", "config:inbox-prefix"}
 		}
 		return srv
 	}
