@@ -34,6 +34,7 @@ type findings struct {
 	seen    seenSet
 	changed []sighting
 	unknown []sighting
+	all     []arrival // instead of unknown, when memory has nothing
 	doubles []sighting
 	odd     []sighting // names that the uidlist could not hold
 	lost    bool       // something known was not seen
@@ -58,10 +59,7 @@ func (t *txn) compare(l *sweep, p *findings) {
 	}
 	s := &m.state
 	if len(s.list) == 0 {
-		p.unknown = slices.Grow(p.unknown, len(l.list))
-		for _, x := range l.list {
-			p.unknown = append(p.unknown, p.keep(&l.nameArena, x))
-		}
+		p.all = l.arrivals(p.all, l.list)
 		return
 	}
 	m.buildNames()

@@ -81,7 +81,7 @@ func (t *txn) settle(p *findings) error {
 			fresh = append(fresh, f)
 		}
 	}
-	return t.flushNew(p.arrivals(fresh))
+	return t.flushNew(append(p.arrivals(p.all, p.unknown), fresh...))
 }
 
 // secondLook reads both directories again before anything is said to be gone:

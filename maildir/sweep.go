@@ -94,15 +94,16 @@ func (l *sweep) read(d *fsx.Dir, dir int, take func() bool) error {
 
 func (l *sweep) clear() { l.bytes, l.list, l.odd = l.bytes[:0], l.list[:0], l.odd[:0] }
 
-// arrivals adds what memory does not have. One copy of all names serves them:
-// the first look at a mailbox brings every message.
-func (p *findings) arrivals(fresh []arrival) []arrival {
-	if len(p.unknown) == 0 {
+// arrivals adds messages of these names, for which one copy of all names serves.
+func (n *nameArena) arrivals(fresh []arrival, list []sighting) []arrival {
+	if len(list) == 0 {
 		return fresh
 	}
-	names := string(p.bytes)
-	fresh = slices.Grow(fresh, len(p.unknown))
-	for _, x := range p.unknown {
+	names := string(n.bytes)
+	if len(fresh)+len(list) > cap(fresh) {
+		fresh = slices.Grow(fresh, max(len(fresh), len(list))) // the first look brings all there are, some at a time
+	}
+	for _, x := range list {
 		base := x.off + uint32(x.baseLen)
 		fresh = append(fresh, arrival{base: names[x.off:base], info: names[base : base+uint32(x.infoLen)], where: x.where})
 	}

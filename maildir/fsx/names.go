@@ -74,7 +74,7 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 			}
 			typ := Type(rest[direntType])
 			rest = rest[size:]
-			if s := string(name); s == "." || s == ".." {
+			if string(name) == "." || string(name) == ".." {
 				continue
 			}
 			if !f(name, typ) {
