@@ -128,7 +128,7 @@ func (w *watcher) turn() (wait time.Duration, more bool) {
 
 // look compares the times of directories that cannot be watched.
 func (w *watcher) look(x *watched, now time.Time) {
-	if !w.store.hold(x.m) {
+	if !w.store.keep(x.m) {
 		return
 	}
 	defer w.store.release(x.m)
@@ -155,7 +155,7 @@ func (w *watcher) look(x *watched, now time.Time) {
 
 // retry asks the kernel again.
 func (w *watcher) retry(x *watched) {
-	if !w.store.hold(x.m) {
+	if !w.store.keep(x.m) {
 		return
 	}
 	defer w.store.release(x.m)
@@ -177,7 +177,7 @@ func (w *watcher) retry(x *watched) {
 // expire ends the watch of a mailbox that nobody waits for and we have not changed
 // for some time.
 func (w *watcher) expire(x *watched) {
-	if w.store.hold(x.m) {
+	if w.store.keep(x.m) {
 		x.m.settle()
 		w.store.release(x.m)
 	}
@@ -198,7 +198,7 @@ func (w *watcher) close() {
 	}
 	w.mu.Unlock()
 	for _, m := range boxes {
-		if w.store.hold(m) {
+		if w.store.keep(m) {
 			m.settle()
 			w.store.release(m)
 		}

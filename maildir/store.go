@@ -195,22 +195,6 @@ func (s *Store) release(m *Mailbox) {
 	}
 }
 
-// hold counts one more user of a mailbox, if it is still among those that are open:
-// release takes it back.
-func (s *Store) hold(m *Mailbox) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.boxes[m.dirPath] != m {
-		return false
-	}
-	m.users++
-	if m.idle != nil {
-		s.idle.Remove(m.idle)
-		m.idle = nil
-	}
-	return true
-}
-
 // moved tells that a mailbox's directory has another name now: sessions that
 // have it selected go on.
 func (s *Store) moved(oldDir, newDir string) {

@@ -19,6 +19,7 @@ import (
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/imapd/gate"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/fsx"
 )
 
 // drainTime is how long clients get to take their BYE. TimeoutStopSec in the unit is longer.
@@ -49,7 +50,8 @@ type daemon struct {
 func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (d *daemon, err error) {
 	d = &daemon{file: file, log: log, level: level, tell: notifier{log}}
 	d.config.Store(cfg)
-	watch := newWatcher(log)
+	events := new(fsx.Watcher) // the process's one
+	watch := newWatcher(events, log)
 	defer func() {
 		if err != nil {
 			watch.close()
@@ -71,7 +73,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.certs, err = gate.LoadCertificates(cfg, hostname(cfg), log); err != nil {
 		return nil, err
 	}
-	if d.store, err = openStore(cfg, state, log); err != nil {
+	if d.store, err = openStore(cfg, state, events, log); err != nil {
 		return nil, err
 	}
 	d.quotas.set(cfg.Quota, d.passwords)
@@ -183,6 +185,9 @@ func (d *daemon) loop(signals <-chan os.Signal) {
 // status is the line of systemctl status.
 func (d *daemon) status() string {
 	s := fmt.Sprintf("%d connections, listening on %s", d.gate.Connections(), strings.Join(d.gate.Addresses(), ", "))
+	if n := d.store.WatchStatus().Polled; n > 0 {
+		s += fmt.Sprintf("; %d mailboxes are polled, not watched: raise fs.inotify.max_user_watches", n)
+	}
 	if d.trouble != "" {
 		s = "Old settings in force: " + d.trouble + "; " + s
 	}

@@ -31,7 +31,7 @@ func preauth(ctx context.Context, cfg *config.Config, name string, in io.Reader,
 	if err := refuseOther(cfg, id, os.Geteuid()); err != nil {
 		return err
 	}
-	store, err := openStore(cfg, sharedState(cfg), log)
+	store, err := openStore(cfg, sharedState(cfg), nil, log)
 	if err != nil {
 		return err
 	}

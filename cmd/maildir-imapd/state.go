@@ -13,6 +13,7 @@ import (
 
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/fsx"
 )
 
 // stateDir makes [server] state. Without one the daemon still serves.
@@ -53,8 +54,8 @@ func warnFiles(c *config.Config, log *slog.Logger) {
 }
 
 // openStore makes the store, which keeps a third copy of what makes UIDs valid in state; "" for none.
-func openStore(c *config.Config, state string, log *slog.Logger) (*maildir.Store, error) {
-	o := maildir.StoreOptions{Log: log}
+func openStore(c *config.Config, state string, events *fsx.Watcher, log *slog.Logger) (*maildir.Store, error) {
+	o := maildir.StoreOptions{Log: log, Watcher: events}
 	if state != "" {
 		var err error
 		if o.State, err = filepath.Abs(state); err != nil {

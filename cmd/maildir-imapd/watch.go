@@ -11,24 +11,25 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"maildir-imapd/maildir/fsx"
 )
 
 // watcher tells when one of a few files has become another one. It watches directories, because editors and
 // certbot replace files by rename, and those of every symbolic link on the way, because certbot and Kubernetes
 // swap links; what it compares is what the name leads to in the end. Where the kernel has no more watches it
-// looks every pollEvery.
+// looks every pollEvery, and asks again each time. The kernel is asked through the process's one fsx.Watcher.
 type watcher struct {
 	changed chan struct{} // gets one element when something changed
 
-	fs   *fsnotify.Watcher // nil: polling
-	log  *slog.Logger
-	done chan struct{}
-	wg   sync.WaitGroup
+	events *fsx.Watcher
+	stirs  chan struct{} // gets one element when something happened in one of the directories
+	log    *slog.Logger
+	done   chan struct{}
+	wg     sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	prints map[string]string
-	dirs   map[string]bool // true: watched, false: cannot be, and said so
+	dirs   map[string]*fsx.Watch // nil: cannot be watched, and said so
 }
 
 const (
@@ -37,15 +38,9 @@ const (
 	pollEvery = 10 * time.Second
 )
 
-func newWatcher(log *slog.Logger) *watcher {
-	w := &watcher{changed: make(chan struct{}, 1), log: log, done: make(chan struct{}),
-		prints: map[string]string{}, dirs: map[string]bool{}}
-	var err error
-	if w.fs, err = fsnotify.NewWatcher(); err != nil {
-		log.Warn("files are looked at every "+pollEvery.String()+" instead of watched", "err", err,
-			"do", "raise fs.inotify.max_user_instances")
-		w.fs = nil
-	}
+func newWatcher(events *fsx.Watcher, log *slog.Logger) *watcher {
+	w := &watcher{changed: make(chan struct{}, 1), events: events, stirs: make(chan struct{}, 1), log: log,
+		done: make(chan struct{}), prints: map[string]string{}, dirs: map[string]*fsx.Watch{}}
 	w.wg.Add(1)
 	go func() {
 		defer w.wg.Done()
@@ -56,10 +51,23 @@ func newWatcher(log *slog.Logger) *watcher {
 
 func (w *watcher) close() {
 	close(w.done)
-	if w.fs != nil {
-		_ = w.fs.Close()
-	}
 	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range w.dirs {
+		if v != nil {
+			v.Close()
+		}
+	}
+	clear(w.dirs)
+}
+
+// stir runs on the process's watcher.
+func (w *watcher) stir(fsx.Change) {
+	select {
+	case w.stirs <- struct{}{}:
+	default:
+	}
 }
 
 // look takes note of the files as they are now. Call it before reading them: what changes later is told.
@@ -91,42 +99,49 @@ func (w *watcher) only(files []string) {
 
 // rewatch brings the kernel's watches in line with the files. Called with mu held.
 func (w *watcher) rewatch() {
-	if w.fs == nil {
-		return
-	}
 	want := map[string]bool{}
 	for f := range w.prints {
 		for _, dir := range directories(f) {
 			want[dir] = true
 		}
 	}
-	for dir := range w.dirs {
+	for dir, v := range w.dirs {
 		if !want[dir] {
-			_ = w.fs.Remove(dir) // gone with the directory, perhaps
 			delete(w.dirs, dir)
+			if v != nil {
+				v.Close()
+			}
 		}
 	}
 	for dir := range want {
-		// Adding again is cheap, and needed where the directory itself was replaced.
-		err := w.fs.Add(dir)
-		if watched, known := w.dirs[dir]; err != nil && (watched || !known) {
-			w.log.Warn("cannot watch a directory; SIGHUP reloads its files", "dir", dir, "err", err)
+		was, known := w.dirs[dir]
+		// Asking again is cheap, and needed where the directory itself was replaced.
+		now, err := w.events.Watch(dir, w.stir)
+		if err != nil && (was != nil || !known) {
+			w.log.Warn("cannot watch a directory; its files are looked at every "+pollEvery.String(), "dir", dir, "err", err)
 		}
-		w.dirs[dir] = err == nil
+		if was != nil {
+			was.Close()
+		}
+		w.dirs[dir] = now
 	}
 }
 
-func (w *watcher) loop() {
-	var events <-chan fsnotify.Event
-	var errs <-chan error
-	var poll <-chan time.Time
-	if w.fs != nil {
-		events, errs = w.fs.Events, w.fs.Errors
-	} else {
-		t := time.NewTicker(pollEvery)
-		defer t.Stop()
-		poll = t.C
+// polls tells that there is a directory that cannot be watched.
+func (w *watcher) polls() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range w.dirs {
+		if v == nil {
+			return true
+		}
 	}
+	return false
+}
+
+func (w *watcher) loop() {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
 	quiet := time.NewTimer(settle)
 	quiet.Stop()
 	defer quiet.Stop()
@@ -141,20 +156,12 @@ func (w *watcher) loop() {
 		select {
 		case <-w.done:
 			return
-		case _, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
+		case <-w.stirs:
 			wake()
-		case _, ok := <-errs: // an overflow: anything may have changed
-			if !ok {
-				errs = nil
-				continue
+		case <-poll.C:
+			if w.polls() {
+				w.compare()
 			}
-			wake()
-		case <-poll:
-			w.compare()
 		case <-quiet.C:
 			first = time.Time{}
 			w.compare()

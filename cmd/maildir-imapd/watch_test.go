@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"maildir-imapd/maildir/fsx"
 )
 
 func write(t testing.TB, file, text string) {
@@ -98,7 +104,7 @@ func TestWatcher(t *testing.T) {
 			defer goleak.VerifyNone(t)
 			dir := t.TempDir()
 			tt.prepare(dir)
-			w := newWatcher(slog.New(slog.DiscardHandler))
+			w := newWatcher(new(fsx.Watcher), slog.New(slog.DiscardHandler))
 			defer w.close()
 			w.look([]string{dir + "/f"})
 			tt.change(dir)
@@ -125,7 +131,7 @@ func TestWatcherForgets(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/a/f", "a")
 	write(t, dir+"/b/f", "b")
-	w := newWatcher(slog.New(slog.DiscardHandler))
+	w := newWatcher(new(fsx.Watcher), slog.New(slog.DiscardHandler))
 	defer w.close()
 	w.look([]string{dir + "/a/f"})
 	w.only([]string{dir + "/b/f"})
@@ -143,19 +149,45 @@ func TestWatcherForgets(t *testing.T) {
 	}
 }
 
-// TestWatcherPolls: without inotify files are looked at all the same.
+// TestWatcherPolls: without inotify files are looked at all the same, and watched as soon as they can be.
 func TestWatcherPolls(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	dir := t.TempDir()
 	write(t, dir+"/f", "a")
-	w := &watcher{changed: make(chan struct{}, 1), prints: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	var refuse atomic.Bool
+	refuse.Store(true)
+	events := &fsx.Watcher{Fault: func(op, _ string) error {
+		if op == "inotify" && refuse.Load() {
+			return syscall.EMFILE
+		}
+		return nil
+	}}
+	var text bytes.Buffer
+	w := newWatcher(events, slog.New(slog.NewTextHandler(&text, nil)))
+	defer w.close()
 	w.look([]string{dir + "/f"})
 	w.compare()
-	if len(w.changed) != 0 {
-		t.Error("told of nothing")
+	if len(w.changed) != 0 || !w.polls() {
+		t.Error("told of nothing, or watched")
 	}
 	write(t, dir+"/f", "ab")
 	w.compare()
 	if len(w.changed) != 1 {
 		t.Error("not told")
+	}
+	if n := strings.Count(text.String(), "cannot watch"); n != 1 {
+		t.Errorf("%d warnings: %s", n, text.String())
+	}
+	<-w.changed
+	refuse.Store(false)
+	w.compare()
+	if w.polls() {
+		t.Error("still not watched")
+	}
+	write(t, dir+"/f", "abc")
+	select {
+	case <-w.changed:
+	case <-time.After(10 * time.Second):
+		t.Error("not told by the kernel")
 	}
 }
