@@ -29,8 +29,12 @@ const quotaStale = 15 * time.Minute
 // file is removed, and the next one to ask counts (record). Who counts removes
 // the file when a directory has changed meanwhile (count): a line may have gone
 // to the old one. Two of us thus cannot disagree for longer than until the next
-// question. A crash between file and line leaves the sum wrong by that much
-// until the file is counted anew, which is after some 350 lines at most.
+// question. A crash between file and line leaves the sum wrong by that much, and
+// a power cut by the lines that were not on the disk yet, until the file is
+// counted anew: after some 350 lines at most.
+//
+// Counting reads all directories of the tree, but no file whose name tells its
+// size. It happens under no lock, before the change that asked.
 type quotaRoot struct {
 	tree   *Tree
 	limits func() Quota // nil: none are configured
@@ -103,8 +107,8 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 	defer d.Close()
 	file, st, err := readQuota(d)
 	if errors.Is(err, fs.ErrNotExist) {
-		if !q.Set {
-			return nil, nil
+		if q.Storage == 0 && q.Messages == 0 {
+			return nil, nil // nobody needs one
 		}
 		return r.count(ctx, d, q)
 	}
@@ -116,14 +120,17 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 		q.StorageKey, q.MessagesKey = quotaName, quotaName
 	}
 	same := q.Storage == file.limits.Storage && q.Messages == file.limits.Messages
-	if file.bad || !same || q.exceeds(file.sum) != nil && !r.believed(&file, st) {
+	doubt := !q.Warn && q.exceeds(file.sum) != nil && !r.believed(&file, st)
+	if file.bad || !same || doubt {
 		return r.count(ctx, d, q)
 	}
 	return &quotaLook{root: r, q: q, sum: file.sum, file: st}, nil
 }
 
-// believed tells whether a sum beyond the limit may refuse somebody's mail:
-// just after it was counted, and for a while when nothing has happened since.
+// believed tells whether a sum beyond the limit may refuse somebody's mail: for a
+// while after it was counted, if nothing has happened since. Where nobody is
+// refused it need not be asked: who is over quota all the time would have every
+// message counted with each new one.
 func (r *quotaRoot) believed(f *quotaFile, st fsx.Stat) bool {
 	return f.lines == 1 && r.tree.store.now().Sub(time.Unix(0, st.Mtime)) <= quotaStale
 }

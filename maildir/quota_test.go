@@ -170,6 +170,8 @@ func TestQuotaRecount(t *testing.T) {
 	}{
 		"absent":            {"", 0, &Quota{Set: true, Storage: 1000}, true, false, amount{200, mail}},
 		"absent, no limits": {"", 0, nil, false, true, amount{}},
+		"absent, unlimited": {"", 0, &Quota{Set: true}, false, true, amount{}},
+		"over, warned":      {"1000S\n900 1\n101 1\n", time.Hour, &Quota{Set: true, Storage: 1000, Warn: true}, false, false, amount{1001, 2}},
 		"trusted":           {"1000S\n50 1\n5 1\n", 0, &Quota{Set: true, Storage: 1000}, false, false, amount{55, 2}},
 		"file's own limits": {"1000S\n50 1\n5 1\n", 0, nil, false, false, amount{55, 2}},
 		"other limits":      {"999S\n50 1\n", 0, &Quota{Set: true, Storage: 1000}, true, false, amount{200, mail}},
