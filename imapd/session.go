@@ -21,9 +21,12 @@ type session struct {
 	count counters
 	// enabled are the extensions switched on by ENABLE or by use, upper case.
 	enabled map[string]bool
-	// state holds what extensions keep for the session, by typed key.
-	state map[any]any
+	// state holds what extensions keep for the session, by typed key: few have anything, and a map of one would
+	// cost each session as much as its connection.
+	state []extState
 }
+
+type extState struct{ key, value any }
 
 // newSession opens the user's mail and answers the command that logged in.
 func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, error) {
@@ -176,13 +179,12 @@ type stateKey[T any] struct{ _ byte }
 
 // of returns the session's value, made zero at first use.
 func (k *stateKey[T]) of(s *session) *T {
-	if v, ok := s.state[k]; ok {
-		return v.(*T)
-	}
-	if s.state == nil {
-		s.state = map[any]any{}
+	for i := range s.state {
+		if s.state[i].key == any(k) {
+			return s.state[i].value.(*T)
+		}
 	}
 	v := new(T)
-	s.state[k] = v
+	s.state = append(s.state, extState{k, v})
 	return v
 }
