@@ -64,6 +64,7 @@ var ErrUnlisted = errors.New("folders that Dovecot has served lack dovecot-uidli
 // AdoptOptions narrow what is found out by looking.
 type AdoptOptions struct {
 	Layout  *Layout // nil: as it looks
+	Control string  // CONTROL= of Dovecot's mail_location, for this user; "" where its lists lie beside the mail
 	NewUIDs bool    // take over folders whose lists of UIDs seem to lie elsewhere
 }
 
@@ -94,7 +95,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 	if err != nil {
 		return nil, nil, err
 	}
-	subs, err := t.Subscriptions(ctx)
+	subs, err := t.surveySubscriptions(ctx, o.Control)
 	if err != nil {
 		v.Notes = append(v.Notes, fmt.Sprintf("subscriptions cannot be read, none are kept: %v", err))
 	}
@@ -104,7 +105,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 			return nil, nil, err
 		}
 		f := Surveyed{Name: v.clientName(b.name), Path: b.rel, Subscribed: slices.Contains(subs, b.name)}
-		if err := f.look(s.fs, v, &newest); err != nil {
+		if err := f.look(s.fs, v, o.Control, &newest); err != nil {
 			f.Notes = append(f.Notes, fmt.Sprintf("cannot be read: %v", err))
 		}
 		v.Folders = append(v.Folders, f)
@@ -138,7 +139,7 @@ func (v *Survey) missing(subs []string, l *treeListing) {
 		}
 	}
 	if v.unlisted() {
-		v.Notes = append(v.Notes, "Dovecot has served folders whose dovecot-uidlist is not here; if its mail_location names CONTROL=, copy dovecot-uidlist and dovecot-keywords of every folder and subscriptions from there first, or all UIDs will be new")
+		v.Notes = append(v.Notes, "Dovecot has served folders whose dovecot-uidlist is not here; if its mail_location names CONTROL=, name that directory with -control, or all UIDs will be new")
 	}
 }
 
@@ -158,8 +159,11 @@ func (s *Store) Adopt(ctx context.Context, root string, o AdoptOptions) (*Survey
 	if err != nil {
 		return nil, opError("adopt", "", err)
 	}
+	if err := t.bringRoot(o.Control); err != nil {
+		return nil, opError("adopt", "", err)
+	}
 	for _, b := range l.boxes {
-		if err := s.adoptBox(ctx, t, b.name); err != nil {
+		if err := s.adoptBox(ctx, t, b.name, o.Control); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -186,7 +190,14 @@ func (v *Survey) after(now *Survey) *Survey {
 	return v
 }
 
-func (s *Store) adoptBox(ctx context.Context, t *Tree, name string) error {
+func (s *Store) adoptBox(ctx context.Context, t *Tree, name, control string) error {
+	loc, err := t.locate(name)
+	if err == nil {
+		err = t.bringControl(ctx, loc, control)
+	}
+	if err != nil {
+		return opError("adopt", name, err)
+	}
 	h, err := t.Open(ctx, name, Peek)
 	if err != nil {
 		return err

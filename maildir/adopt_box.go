@@ -11,7 +11,7 @@ import (
 
 // look reads what one folder brings: its files and the names of its messages,
 // never a message.
-func (f *Surveyed) look(fsys *fsx.FS, v *Survey, newest *traces) error {
+func (f *Surveyed) look(fsys *fsx.FS, v *Survey, control string, newest *traces) error {
 	root, err := fsys.OpenDir(v.Root)
 	if err != nil {
 		return err
@@ -41,10 +41,17 @@ func (f *Surveyed) look(fsys *fsx.FS, v *Survey, newest *traces) error {
 	}
 	newest.dovecot, newest.list = max(newest.dovecot, times.dovecot), max(newest.list, times.list)
 	newest.courier, newest.ours = max(newest.courier, times.courier), max(newest.ours, times.ours)
-	if err := f.uids(d, files, times); err != nil {
+	ctl, err := controlBox(fsys, control, v.Layout, f.Path)
+	if err != nil {
 		return err
 	}
-	return f.keywords(d, files, times)
+	if ctl != nil {
+		defer ctl.Close()
+	}
+	if err := f.uids(d, ctl, files, times); err != nil {
+		return err
+	}
+	return f.keywords(d, ctl, files, times)
 }
 
 // mailFile is what the name of a message's file tells.
@@ -88,8 +95,12 @@ func serverTimes(d *fsx.Dir) (n traces, err error) {
 }
 
 // uids tells which messages keep their numbers.
-func (f *Surveyed) uids(d *fsx.Dir, files []mailFile, times traces) error {
-	u, err := surveyList(d, uidlistFile)
+func (f *Surveyed) uids(d, control *fsx.Dir, files []mailFile, times traces) error {
+	from, err := reading(d, control, uidlistFile)
+	if err != nil {
+		return err
+	}
+	u, err := surveyList(from, uidlistFile)
 	if errors.Is(err, ErrCorrupt) {
 		f.Notes = append(f.Notes, fmt.Sprintf("%v; it is put aside", err))
 		u, err = nil, nil
@@ -172,13 +183,16 @@ func surveyList(d *fsx.Dir, name string) (*uidlist, error) {
 }
 
 // keywords counts them by where they will be kept.
-func (f *Surveyed) keywords(d *fsx.Dir, files []mailFile, times traces) error {
-	var m keywordMap
-	b, _, err := d.ReadFile(keywordsFile, 1<<20)
+func (f *Surveyed) keywords(d, control *fsx.Dir, files []mailFile, times traces) error {
+	from, err := reading(d, control, keywordsFile)
+	if err != nil {
+		return err
+	}
+	b, _, err := from.ReadFile(keywordsFile, 1<<20)
 	if err != nil && !isGone(err) {
 		return err
 	}
-	m = parseKeywords(b)
+	m := parseKeywords(b)
 	named := uint32(0)
 	for i, name := range m.names {
 		if name != "" {

@@ -21,12 +21,13 @@ type adoptFlags struct {
 	dryRun  bool
 	layout  string
 	newUIDs bool
+	control string
 }
 
 func adoptCommand() *cobra.Command {
 	var f adoptFlags
 	cmd := &cobra.Command{
-		Use:   "adopt [-dry-run] [-layout LAYOUT] [-new-uids] PATH",
+		Use:   "adopt [-dry-run] [-control DIR] [-layout LAYOUT] [-new-uids] PATH",
 		Short: "take over a tree of Maildirs from Dovecot or Courier",
 		Long: `adopt takes over the Maildirs of one user, which lie at PATH: UIDs, UIDVALIDITY,
 keywords and subscriptions. The daemon does the same for each folder when it is first
@@ -49,13 +50,14 @@ as root, adopt works as the owner of PATH.
 		RunE: func(cmd *cobra.Command, args []string) error { return adopt(cmd, f, args[0]) },
 	}
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, only tell")
+	cmd.Flags().StringVar(&f.control, "control", "", "where Dovecot has the user's lists, CONTROL= of its\nmail_location; `DIR` is read, and copied beside the mail")
 	cmd.Flags().StringVar(&f.layout, "layout", "", "how folders lie, as [mail] layout has it: maildir++ or fs;\nwithout it, as it looks")
 	cmd.Flags().BoolVar(&f.newUIDs, "new-uids", false, "take over folders of Dovecot's whose list of UIDs is\nnot there: all their messages are new to mail programs")
 	return cmd
 }
 
 func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
-	o := maildir.AdoptOptions{NewUIDs: f.newUIDs}
+	o := maildir.AdoptOptions{NewUIDs: f.newUIDs, Control: f.control}
 	switch f.layout {
 	case "":
 	case maildir.MaildirPP.String():
@@ -68,6 +70,11 @@ func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
+	}
+	if o.Control != "" {
+		if o.Control, err = filepath.Abs(o.Control); err != nil {
+			return err
+		}
 	}
 	if !f.dryRun {
 		if err := becomeOwner(path); err != nil {
