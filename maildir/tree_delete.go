@@ -190,8 +190,11 @@ func removeTree(d *fsx.Dir, name string, alive func() error) error {
 		return err
 	}
 	s, serr := d.Sub(name)
-	if serr != nil {
+	if errors.Is(serr, syscall.ENOTDIR) {
 		return err
+	}
+	if serr != nil {
+		return serr
 	}
 	defer s.Close()
 	s.Follow = nil

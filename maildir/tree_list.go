@@ -155,7 +155,9 @@ func (t *Tree) lookFolders(root *fsx.Dir, l *treeListing) error {
 	for _, rel := range maybe {
 		d, err := root.Sub(rel)
 		if err != nil {
-			t.skipped(t.root+"/"+rel, err)
+			if err := t.skipped(t.root+"/"+rel, err); err != nil {
+				return err
+			}
 			continue
 		}
 		d.Close()
@@ -172,11 +174,17 @@ func (t *Tree) lookFolders(root *fsx.Dir, l *treeListing) error {
 	return nil
 }
 
-// skipped tells why a directory is not listed, unless it just is none.
-func (t *Tree) skipped(path string, err error) {
+// skipped tells why a directory is not listed, unless it just is none. What cannot
+// be looked at for now is an error: clients take mailboxes that are not listed for
+// deleted, and drop what they have of them.
+func (t *Tree) skipped(path string, err error) error {
+	if classify(err) == ErrTemporary {
+		return err
+	}
 	if !isGone(err) {
 		t.warn("not served", path, err)
 	}
+	return nil
 }
 
 // walk looks through an fs tree.
@@ -219,18 +227,20 @@ func (w *walk) dir(d *fsx.Dir, rel, name string) error {
 		if len(w.l.boxes) >= maxListed {
 			break
 		}
-		w.sub(d, c, rel, name)
+		if err := w.sub(d, c, rel, name); err != nil {
+			return err
+		}
 	}
 	w.above = w.above[:len(w.above)-1]
 	return nil
 }
 
-func (w *walk) sub(d *fsx.Dir, c, rel, name string) {
+func (w *walk) sub(d *fsx.Dir, c, rel, name string) error {
 	t := w.t
 	decoded, ok := t.names.decode(c)
 	if !ok {
 		t.warn("not served: no mailbox name", d.Path()+"/"+c, nil)
-		return
+		return nil
 	}
 	if name != "" {
 		decoded = name + string(t.names.sep) + decoded
@@ -242,23 +252,23 @@ func (w *walk) sub(d *fsx.Dir, c, rel, name string) {
 	_, last := splitRel(c)
 	s, err := d.Sub(last)
 	if err != nil {
-		t.skipped(d.Path()+"/"+last, err)
-		return
+		return t.skipped(d.Path()+"/"+last, err)
 	}
 	defer s.Close()
 	// Hidden directories are other programs' (.git, .snapshots) unless they
 	// are mailboxes themselves.
 	if last[0] == '.' {
 		if _, err := s.StatName("cur"); err != nil {
-			return
+			return t.skipped(s.Path(), err)
 		}
 	}
 	if !validComponents(decoded, t.names.sep) {
-		return
+		return nil
 	}
 	if err := w.dir(s, c, decoded); err != nil {
-		t.skipped(s.Path(), err)
+		return t.skipped(s.Path(), err)
 	}
+	return nil
 }
 
 // readUse reads the special use that CREATE gave a mailbox.

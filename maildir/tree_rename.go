@@ -3,6 +3,8 @@ package maildir
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"syscall"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -151,8 +153,11 @@ func (t *Tree) renameNested(ctx context.Context, root *fsx.Dir, from string, mov
 		defer newParent.Close()
 	}
 	// An empty directory of that name is no mailbox and gives way.
-	if err := newParent.RemoveDir(newLast); err != nil && !isGone(err) {
+	switch err := newParent.RemoveDir(newLast); {
+	case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, syscall.ENOTDIR):
 		return badName("there are mailboxes below the new name")
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	linked := false
 	if st, err := oldParent.StatName(oldLast); err == nil {
@@ -199,8 +204,27 @@ func (t *Tree) renameInbox(ctx context.Context, to string) error {
 	if err != nil {
 		return errors.Join(err, src.Close())
 	}
+	if err := src.takeIn(ctx); err != nil {
+		return errors.Join(err, dst.Close(), src.Close())
+	}
 	if last := src.MaxUID(); last > 0 {
 		_, err = src.Move(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: last}}, dst)
 	}
 	return errors.Join(err, dst.Close(), src.Close())
+}
+
+// takeIn makes sure that all messages that there are have UIDs and are in the view.
+// Looking does without those that cannot be numbered for now; moving must not.
+func (h *Handle) takeIn(ctx context.Context) error {
+	t, err := h.m.begin(ctx, h, true)
+	if err != nil {
+		return err
+	}
+	err = t.scan(lookNew | lookCur)
+	t.end(err)
+	if err == nil {
+		var d Delta
+		h.Sync(true, &d)
+	}
+	return err
 }
