@@ -3,6 +3,7 @@ package maildir
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -154,29 +155,29 @@ func (t *txn) distinct(list []newcomer) {
 // validGUID: values of the uidlist's keys hold no spaces.
 func validGUID(s string) bool { return s != "" && !strings.ContainsAny(s, " \t") }
 
-// publishNew shows the newcomers to all sessions.
+// publishNew shows the newcomers to all sessions, some at a time.
 func (t *txn) publishNew(list []newcomer) {
 	saved := uint32(t.m.store.now().Unix())
-	t.publish(func(s *state, log *changeLog) {
-		first := len(s.list)
-		for i := range list {
-			n := &list[i]
-			e := entry{uid: n.uid, saved: saved, modseq: t.next(s), flags: n.flags.System, keywords: n.flags.Keywords, size: n.size, date: n.date}
-			e.bits = placed
-			if n.flags.Keywords>>maxLetters != 0 {
-				t.high, t.lasting = true, true
+	for some := range slices.Chunk(list, storeSlice) {
+		t.publish(func(s *state, _ *changeLog) {
+			first := len(s.list)
+			for i := range some {
+				n := &some[i]
+				e := entry{uid: n.uid, saved: saved, modseq: t.next(s), flags: n.flags.System, keywords: n.flags.Keywords, size: n.size, date: n.date}
+				e.bits = placed
+				if n.flags.Keywords>>maxLetters != 0 {
+					t.high, t.lasting = true, true
+				}
+				if n.known {
+					e.bits |= verified
+				}
+				p := appendEntry(s, e, n.base)
+				s.noteInfo(p, n.name[len(n.base):])
+				delete(t.m.list.loose, n.base)
 			}
-			if n.known {
-				e.bits |= verified
-			}
-			p := appendEntry(s, e, n.base)
-			s.noteInfo(p, n.name[len(n.base):])
-			delete(t.m.list.loose, n.base)
-		}
-		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
-			return appendMessage(b, s, &s.list[first+i])
+			t.recordNew(s, first)
 		})
-	})
+	}
 }
 
 // unseen tells that other programs have given UIDs that are not in memory yet.

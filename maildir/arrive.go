@@ -133,38 +133,44 @@ func (t *txn) uniq(list []arrival) ([]arrival, error) {
 	return append(out, more...), nil
 }
 
-// arrive publishes new messages, which are in order of their UIDs.
+// arrive publishes new messages, which are in order of their UIDs, some at a time.
 func (t *txn) arrive(list []arrival) {
-	if len(list) == 0 {
-		return
-	}
 	m := t.m
 	saved := uint32(m.store.now().Unix())
-	t.publish(func(s *state, log *changeLog) {
-		first := len(s.list)
-		s.list = slices.Grow(s.list, len(list))
-		names := 0
-		for i := range list {
-			names += len(list[i].base)
-		}
-		s.names = slices.Grow(s.names, names)
-		for i := range list {
-			a := &list[i]
-			e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
-			if _, w, _ := sizesInName(a.base); w >= 0 {
-				e.size = w
+	names := 0
+	for i := range list {
+		names += len(list[i].base)
+	}
+	for left := list; len(left) > 0; {
+		some := left[:min(len(left), storeSlice)]
+		t.publish(func(s *state, _ *changeLog) {
+			if len(left) == len(list) {
+				s.list, s.names = slices.Grow(s.list, len(list)), slices.Grow(s.names, names)
 			}
-			s.setInfo(appendEntry(s, e, a.base), a.where, a.info)
-			if len(m.list.loose) > 0 {
-				delete(m.list.loose, a.base)
+			first := len(s.list)
+			for i := range some {
+				a := &some[i]
+				e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
+				if _, w, _ := sizesInName(a.base); w >= 0 {
+					e.size = w
+				}
+				s.setInfo(appendEntry(s, e, a.base), a.where, a.info)
+				if len(m.list.loose) > 0 {
+					delete(m.list.loose, a.base)
+				}
 			}
-		}
-		if t.anew() {
-			return // the index is about to be written as a whole
-		}
-		t.rec = slices.Grow(t.rec, names+len(list)*(fixedMessage+1))
-		t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
-			return appendMessage(b, s, &s.list[first+i])
+			t.recordNew(s, first)
 		})
+		left = left[len(some):]
+	}
+}
+
+// recordNew adds the last messages, from position first on, to the index. mu is held.
+func (t *txn) recordNew(s *state, first int) {
+	if t.anew() {
+		return // the index is about to be written as a whole
+	}
+	t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
+		return appendMessage(b, s, &s.list[first+i])
 	})
 }

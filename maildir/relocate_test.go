@@ -130,6 +130,14 @@ func TestSlices(t *testing.T) {
 	if first == last || last != h.HighestModSeq() {
 		t.Errorf("MODSEQs %d to %d, highest %d", first, last, h.HighestModSeq())
 	}
+	copies := openSpot(t, unsynced(t), fsx.FS{}).open(Select)
+	if r, err := h.Copy(ctx, all(), copies); err != nil || len(r.Dest) != 1 || r.Dest[0] != (imap.UIDRange{Start: 1, Stop: n}) {
+		t.Errorf("copied to %v, %v", r.Dest, err)
+	}
+	refresh(t, copies)
+	if got := int(copies.Count()); got != n {
+		t.Errorf("%d copies", got)
+	}
 	modified, err := h.Store(ctx, all(), Remove, []imap.Flag{imap.FlagDeleted}, first, nil)
 	if err != nil || len(modified) != 1 || modified[0] != (imap.UIDRange{Start: storeSlice + 1, Stop: n}) {
 		t.Errorf("modified %v, %v", modified, err)
