@@ -150,6 +150,14 @@ var faultRows = map[string]faultRow{
 	"first": {closed: true, run: (*faultRun).reopen},
 	// Courier has; its list has another name and shape.
 	"courier": {closed: true, prepare: func(x *faultRun) { x.writeList("1 1700000000 200", 3, "") }, run: (*faultRun).reopen},
+	// Keywords that it left: who meets the fault may do without them, the next one has them.
+	"courier keywords": {run: func(x *faultRun) error { courierLeft(x.h); return x.h.Refresh(bg) },
+		done: func(x *faultRun, _, _ map[string]int) string {
+			if got := shown(x.again); !strings.HasPrefix(got, "1:Courier,Work 2:Courier,Work 3: ") {
+				return "keywords are " + got
+			}
+			return ""
+		}},
 	// The list is damaged and put aside; the index knows what was in it.
 	"aside": {closed: true, prepare: func(x *faultRun) {
 		x.b.open(Select).Close()
