@@ -97,7 +97,7 @@ func (m *Mailbox) trust() {
 func (m *Mailbox) large() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return len(m.state.list) >= ownFrom
+	return len(m.state.list) >= m.store.watch.large
 }
 
 // path is where the mailbox lies now.

@@ -30,6 +30,7 @@ import (
 type watcher struct {
 	store  *Store
 	events *fsx.Watcher
+	large  int // messages that make a mailbox large
 
 	mu      sync.Mutex
 	boxes   map[*Mailbox]*watched
@@ -63,7 +64,7 @@ const (
 	pollMost  = 15 * time.Second
 	pollRetry = time.Minute
 
-	ownFrom  = 512             // messages that make a mailbox large
+	ownFrom  = 512             // watcher.large but in tests
 	ownFor   = 2 * time.Minute // after our last change
 	ownCheck = 15 * time.Second
 
@@ -73,7 +74,7 @@ const (
 
 func (w *watcher) init(s *Store) {
 	w.store = s
-	w.events = s.o.Watcher
+	w.events, w.large = s.o.Watcher, ownFrom
 	if w.events == nil {
 		w.events = new(fsx.Watcher)
 	}
