@@ -86,6 +86,7 @@ func (a *appendAction) run(ctx context.Context, s *session, w *responder) error 
 		return err
 	}
 	s.count.appended++
+	s.srv.stats.appended.Add(1)
 	warnOverQuota(w, h)
 	w.code = fmt.Sprintf("APPENDUID %d %d", h.UIDValidity(), uid)
 	return nil

@@ -130,6 +130,7 @@ func (f *front) failed(user, mechanism string, err error) error {
 	if user == "" && errors.As(err, &named) {
 		user = named.LoginName() // an exchange that failed knows whom it was for
 	}
+	f.srv.stats.failures.Add(1)
 	loginFailed(f.log, user, mechanism, f.info, err)
 	f.failures++
 	if limit := f.srv.opts().Limits.AuthFailures; limit > 0 && f.failures >= limit {

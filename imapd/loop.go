@@ -193,6 +193,7 @@ func one[S side[S]](ctx context.Context, s S, p *peer) error {
 	if d.Err() != nil {
 		return p.refuseSyntax(tag)
 	}
+	p.srv.stats.commands[name].Add(1)
 	if err == nil {
 		err = s.admit(row)
 		if err != nil && row.does&readsMore != 0 {

@@ -17,6 +17,7 @@ type Server struct {
 	options  atomic.Pointer[Options]
 	index    *index
 	patience patience
+	stats    stats
 
 	mu       sync.Mutex // guards what follows
 	conns    map[*conn]struct{}
@@ -30,6 +31,7 @@ type Server struct {
 // cause.
 func New(o Options) *Server {
 	s := &Server{index: newIndex(extensions), patience: defaultPatience, conns: map[*conn]struct{}{}, sessions: map[string]int{}}
+	s.stats.init(s.index)
 	s.Reload(o)
 	return s
 }
@@ -91,6 +93,8 @@ func (s *Server) register(c *conn) bool {
 func (s *Server) unregister(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.stats.in.Add(c.in.Load())
+	s.stats.out.Add(c.out.Load())
 	s.mu.Unlock()
 	s.wg.Done()
 }

@@ -47,6 +47,7 @@ func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, 
 		s.refuseLogin(err)
 		return nil, err
 	}
+	srv.stats.logins.Add(1)
 	loginOK(s.log, l)
 	if l.Tag == "" {
 		s.w.untaggedStatus("PREAUTH", capabilityCode(s.capabilities()), "Logged in as "+l.User)

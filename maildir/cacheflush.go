@@ -54,6 +54,7 @@ func (m *Mailbox) flushCache(all bool) {
 	c.retry = retry
 	c.mu.Unlock()
 	if err != nil && !errors.Is(err, fsx.ErrCrash) && !errors.Is(err, fsx.ErrLocked) {
+		m.store.cacheErrors.Add(1)
 		m.once("cache", "cannot write the cache", "err", err)
 	}
 }

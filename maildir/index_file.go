@@ -57,6 +57,7 @@ func (x *indexFile) failed(err error) error {
 	}
 	x.broken = true
 	if !errors.Is(err, fsx.ErrCrash) {
+		x.m.store.indexErrors.Add(1)
 		x.m.once("index", "cannot write the index; MODSEQs, sizes and keywords past the 26th are kept in memory only", "err", err)
 	}
 	return err

@@ -32,11 +32,12 @@ type Store struct {
 	memory  atomic.Int64 // SetMemory
 	watch   watcher
 	third   treeFiles
-	resets  atomic.Int64 // mailboxes that lost their UIDVALIDITY
 	readers *Readers
 	text    textBuilder
 	compact compactor
 	tools   sync.Pool // of *readTool
+
+	resets, indexErrors, cacheErrors atomic.Int64 // Stats
 }
 
 // NewStore makes a store. Nothing is read before a mailbox is opened.

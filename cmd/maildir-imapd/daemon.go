@@ -41,6 +41,7 @@ type daemon struct {
 	memory    *memory
 	server    *imapd.Server
 	gate      *gate.Gate
+	metrics   *exporter // nil: none
 	watch     *watcher
 	seed      []byte
 	trouble   string // what the last reload could not take over
@@ -86,6 +87,9 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	d.gate, err = gate.New(cfg, gate.Options{Handler: d.handle, Certificates: d.certs, Sockets: sockets, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, d.store.Close())
+	}
+	if d.metrics, err = openMetrics(cfg.Metrics.Listen, d.server, d.store, log); err != nil {
+		log.Error("metrics are not shown", "err", err) // the mail goes on
 	}
 	return d, nil
 }
@@ -145,6 +149,7 @@ func (d *daemon) run() error {
 	d.gate.Wait()
 	d.memory.close()
 	d.watch.close()
+	d.metrics.close()
 	if cerr := d.store.Close(); cerr != nil {
 		return cerr
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // atStart are the keys that a running process cannot change.
-var atStart = []string{"[server] root", "[server] state", "[mail] fsync", "[log] format", "[log] target"}
+var atStart = []string{"[server] root", "[server] state", "[mail] fsync", "[log] format", "[log] target", "[metrics] listen"}
 
 // reload reads the INI file and everything it names again, and puts in force what is good: configuration,
 // password file and certificates each on their own, so that a slip in one does not hold up another. What is

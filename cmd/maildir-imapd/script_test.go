@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	hold ADDR, held RE    keeps a connection open, and waits for a line on it
 //	edit FILE OLD NEW     replaces text, by rename as editors do
 //	hup, term             signal the daemon; term waits for its end
+//	scrape ADDR           shows the metrics there on standard output
 //	certificate, served   make a certificate, see which one is shown
 //	notify SOCKET         listens as systemd would; notified RE waits for a message
 //
@@ -62,7 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": cmdDaemon, "log": cmdLog, "imap": cmdIMAP, "imaps": cmdIMAPS, "hold": cmdHold, "held": cmdHeld,
 			"edit": cmdEdit, "hup": cmdHup, "term": cmdTerm, "notify": cmdNotify, "notified": cmdNotified,
-			"certificate": cmdCertificate, "served": cmdServed,
+			"certificate": cmdCertificate, "served": cmdServed, "scrape": cmdScrape,
 		},
 	})
 }

@@ -57,6 +57,22 @@ func hostname(v string) (string, error) {
 	return strings.ToLower(v), nil
 }
 
+// nearAddress is a place that nobody outside of this machine can reach.
+func nearAddress(v string) (string, error) {
+	if v == "" {
+		return "", nil
+	}
+	v, err := address(v)
+	if err != nil || strings.HasPrefix(v, "/") {
+		return v, err
+	}
+	host, _, err := net.SplitHostPort(v)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", bad("write 127.0.0.1:port, [::1]:port or a path: whoever reads the numbers needs no password", "%q is not on this machine alone", v)
+	}
+	return v, nil
+}
+
 // address accepts host:port, :port, [ipv6]:port and the path of a unix socket.
 func address(v string) (string, error) {
 	if strings.HasPrefix(v, "/") {

@@ -21,6 +21,7 @@ type Config struct {
 	Quota      Quota
 	Limits     Limits
 	Log        Log
+	Metrics    Metrics
 }
 
 // Server is the section [server].
@@ -194,6 +195,11 @@ type Log struct {
 	Level  string // debug info warn error
 	Format string // text json
 	Target string // auto journal stderr
+}
+
+// Metrics is the section [metrics].
+type Metrics struct {
+	Listen string // a loopback address or an absolute path; empty: none
 }
 
 // Default returns the configuration of an empty file.

@@ -20,7 +20,7 @@ func header(kind, name string) string {
 // named tells which sections carry a name.
 var named = map[string]bool{
 	"server": false, "listener": true, "tls": false, "auth": false, "mail": false,
-	"namespace": true, "special": false, "quota": false, "limits": false, "log": false,
+	"namespace": true, "special": false, "quota": false, "limits": false, "log": false, "metrics": false,
 }
 
 // sections returns every section of c in the order of Print. dir is what relative paths are relative to.
@@ -46,7 +46,8 @@ func (c *Config) sections(dir string) []section {
 		section{kind: "special", keys: c.Special.keys()},
 		section{kind: "quota", keys: c.Quota.keys()},
 		section{kind: "limits", keys: c.Limits.keys()},
-		section{kind: "log", keys: c.Log.keys()})
+		section{kind: "log", keys: c.Log.keys()},
+		section{kind: "metrics", keys: c.Metrics.keys()})
 }
 
 func (s *Server) keys(dir string) []key {
@@ -152,6 +153,10 @@ func (l *Limits) keys() []key {
 		count("bad_commands", &l.BadCommands, 1),
 		count("bad_commands_preauth", &l.BadCommandsPreauth, 1),
 	}
+}
+
+func (m *Metrics) keys() []key {
+	return []key{text("listen", &m.Listen, nearAddress)}
 }
 
 func (l *Log) keys() []key {
