@@ -313,3 +313,16 @@ func TestDamagedKeywordLines(t *testing.T) {
 		}
 	}
 }
+
+// Keywords alone are no sign of a life before: converters write them.
+func TestKeywordsAloneAreNew(t *testing.T) {
+	l := newLife(t, t.TempDir(), t.TempDir())
+	l.dropAs("cur", "1700000001.M1P1.mutt:2,Sa", "Subject: y\n\n")
+	if err := os.WriteFile(filepath.Join(l.dir, keywordsFile), []byte("0 $Work\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := l.open(Select)
+	if h.Renumbered() || l.log.Len() != 0 {
+		t.Errorf("alarm: %s", l.log)
+	}
+}

@@ -161,11 +161,13 @@ func (t *txn) startOver(floor uint32) (uint32, error) {
 }
 
 // leftovers are the files which show that the mailbox was served before, and
-// the greatest UIDVALIDITY that they name.
+// the greatest UIDVALIDITY that they name. dovecot-keywords is none: programs that
+// convert mail write it beside the messages, and the tree's last UIDVALIDITY may
+// be there before the first look at INBOX.
 func leftovers(d *fsx.Dir) (left []string, last uint32, err error) {
 	err = d.Each(func(name []byte, _ fsx.Type) bool {
 		s := string(name)
-		if s == keywordsFile || s == cacheName || s == textName || s == propsFile || strings.HasPrefix(s, "dovecot.index") ||
+		if s == cacheName || s == textName || s == propsFile || strings.HasPrefix(s, "dovecot.index") ||
 			strings.HasPrefix(s, indexName) || strings.HasPrefix(s, uidlistFile+".damaged-") {
 			left = append(left, s)
 		}
