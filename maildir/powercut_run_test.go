@@ -213,6 +213,28 @@ var powerRows = map[string]func(r *powerRun){
 			p.boxes["z/y"], p.boxes["z/y/b"], p.boxes["a"], p.boxes["a/b"] = v, w, 0, 0
 		})
 	},
+	"inbox": func(r *powerRun) {
+		texts := []string{powerText("m1"), powerText("m2"), powerText("m3")}
+		r.command(func(p *promises) {
+			for _, text := range texts {
+				p.texts[text] = []string{"INBOX", "old"}
+			}
+		}, func() error { return r.tree.Rename(r.t.Context(), "INBOX", "old") }, func(p *promises) {
+			for _, text := range texts {
+				p.texts[text] = []string{"old"}
+			}
+		})
+		r.with("old", func(*Handle) error { return nil })
+	},
+	"compact": func(r *powerRun) {
+		r.expungeOne(2, "m2")
+		r.with("INBOX", func(h *Handle) error {
+			r.command(nil, func() error { return h.m.compactList(context.Background(), true) }, nil)
+			r.command(nil, func() error { return h.m.compactIndex(context.Background(), true) }, nil)
+			return nil
+		})
+		r.append("INBOX", "new")
+	},
 	"subscribe": func(r *powerRun) {
 		r.command(nil, func() error { return r.tree.Subscribe(r.t.Context(), "a") }, func(p *promises) { p.subs["a"] = true })
 		r.command(func(p *promises) { delete(p.subs, "a") }, func() error { return r.tree.Unsubscribe(r.t.Context(), "a") }, func(p *promises) { p.subs["a"] = false })
@@ -304,6 +326,10 @@ func highRow(r *powerRun) {
 	r.said = nil
 	r.append("INBOX", "new", "high")
 	r.storeFlags("high", "higher")
+	r.with("INBOX", func(h *Handle) error {
+		r.command(nil, func() error { return h.m.compactIndex(context.Background(), true) }, nil)
+		return nil
+	})
 }
 
 // claimRow: mail delivered by others is shown, numbered and moved to cur/.
@@ -335,7 +361,7 @@ func TestPowerCut(t *testing.T) {
 	for name, row := range powerRows {
 		for _, mode := range []FsyncMode{FsyncYes, FsyncAlways} {
 			for _, layout := range bothLayouts {
-				if treeRow := slices.Contains([]string{"create", "delete", "parent", "rename", "subscribe"}, name); !treeRow && layout == FS || treeRow && mode == FsyncAlways {
+				if treeRow := slices.Contains([]string{"create", "delete", "parent", "rename", "inbox", "subscribe"}, name); !treeRow && layout == FS || treeRow && mode == FsyncAlways {
 					continue // what a mailbox does has no layout, what a tree does no mode
 				}
 				t.Run(fmt.Sprintf("%s %s %s", name, [...]string{"yes", "always"}[mode], layout), func(t *testing.T) {
