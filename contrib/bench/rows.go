@@ -93,8 +93,12 @@ var rows = []row{
 	{name: "STORE on all", count: 2, run: func(s *session, i int) error {
 		return s.do([]string{`STORE 1:* +FLAGS.SILENT (\Answered)`, `STORE 1:* -FLAGS.SILENT (\Answered)`}[i])
 	}},
+	// Each command changes a message: 250 get a flag, and then they lose it.
 	{name: "STORE on one", count: 500, huge: true, grows: true, run: func(s *session, i int) error {
-		return s.do(fmt.Sprintf(`STORE %d %cFLAGS (\Answered)`, 1+i/2*s.messages/250, "+-"[i%2]))
+		return s.do(fmt.Sprintf(`STORE %d %cFLAGS (\Answered)`, 1+i%250*s.messages/250, "+-"[i/250]))
+	}},
+	{name: "STORE on one, taken back at once", count: 20, huge: true, grows: true, run: func(s *session, i int) error {
+		return s.do(fmt.Sprintf(`STORE %d %cFLAGS (\Answered)`, 1+i/2*s.messages/20, "+-"[i%2]))
 	}},
 	{name: "arrival of one, NOOP", count: 20, huge: true, grows: true, run: (*session).arrives},
 	// As clients with LITERAL+ send it.
