@@ -26,6 +26,9 @@
 //     unnamed files, no links or no renames that spare their target, there are
 //     fall-backs.
 //
+// Watcher is the process's one inotify instance. It tells of names in directories and
+// knows no mailbox; its Fault stands for a kernel that has no watches left.
+//
 // Concurrency: a Dir may be used by several goroutines at once, Close apart. A
 // Lock belongs to one goroutine at a time. Dotlocks exclude other processes
 // by their file and other goroutines of this one by a table inside; where Dovecot
