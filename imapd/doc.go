@@ -63,7 +63,8 @@
 // connection waits for its next command. An idle session is its goroutine's stack, the session value, its place
 // in the mailbox's change log, and the UIDs of a saved search result as ranges. A search holds at most mostKept
 // messages that wait, four bytes for each that was found, and for each reader a candidate, whose buffers do not
-// grow with messages.
+// grow with messages. A FETCH of whole messages holds two rooms of bodySpace: one that is sent, from where the files
+// lie in it (gather.go), and one that the Readers fill with the next files meanwhile (bodyahead.go).
 //
 // # Invariants
 //

@@ -80,7 +80,7 @@ func TestIdleSessionMemory(t *testing.T) {
 			c.do(t, "f FETCH 1:* (UID FLAGS ENVELOPE)\r\n", "f OK")
 			c.do(t, "f FETCH 1:20 (BODY.PEEK[])\r\n", "f OK")
 		}},
-		{"in IDLE", "idle", 18 << 10, func(c rawClient) { c.do(t, "i IDLE\r\n", "+") }},
+		{"in IDLE", "idle", 20 << 10, func(c rawClient) { c.do(t, "i IDLE\r\n", "+") }},
 	} {
 		heap, stacks := inUse()
 		conns := make([]rawClient, n)

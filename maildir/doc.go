@@ -214,6 +214,10 @@
 //
 // # Memory
 //
+// Sessions of one user share their tree's listing (tree_shared.go). Mailboxes that
+// nobody has open any more stay in memory within a number and within half of
+// Store.SetMemory's bytes, and go when memory is short (warm.go).
+//
 // A mailbox in memory is an entry a message, the names, the change log, what is
 // attached, and the cache sections that are not written yet: they are written in the
 // middle of a command at 2 MiB, and dropped beyond 8 MiB where they cannot be. A
