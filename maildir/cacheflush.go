@@ -32,7 +32,7 @@ func (m *Mailbox) flushCache(all bool) {
 	if all {
 		defer func() {
 			if m.cacheBloated() {
-				m.store.compact.ask(m, choreCache)
+				m.wantChore(choreCache)
 			}
 		}()
 	}

@@ -3,8 +3,6 @@ package maildir
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,82 +21,43 @@ const (
 // choreAgain is how long after a failure the next attempt is made.
 const choreAgain = time.Minute
 
-// compactor writes files anew that have become too large, one at a time, in a
-// goroutine that lives while there is work: no command is as slow as the mailbox
-// is large because it happened to be the one that found the file so. What can be
-// written beside the file is written under no lock; then, under the lock, what has
-// been added to the file meanwhile, and the rename.
-type compactor struct {
-	mu     sync.Mutex
-	queue  []*Mailbox
-	busy   bool
-	closed bool
-	ctx    context.Context // while busy
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-}
-
 // housekeeping is what a mailbox waits for.
 type housekeeping struct {
 	due   atomic.Uint32 // chores
 	later atomic.Int64  // no attempt before this time
 }
 
-// ask has a chore done soon. Any lock may be held.
-func (c *compactor) ask(m *Mailbox, what chores) {
+// compactor writes files anew that have become too large, one at a time and in the
+// background: no command is as slow as the mailbox is large because it happened to
+// be the one that found the file so. What can be written beside the file is written
+// under no lock; then, under the lock, what has been added to the file meanwhile,
+// and the rename. One may be asked for again while it is at work.
+func compactor() background { return background{do: compact, twice: true} }
+
+// wantChore has a chore done soon. Any lock may be held.
+func (m *Mailbox) wantChore(what chores) {
 	if m.chores.due.Load()&uint32(what) != 0 || m.store.now().UnixNano() < m.chores.later.Load() {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	m.chores.due.Or(uint32(what))
+	if !m.store.compact.ask(m) {
+		m.chores.due.Store(0)
+	}
+}
+
+func compact(ctx context.Context, m *Mailbox) {
+	if !m.store.keep(m) {
+		m.chores.due.Store(0)
 		return
 	}
-	m.chores.due.Or(uint32(what))
-	if !slices.Contains(c.queue, m) {
-		c.queue = append(c.queue, m)
+	defer m.store.release(m)
+	err := m.doChores(ctx)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
-	if !c.busy {
-		c.busy = true
-		c.ctx, c.cancel = context.WithCancel(context.Background())
-		c.done.Go(c.work)
-	}
-}
-
-// close ends the work and waits for that.
-func (c *compactor) close() {
-	c.mu.Lock()
-	c.closed, c.queue = true, nil
-	if c.busy {
-		c.cancel()
-	}
-	c.mu.Unlock()
-	c.done.Wait()
-}
-
-func (c *compactor) work() {
-	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 {
-			c.busy = false
-			c.cancel()
-			c.mu.Unlock()
-			return
-		}
-		m, ctx := c.queue[0], c.ctx
-		c.queue = c.queue[1:]
-		c.mu.Unlock()
-		if !m.store.keep(m) {
-			m.chores.due.Store(0)
-			continue
-		}
-		if err := m.doChores(ctx); err != nil && ctx.Err() == nil {
-			m.chores.later.Store(m.store.now().Add(choreAgain).UnixNano())
-			if !errors.Is(err, fsx.ErrCrash) && !errors.Is(err, fsx.ErrLocked) {
-				m.once("compact", "cannot write a file anew that has become too large", "err", err)
-			}
-		}
-		m.store.release(m)
+	m.chores.later.Store(m.store.now().Add(choreAgain).UnixNano())
+	if !errors.Is(err, fsx.ErrCrash) && !errors.Is(err, fsx.ErrLocked) {
+		m.once("compact", "cannot write a file anew that has become too large", "err", err)
 	}
 }
 

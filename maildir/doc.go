@@ -171,7 +171,7 @@
 //
 // Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
 // the tree (treeFile.mu and its dotlock, with the disk), Mailbox.mu
-// ("state"), then the small ones (cacheFile.mu, textFile.mu, textBuilder.mu,
+// ("state"), then the small ones (cacheFile.mu, textFile.mu, background.mu,
 // attached.mu, notes.mu, waiters.mu, watcher.mu), which are held for moments. writer goes with
 // the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.

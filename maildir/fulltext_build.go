@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,17 +19,8 @@ const (
 	textWrite = 1 << 20 // bytes of records that are written before the batch is through
 )
 
-// textBuilder makes the text indices of all mailboxes, one at a time, in a
-// goroutine that lives while there is work.
-type textBuilder struct {
-	mu     sync.Mutex
-	queue  []*Mailbox
-	busy   bool
-	closed bool
-	ctx    context.Context // while busy
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-}
+// textBuilder makes the text indices of all mailboxes, one at a time.
+func textBuilder() background { return background{do: indexText} }
 
 // IndexText asks for the mailbox's text index to be made, or completed with what
 // has arrived since, while others have it open. It returns at once. A search that
@@ -61,60 +51,18 @@ func (m *Mailbox) extent() (highest imap.UID, n int) {
 	return highest, n
 }
 
-func (b *textBuilder) ask(m *Mailbox) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed || slices.Contains(b.queue, m) {
+// indexText makes one index.
+func indexText(ctx context.Context, m *Mailbox) {
+	if !m.store.join(m) {
 		return
 	}
-	b.queue = append(b.queue, m)
-	if !b.busy {
-		b.busy = true
-		b.ctx, b.cancel = context.WithCancel(context.Background())
-		b.done.Go(b.work)
-	}
-}
-
-// close ends the work and waits for that.
-func (b *textBuilder) close() {
-	b.mu.Lock()
-	b.closed, b.queue = true, nil
-	if b.busy {
-		b.cancel()
-	}
-	b.mu.Unlock()
-	b.done.Wait()
-}
-
-// work makes one index after the other. The mailbox at hand stays at the head of
-// the queue, so that it is not asked for again meanwhile.
-func (b *textBuilder) work() {
+	defer m.store.release(m)
 	var w textWorker
-	for {
-		b.mu.Lock()
-		if len(b.queue) == 0 {
-			b.busy = false
-			b.cancel()
-			b.mu.Unlock()
-			return
-		}
-		m, ctx := b.queue[0], b.ctx
-		b.mu.Unlock()
-		if m.store.join(m) {
-			err := w.index(ctx, m)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, fsx.ErrCrash) {
-				m.text.mu.Lock()
-				m.text.later = m.store.now().Add(textAgain)
-				m.text.mu.Unlock()
-				m.once("text", "cannot write the text index: searches read the messages", "err", err)
-			}
-			m.store.release(m)
-		}
-		b.mu.Lock()
-		if len(b.queue) > 0 {
-			b.queue = b.queue[1:]
-		}
-		b.mu.Unlock()
+	if err := w.index(ctx, m); err != nil && ctx.Err() == nil && !errors.Is(err, fsx.ErrCrash) {
+		m.text.mu.Lock()
+		m.text.later = m.store.now().Add(textAgain)
+		m.text.mu.Unlock()
+		m.once("text", "cannot write the text index: searches read the messages", "err", err)
 	}
 }
 

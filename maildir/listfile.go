@@ -342,7 +342,7 @@ func (t *txn) trimList() error {
 	}
 	if !l.rewrite {
 		if l.wasteful(len(t.m.state.list)) {
-			t.m.store.compact.ask(t.m, choreList)
+			t.m.wantChore(choreList)
 		}
 		return nil
 	}

@@ -33,9 +33,9 @@ type Store struct {
 	watch   watcher
 	third   treeFiles
 	readers *Readers
-	text    textBuilder
-	compact compactor
-	tools   sync.Pool // of *readTool
+	text    background // makes text indices
+	compact background // writes anew what has become too large
+	tools   sync.Pool  // of *readTool
 
 	resets, indexErrors, cacheErrors atomic.Int64 // Stats
 }
@@ -55,7 +55,8 @@ func NewStore(o StoreOptions) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{o: o, log: o.Log, now: o.Now, boot: thisBoot(), boxes: make(map[string]*Mailbox), idle: list.New()}
+	s := &Store{o: o, log: o.Log, now: o.Now, boot: thisBoot(), boxes: make(map[string]*Mailbox), idle: list.New(),
+		text: textBuilder(), compact: compactor()}
 	s.fs = &s.o.FS
 	s.memory.Store(o.Memory)
 	s.watch.init(s)

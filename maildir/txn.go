@@ -232,7 +232,7 @@ func (t *txn) writeIndex() error {
 		return x.failed(x.rewrite())
 	}
 	if x.bloated(&m.state) {
-		m.store.compact.ask(m, choreIndex)
+		m.wantChore(choreIndex)
 	}
 	news := m.list.told != m.seen.list && m.list.tellable(m.seen.list)
 	if news {
