@@ -267,3 +267,27 @@ func TestForeignBesideOurs(t *testing.T) {
 		}
 	}
 }
+
+// TestFlagAndBack: a flag that is set and taken away at once leaves events on the way of
+// which the last says what is not true any more: that is no change by others.
+func TestFlagAndBack(t *testing.T) {
+	t.Parallel()
+	b, count := bigSpot(t, 1_000)
+	h := b.open(Select)
+	defer h.Close()
+	refresh(t, h)
+	count.take()
+	for i := range 400 {
+		op := Add
+		if i%2 == 1 {
+			op = Remove
+		}
+		if _, err := h.Store(t.Context(), uidSet(500), op, []imap.Flag{imap.FlagFlagged}, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		refresh(t, h)
+	}
+	if n := count.take()["readdir"]; n > 0 {
+		t.Errorf("directories were read %d times", n)
+	}
+}

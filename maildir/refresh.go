@@ -25,7 +25,7 @@ func (m *Mailbox) stale() (looks, error) {
 	}
 	now := m.store.now().UnixNano()
 	watched := m.store.watch.covers(m)
-	l := m.noted.pending(m)
+	l := m.heard(now)
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for i, mt := range mtimes {
@@ -40,6 +40,27 @@ func (m *Mailbox) stale() (looks, error) {
 		l |= lookTail
 	}
 	return l, nil
+}
+
+// heard tells which directories have changed by others, as far as events have told. Those
+// of our own changes come in one by one: of a message whose flag was set and taken away
+// again the first event that comes may say what was true in between. So when memory does
+// not explain them just after a change of ours, they are let come in to the end.
+func (m *Mailbox) heard(now int64) looks {
+	l := m.noted.pending(m)
+	if l == 0 {
+		return 0
+	}
+	m.mu.RLock()
+	ours := false
+	for _, d := range m.seen.dirs {
+		ours = ours || d.own && now-d.at < second
+	}
+	m.mu.RUnlock()
+	if ours && m.store.watch.events.Drain(drainWait) {
+		l = m.noted.pending(m)
+	}
+	return l
 }
 
 // load reads what the index tells, so that a mailbox that nobody has touched
