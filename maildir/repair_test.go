@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -236,6 +237,40 @@ func TestCheckByHand(t *testing.T) {
 		if err := c.tree.Repair(context.Background(), found); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What lies in place of a message and is no file is not opened: a FIFO, or a link to what never ends.
+func TestCheckNoFiles(t *testing.T) {
+	for name, put := range map[string]func(string) error{
+		"fifo": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"link": func(path string) error { return os.Symlink("/dev/zero", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCheckup(t, nil)
+			for _, n := range c.names("cur") {
+				path := filepath.Join(c.dir, "cur", n)
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+				if err := put(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			done := make(chan []Finding, 1)
+			go func() {
+				found, err := c.tree.Check(context.Background(), CheckOptions{})
+				if err != nil {
+					t.Error(err)
+				}
+				done <- found
+			}()
+			select {
+			case <-done:
+			case <-time.After(5 * time.Second):
+				t.Fatal("hangs")
+			}
+		})
 	}
 }
 

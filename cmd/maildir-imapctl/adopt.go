@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,10 +15,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 )
 
 type adoptFlags struct {
+	config  string
 	dryRun  bool
 	layout  string
 	newUIDs bool
@@ -27,7 +30,7 @@ type adoptFlags struct {
 func adoptCommand() *cobra.Command {
 	var f adoptFlags
 	cmd := &cobra.Command{
-		Use:   "adopt [-dry-run] [-control DIR] [-layout LAYOUT] [-new-uids] PATH",
+		Use:   "adopt [-config FILE] [-dry-run] [-control DIR] [-layout LAYOUT] [-new-uids] PATH",
 		Short: "take over a tree of Maildirs from Dovecot or Courier",
 		Long: `adopt takes over the Maildirs of one user, which lie at PATH: UIDs, UIDVALIDITY,
 keywords and subscriptions. The daemon does the same for each folder when it is first
@@ -49,6 +52,7 @@ as root, adopt works as the owner of PATH.
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return adopt(cmd, f, args[0]) },
 	}
+	cmd.Flags().StringVar(&f.config, "config", "", "the daemon's configuration `FILE`, which says where its state is\n(default "+config.DefaultPath+", if it is there)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, only tell")
 	cmd.Flags().StringVar(&f.control, "control", "", "where Dovecot has the user's lists, CONTROL= of its\nmail_location; `DIR` is read, and copied beside the mail")
 	cmd.Flags().StringVar(&f.layout, "layout", "", "how folders lie, as [mail] layout has it: maildir++ or fs;\nwithout it, as it looks")
@@ -76,13 +80,14 @@ func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
 			return err
 		}
 	}
+	so := maildir.StoreOptions{Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
+	note := ""
 	if !f.dryRun {
-		if err := becomeOwner(path); err != nil {
+		if so.State, note, err = adoptAs(path, f.config); err != nil {
 			return err
 		}
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
-	store, err := maildir.NewStore(maildir.StoreOptions{Log: log})
+	store, err := maildir.NewStore(so)
 	if err != nil {
 		return err
 	}
@@ -94,12 +99,41 @@ func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
 		survey, err = store.Adopt(cmd.Context(), path, o)
 	}
 	if survey != nil {
+		if note != "" {
+			survey.Notes = append(survey.Notes, note)
+		}
 		err = errors.Join(err, printSurvey(cmd.OutOrStdout(), survey, f.dryRun || errors.Is(err, maildir.ErrUnlisted)))
 	}
 	if errors.Is(err, maildir.ErrUnlisted) {
 		return fmt.Errorf("%w: nothing was changed; see the notes, or use -new-uids", err)
 	}
 	return err
+}
+
+// adoptAs becomes the tree's owner, and tells the state directory that it can use
+// then, or what is to be noted instead.
+func adoptAs(path, file string) (state, note string, err error) {
+	var c *config.Config
+	if file != "" {
+		c, _, err = config.Load(file)
+	} else if c, _, err = config.Load(config.DefaultPath); errors.Is(err, fs.ErrNotExist) {
+		return "", "", becomeOwner(path) // not set up yet: there is no state to be compared with
+	}
+	if err != nil {
+		return "", "", err
+	}
+	s := stateOf(c)
+	if err := becomeOwner(path); err != nil {
+		return "", "", err
+	}
+	usable, err := maildir.StateFor(s.dir, path)
+	if err != nil {
+		return "", "UIDs are not compared with [server] state, which " + s.unusable(err), nil
+	}
+	if !usable {
+		return "", "", nil
+	}
+	return s.dir, "", nil
 }
 
 // becomeOwner gives up root for the account that owns the tree: root's files in
@@ -127,6 +161,9 @@ func becomeOwner(path string) error {
 		if err := step(); err != nil {
 			return fmt.Errorf("cannot become user %d, who owns %s: %w", owner.Uid, path, err)
 		}
+	}
+	if err := ownedBy(path, owner.Uid); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }

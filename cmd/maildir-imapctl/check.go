@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
 	"maildir-imapd/auth"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
@@ -56,7 +53,7 @@ it could not look everywhere.
 			if err != nil {
 				return failed{err}
 			}
-			return (&checkRun{cmd: cmd, f: f, c: c}).run(args)
+			return (&checkRun{cmd: cmd, f: f, c: c, state: stateOf(c)}).run(args)
 		},
 	}
 	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`")
@@ -76,6 +73,7 @@ type checkRun struct {
 	cmd   *cobra.Command
 	f     checkFlags
 	c     *config.Config
+	state stateDir
 	found int // and not repaired
 	trees int
 	bad   error
@@ -93,7 +91,7 @@ func (r *checkRun) run(args []string) error {
 		return failed{err}
 	}
 	for _, root := range roots {
-		if err := asOwner(root.path, func() error { return r.tree(root) }); err != nil {
+		if err := r.asOwner(root.path, func(owner int) error { return r.tree(root, owner) }); err != nil {
 			r.bad = errors.Join(r.bad, fmt.Errorf("%s: %w", root.path, err))
 		}
 	}
@@ -186,12 +184,18 @@ func homeOf(name, home string) (string, error) {
 	return u.HomeDir, nil
 }
 
-// tree looks at one tree.
-func (r *checkRun) tree(root mailRoot) error {
+// tree looks at one tree. owner is whose rights that is done with, -1 for the caller's own.
+func (r *checkRun) tree(root mailRoot, owner int) error {
 	out := r.cmd.OutOrStdout()
 	so := maildir.StoreOptions{Log: slog.New(slog.NewTextHandler(r.cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
-	if dir, err := filepath.Abs(r.c.Server.State); err == nil && unix.Faccessat(unix.AT_FDCWD, dir, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil {
-		so.State = dir
+	usable, serr := maildir.StateFor(r.state.dir, root.path)
+	if usable {
+		so.State = r.state.dir
+	}
+	why := ""
+	if serr != nil {
+		why = "nothing now: UIDs may be lost without [server] state, which " + r.state.unusable(serr)
+		fmt.Fprintf(out, "%s: not compared with [server] state, which %s\n", root.path, r.state.unusable(serr))
 	}
 	store, err := maildir.NewStore(so)
 	if err != nil {
@@ -203,7 +207,14 @@ func (r *checkRun) tree(root mailRoot) error {
 		return err
 	}
 	ctx := r.cmd.Context()
-	found, err := tree.Check(ctx, maildir.CheckOptions{Wait: r.f.wait})
+	look := func() ([]maildir.Finding, error) {
+		found, err := tree.Check(ctx, maildir.CheckOptions{Wait: r.f.wait, Owner: owner})
+		if why != "" {
+			maildir.Withhold(found, why)
+		}
+		return found, err
+	}
+	found, err := look()
 	if err != nil {
 		r.tell(found, "")
 		return err
@@ -215,20 +226,14 @@ func (r *checkRun) tree(root mailRoot) error {
 		return nil
 	}
 	r.tell(found, "repaired: ")
-	left, err := r.again(ctx, tree, found)
+	err = tree.Repair(ctx, found)
+	left, cerr := look()
 	if len(left) > 0 {
 		fmt.Fprintf(out, "%s: left after the repair:\n", root.path)
 		r.tell(left, "")
 	}
 	r.found += len(left)
-	return err
-}
-
-// again repairs, and looks at what that has left.
-func (r *checkRun) again(ctx context.Context, tree *maildir.Tree, found []maildir.Finding) ([]maildir.Finding, error) {
-	err := tree.Repair(ctx, found)
-	left, cerr := tree.Check(ctx, maildir.CheckOptions{Wait: r.f.wait})
-	return left, errors.Join(err, cerr)
+	return errors.Join(err, cerr)
 }
 
 // tell prints findings; verb stands before what a repair does.
@@ -242,28 +247,4 @@ func (r *checkRun) tell(found []maildir.Finding, verb string) {
 		}
 		fmt.Fprintf(out, "%s: %s (%d)\n    means: %s\n    %s%s\n", f.Path(), f.What, f.Invariant, f.Means, v, f.Repair)
 	}
-}
-
-// asOwner runs f with the rights of a directory's owner where the caller is root: files that root made in a
-// user's Maildir cannot be read there by anybody else. Who is not root is what they are.
-func asOwner(path string, f func() error) error {
-	if os.Geteuid() != 0 {
-		return f()
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return err
-	}
-	if st.Uid == 0 {
-		return f()
-	}
-	groups, err := os.Getgroups()
-	if err != nil {
-		return err
-	}
-	if err := become(int(st.Uid), int(st.Gid)); err != nil {
-		return fmt.Errorf("cannot become its owner, user %d, and will not write there as root: %w", st.Uid, err)
-	}
-	err = f()
-	return errors.Join(err, resume(groups))
 }
