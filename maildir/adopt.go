@@ -55,6 +55,7 @@ type Surveyed struct {
 	High       int // that are kept in our index alone: more than there are letters
 	Subscribed bool
 	Unlisted   bool // Dovecot has served it, but its list of UIDs is not here
+	Outside    bool // a link on the way to it, or in it, leads out of the tree
 	Notes      []string
 }
 
@@ -70,30 +71,32 @@ type AdoptOptions struct {
 
 // Survey looks at the tree at root.
 func (s *Store) Survey(ctx context.Context, root string, o AdoptOptions) (*Survey, error) {
-	v, _, err := s.survey(ctx, root, o)
+	v, err := s.survey(ctx, root, o)
 	return v, opError("survey", "", err)
 }
 
-// survey returns the tree as well, which follows every link: to look is no harm.
-func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Survey, *Tree, error) {
+// survey looks through a tree that follows every link: to look is no harm. Nothing is
+// ever written through that one: a link may lead into the mail of others.
+func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Survey, error) {
 	root, err := filepath.Abs(root)
 	if err == nil {
 		root, err = s.fs.Resolve(root)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	v := &Survey{Root: root}
 	if err := v.guess(s, o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	t, err := s.Tree(TreeOptions{Root: root, Layout: v.Layout, Separator: v.Separator, DiskUTF8: v.DiskUTF8, Follow: []string{"/"}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer t.Close()
 	l, err := t.listing(nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	subs, err := t.surveySubscriptions(ctx, o.Control)
 	if err != nil {
@@ -102,7 +105,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 	var newest traces
 	for _, b := range l.boxes {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		f := Surveyed{Name: v.clientName(b.name), Path: b.rel, Subscribed: slices.Contains(subs, b.name)}
 		if err := f.look(s.fs, v, o.Control, &newest); err != nil {
@@ -115,7 +118,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 		v.Server = Dovecot
 	}
 	v.missing(subs, l)
-	return v, t, nil
+	return v, nil
 }
 
 // unlisted tells that a folder's list of UIDs seems to lie elsewhere.
@@ -145,29 +148,26 @@ func (v *Survey) missing(subs []string, l *treeListing) {
 
 // Adopt takes a tree over: every folder gets its list of UIDs and its keywords
 // in our files, beside those of the server before, and the subscriptions are
-// written. It can be run again at any time.
+// written. It can be run again at any time. Folders to which links lead out of the
+// tree are left alone: the daemon takes them over when its settings let it follow.
 func (s *Store) Adopt(ctx context.Context, root string, o AdoptOptions) (*Survey, error) {
-	before, t, err := s.survey(ctx, root, o)
+	before, err := s.survey(ctx, root, o)
 	if err != nil {
 		return nil, opError("adopt", "", err)
 	}
 	if before.unlisted() && !o.NewUIDs {
 		return before, opError("adopt", "", ErrUnlisted)
 	}
-	var failed []error
-	l, err := t.listing(nil)
+	w, err := s.Tree(TreeOptions{Root: before.Root, Layout: before.Layout, Separator: before.Separator, DiskUTF8: before.DiskUTF8})
 	if err != nil {
 		return nil, opError("adopt", "", err)
 	}
-	if err := t.bringRoot(o.Control); err != nil {
+	defer w.Close()
+	if err := w.bringRoot(o.Control); err != nil {
 		return nil, opError("adopt", "", err)
 	}
-	for _, b := range l.boxes {
-		if err := s.adoptBox(ctx, t, b.name, o.Control); err != nil {
-			failed = append(failed, err)
-		}
-	}
-	if err := t.adoptSubscriptions(ctx); err != nil {
+	failed := s.adoptBoxes(ctx, w, before, o.Control)
+	if err := w.adoptSubscriptions(ctx); err != nil {
 		failed = append(failed, opError("take over subscriptions", "", err))
 	}
 	after, err := s.Survey(ctx, before.Root, AdoptOptions{Layout: &before.Layout})
@@ -175,6 +175,30 @@ func (s *Store) Adopt(ctx context.Context, root string, o AdoptOptions) (*Survey
 		return nil, errors.Join(append(failed, err)...)
 	}
 	return before.after(after), errors.Join(failed...)
+}
+
+// adoptBoxes takes the folders over, but those outside.
+func (s *Store) adoptBoxes(ctx context.Context, w *Tree, v *Survey, control string) (failed []error) {
+	l, err := w.listing(nil)
+	if err != nil {
+		return []error{opError("adopt", "", err)}
+	}
+	outside := make(map[string]bool)
+	for i := range v.Folders {
+		if f := &v.Folders[i]; f.Outside {
+			outside[f.Path] = true
+			f.Notes = append(f.Notes, "not taken over, for it lies outside: the daemon does it when it is opened with follow")
+		}
+	}
+	for _, b := range l.boxes {
+		if outside[b.rel] {
+			continue
+		}
+		if err := s.adoptBox(ctx, w, b.name, control); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return failed
 }
 
 // after is the survey from before the take-over, of what was there to be kept,

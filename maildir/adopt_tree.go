@@ -201,6 +201,7 @@ func (f *Surveyed) link(at *fsx.Dir, name string, v *Survey) {
 	if err != nil || target == v.Root || strings.HasPrefix(target, v.Root+"/") {
 		return
 	}
+	f.Outside = true
 	f.Notes = append(f.Notes, fmt.Sprintf("%s is a link to %s, which is served only with follow", name, target))
 	if !slices.Contains(v.Follow, target) {
 		v.Follow = append(v.Follow, target)
