@@ -34,9 +34,9 @@ type bodyRoom struct {
 }
 
 const (
-	// bodySpace is a room's size: two of them, the connection's buffers and the two batches are less than the
-	// 1 MiB that may be held for a client that does not read (promise 7).
-	bodySpace = 384 << 10
+	// bodySpace is a room's size: two of them, the connection's buffers, a window of the cache and the two batches
+	// are less than the 1 MiB that may be held for a client that does not read.
+	bodySpace = 320 << 10
 	// bodyMost is the largest file that is read ahead; larger ones are streamed.
 	bodyMost = 192 << 10
 	// bodyGuess is the size of a message that nobody knows, at first.
@@ -66,7 +66,7 @@ const bodiesFrom = 4
 
 // ahead is the reading ahead that the command deserves, nil when it is none.
 func (a *fetchAction) ahead(s *session, uids imap.UIDSet) *bodyAhead {
-	if !a.readsBodies() {
+	if !a.readsBodies() || s.c.compressed() { // a compressor holds that much, and is the slower half
 		return nil
 	}
 	n := uint64(0)

@@ -208,3 +208,37 @@ func TestGather(t *testing.T) {
 		t.Errorf("%d bytes arrived that differ from the %d sent", len(b), want.Len())
 	}
 }
+
+// TestBodiesAheadBesideOthers: what a FETCH asks for beside whole messages comes from where it always does, though no
+// file was opened for those: fields of a header that is too long to be kept, and previews that no cache has.
+func TestBodiesAheadBesideOthers(t *testing.T) {
+	s := startServer(t, nil)
+	c := s.client(t).login()
+	long := "Subject: long\r\nTo: " + strings.Repeat("somebody@example.org,\r\n ", 3000) + "last@example.org\r\n\r\ntext of it\r\n"
+	for range 6 {
+		s.put(t, strings.ReplaceAll(long, "\r\n", "\n"))
+	}
+	c.do("s SELECT INBOX")
+	for _, items := range []string{"PREVIEW (LAZY)", "PREVIEW"} {
+		c.send("f FETCH 1:* (" + items + " BODY.PEEK[HEADER.FIELDS (SUBJECT)] BODY.PEEK[])\r\n")
+		for seq := 1; seq <= 6; seq++ {
+			l := c.line()
+			if !strings.Contains(l, `PREVIEW "text of it"`) || !strings.HasSuffix(l, "{17}\r\n") {
+				t.Fatalf("%s: %.200q", items, l)
+			}
+			for _, want := range []string{"Subject: long\r\n\r\n", long} {
+				b := make([]byte, len(want))
+				if _, err := io.ReadFull(c.r, b); err != nil || string(b) != want {
+					t.Fatalf("%s, message %d: %v, %.100q", items, seq, err, b)
+				}
+				l = c.line()
+			}
+			if l != ")\r\n" {
+				t.Fatalf("%.100q", l)
+			}
+		}
+		if l := c.line(); !strings.HasPrefix(l, "f OK") {
+			t.Fatal(l)
+		}
+	}
+}

@@ -181,7 +181,11 @@ func (a *fetchAction) answer(ctx context.Context, s *session, w *responder, uids
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.
 func (a *fetchAction) message(ctx context.Context, s *session, w *responder, m *msgData, seen bool) error {
-	if err := m.load(ctx, a.need); err != nil {
+	need := a.need
+	if m.ready != nil { // nobody needs the file, unless it turns out so on the way
+		need &^= needFile
+	}
+	if err := m.load(ctx, need); err != nil {
 		return err
 	}
 	for _, att := range a.items {

@@ -236,6 +236,9 @@ func (c *conn) swap(wrap func(r io.Reader, w io.Writer) (io.Reader, io.Writer)) 
 	return nil
 }
 
+// compressed tells whether there is a layer over the socket or TLS.
+func (c *conn) compressed() bool { return c.dst != (*wireSide)(c) }
+
 // takeBuffered empties the read-ahead, for the hand-over of a connection.
 func (c *conn) takeBuffered() []byte {
 	var b []byte

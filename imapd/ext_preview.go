@@ -57,7 +57,7 @@ func (a *previewAtt) prepare(ctx context.Context, m *msgData) error {
 		a.text = a.buf[1:]
 		return nil
 	}
-	if a.lazy && m.file == nil {
+	if a.lazy && m.file == nil && m.ready == nil {
 		return nil
 	}
 	var err error

@@ -33,7 +33,7 @@ const (
 
 // startGather makes c's writer collect, until endGather, if the socket is what it writes to.
 func (c *conn) startGather() {
-	if c.dst != (*wireSide)(c) {
+	if c.compressed() {
 		return
 	}
 	switch c.nc.(type) {

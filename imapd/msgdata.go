@@ -25,7 +25,7 @@ type msgData struct {
 	fields           []byte // the fields that clients list mail by, loaded
 	listed           bool   // fields has them: else they are read from the file
 	renderer         *renderer
-	ready            []byte // the message as it is sent, if it was read ahead: there is no file then
+	ready            []byte // the message as it is sent, if it was read ahead
 }
 
 func (m *msgData) reset(msg *maildir.Message) {
@@ -72,7 +72,7 @@ func (m *msgData) load(ctx context.Context, need needs) error {
 			return err
 		}
 	}
-	if need&needFile != 0 && m.ready == nil {
+	if need&needFile != 0 {
 		if err := m.open(ctx); err != nil {
 			return err
 		}

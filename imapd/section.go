@@ -53,7 +53,7 @@ func (a *sectionAtt) write(s *session, w *responder, m *msgData) error {
 	if a.listed && m.listed {
 		return a.sendFields(w, m.fields)
 	}
-	if m.ready != nil { // then this is a whole
+	if m.ready != nil && a.whole() && a.partial == nil {
 		return sendReady(w, m.ready)
 	}
 	if a.whole() && m.file.FileSize() <= smallMessage {

@@ -145,9 +145,18 @@ func trim() {
 
 // relieve drops what is kept for later, and raises the limit when clients need more.
 func (m *memory) relieve() {
+	runtime.GC() // what is said to be in use was so when garbage was collected last
+	inUse, total := m.read()
+	m.mu.Lock()
+	short := inUse > fourFifths(max(m.limit, m.raised))
+	m.mu.Unlock()
+	if !short {
+		m.last = total
+		return
+	}
 	dropped := m.store.DropIdle()
 	trim()
-	inUse, total := m.read()
+	inUse, total = m.read()
 	m.last, m.trimmed = total, total
 	m.mu.Lock()
 	limit, raised := m.limit, m.raised
@@ -161,7 +170,7 @@ func (m *memory) relieve() {
 			"key", "[limits] memory")
 		return
 	}
-	m.force(inUse / 4 * 5)
+	m.force(inUse / 2 * 3) // with some room above: each time costs a collection
 	if raised == 0 {
 		m.log.Warn("clients need more than [limits] memory = "+mib(limit)+": more is taken; raise it, or lower [limits] max_connections",
 			"in use", mib(inUse), "selected mailboxes", mib(m.store.Footprint()))
