@@ -291,3 +291,29 @@ func TestFlagAndBack(t *testing.T) {
 		t.Errorf("directories were read %d times", n)
 	}
 }
+
+// TestOwnLookIsNoProof: what somebody else does at the very moment of our change is found by the next process too,
+// however long our command went on after it.
+func TestOwnLookIsNoProof(t *testing.T) {
+	b, _ := bigSpot(t, 20)
+	var placed bool
+	slow := openSpot(t, b.dir, fsx.FS{Fault: func(op, path string) error {
+		switch {
+		case (op == "rename" || op == "link") && strings.Contains(path, "/tmp/"):
+			placed = true
+			return os.WriteFile(filepath.Join(b.dir, "cur/1700000000.M1P1.other:2,"), []byte(mail), 0o600)
+		case placed && op == "sync":
+			time.Sleep(5 * time.Duration(tick))
+		}
+		return nil
+	}})
+	h := slow.open(Select)
+	appendText(t, h, mail)
+	h.Close()
+	if err := slow.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again := openSpot(t, b.dir, fsx.FS{}).open(Select); again.Count() != 22 {
+		t.Errorf("%d messages, want 22", again.Count())
+	}
+}

@@ -226,9 +226,10 @@ func (a *applier) flags(b []byte) bool {
 			return false
 		}
 		uid, infoLen := imap.UID(le.Uint32(b)), int(b[6])
-		if e := a.s.find(uid); e != nil {
+		modseq := le.Uint64(b[16:])
+		if e := a.s.find(uid); e != nil && modseq >= e.modseq { // an index that was compacted may say older things later
 			info, odd := string(b[fixedFlags:fixedFlags+infoLen]), entryBits(b[5])&oddInfo != 0
-			a.change(e, SystemFlags(b[4])&systemAll, le.Uint64(b[8:]), entryBits(b[5])&inNew, le.Uint64(b[16:]), odd, info)
+			a.change(e, SystemFlags(b[4])&systemAll, le.Uint64(b[8:]), entryBits(b[5])&inNew, modseq, odd, info)
 		}
 		b = b[fixedFlags+infoLen:]
 	}
@@ -316,9 +317,15 @@ func (a *applier) disk(b []byte) bool {
 	a.s.top = max(a.s.top, imap.UID(le.Uint32(b[12:])))
 	b = b[16:]
 	for i := range a.m.seen.dirs {
-		// A process that died may have gone on in a directory within the tick of its
-		// last change there: for who begins with the file that change is a stranger's.
-		a.m.seen.dirs[i] = dirLook{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), b[16] != 0 && !a.whole}
+		look := dirLook{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), b[16] != 0}
+		if a.whole && look.own {
+			// A process that died may have gone on in a directory within the tick of its
+			// last change there, and what others did beside a change of ours nobody has
+			// looked for yet: for who begins with the file that change is a stranger's, of
+			// this very moment.
+			look = dirLook{mtime: look.mtime, at: look.mtime}
+		}
+		a.m.seen.dirs[i] = look
 		b = b[17:]
 	}
 	list := fileID{le.Uint64(b), int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:]))}
