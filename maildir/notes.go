@@ -47,13 +47,21 @@ func (n *notes) begin() {
 	n.names, n.keep, n.lost, n.untried = nil, true, true, true // changes before the watch are not told
 }
 
-func (n *notes) watched() { n.on.Store(true) }
+// watched tells whether that is still wanted.
+func (n *notes) watched() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.keep {
+		n.on.Store(true)
+	}
+	return n.keep
+}
 
 // end is called when the kernel does not tell any more.
 func (n *notes) end() {
-	n.on.Store(false)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.on.Store(false)
 	n.names, n.keep, n.lost, n.untried = nil, false, false, false
 }
 

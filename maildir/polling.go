@@ -165,7 +165,7 @@ func (w *watcher) retry(x *watched) {
 	}
 	w.mu.Lock()
 	if x.gone || !x.polled {
-		closeAll(watches)
+		w.unwanted(x.m, watches)
 	} else {
 		x.watches = watches
 		w.unpoll(x)

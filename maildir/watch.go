@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -155,7 +156,7 @@ func (w *watcher) ask(x *watched) {
 	x.asking = false
 	switch {
 	case err == nil && x.gone:
-		closeAll(watches)
+		w.unwanted(x.m, watches)
 	case err == nil:
 		x.watches = watches
 		w.unpoll(x)
@@ -170,7 +171,20 @@ func (w *watcher) ask(x *watched) {
 // watch sets the watches of a mailbox. Events come from now on, but what has
 // happened before nobody tells.
 func (w *watcher) watch(m *Mailbox) (watches [2]*fsx.Watch, err error) {
-	path := m.path()
+	for range watchTries {
+		if watches, err = w.watchAt(m, m.path()); err != nil || m.noted.watched() {
+			return watches, err
+		}
+		closeAll(watches) // it was moved meanwhile, or is not wanted any more
+	}
+	return [2]*fsx.Watch{}, errMoves
+}
+
+const watchTries = 3
+
+var errMoves = errors.New("the mailbox is moved again and again")
+
+func (w *watcher) watchAt(m *Mailbox, path string) (watches [2]*fsx.Watch, err error) {
 	m.noted.begin()
 	for i, name := range [...]string{dirNew: "new", dirCur: "cur"} {
 		if watches[i], err = w.events.Watch(path+"/"+name, func(e fsx.Change) { m.event(uint8(i), e) }); err != nil {
@@ -179,8 +193,15 @@ func (w *watcher) watch(m *Mailbox) (watches [2]*fsx.Watch, err error) {
 			return watches, err
 		}
 	}
-	m.noted.watched()
 	return watches, nil
+}
+
+// unwanted closes watches that nobody wants any more when they have come; mu is held.
+func (w *watcher) unwanted(m *Mailbox, watches [2]*fsx.Watch) {
+	closeAll(watches)
+	if y := w.boxes[m]; y == nil || y.watches[0] == nil && !y.asking {
+		m.noted.end()
+	}
 }
 
 func closeAll(watches [2]*fsx.Watch) {

@@ -67,10 +67,10 @@ const (
 
 const eventsKept = 256 // between the kernel's queue and those who are told
 
-// Watch begins to call tell for what happens in dir. tell runs on the watcher's
-// goroutine, under no lock; it must not wait, and not call the Watcher. Asking
-// again for a directory whose path leads to another one now is what it takes to
-// follow it.
+// Watch begins to call tell for what happens in dir. tell runs under no lock, on the
+// watcher's goroutine or, to say Lost, on that of somebody who asks; it must not
+// wait, and not call the Watcher. Asking again for a directory whose path leads to
+// another one now is what it takes to follow it.
 func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 	dir = filepath.Clean(dir)
 	if w.Fault != nil {
@@ -86,7 +86,9 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 	id := inode{uint64(st.Dev), st.Ino}
 	w.mu.Lock()
 	err := w.start()
+	var lost []*Watch
 	if err == nil {
+		lost = w.displace(dir, id)
 		// Whoever watches it already: the number may be a removed directory's.
 		err = w.notify.Add(dir)
 	}
@@ -94,8 +96,10 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 		wait := w.endIfIdle()
 		w.mu.Unlock()
 		wait()
+		tellLost(lost)
 		return nil, pathError("watch", dir, "", err)
 	}
+	defer tellLost(lost)
 	defer w.mu.Unlock()
 	d := w.dirs[id]
 	if d == nil {
@@ -105,6 +109,28 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 	v := &Watch{w: w, dir: d, tell: tell}
 	d.subs = append(d.subs, v)
 	return v, nil
+}
+
+// displace ends the watch of a directory that the path led to before: the instance
+// knows directories by path, and would forget which one it was told of. Those who
+// are to be told Lost are returned. mu is held.
+func (w *Watcher) displace(path string, id inode) []*Watch {
+	old := w.byPath[path]
+	if old == nil || old.id == id {
+		return nil
+	}
+	_ = w.notify.Remove(path)
+	delete(w.byPath, path)
+	if w.dirs[old.id] == old {
+		delete(w.dirs, old.id)
+	}
+	return old.subs
+}
+
+func tellLost(subs []*Watch) {
+	for _, v := range subs {
+		v.tell(Change{What: Lost})
+	}
 }
 
 // Close ends the interest. A call of tell that has begun may still be running.
@@ -279,7 +305,7 @@ func (b *barrier) close() {
 	defer b.mu.Unlock()
 	if b.path != "" {
 		unix.Close(b.fd)
-		b.path = ""
+		b.path, b.passed = "", nil
 	}
 }
 
@@ -293,6 +319,8 @@ func (b *barrier) reached(name string) bool {
 	if b.passed != nil {
 		close(b.passed)
 		b.passed = nil
+	} else {
+		b.broken = false // the event of one who has not waited: no other is on its way
 	}
 	return true
 }
@@ -318,8 +346,11 @@ func (b *barrier) pass(wait time.Duration) bool {
 		return true
 	case <-t.C:
 		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.passed != passed { // it has come just now, or the instance is another one
+			return false
+		}
 		b.broken, b.passed = true, nil
-		b.mu.Unlock()
 		return false
 	}
 }

@@ -152,3 +152,51 @@ func TestWatcherRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWatcherPathReused: a path that leads to another directory by now is that one's, and who watched the old one is told.
+func TestWatcherPathReused(t *testing.T) {
+	var w Watcher
+	root := t.TempDir()
+	a, b := filepath.Join(root, "a"), filepath.Join(root, "b")
+	for _, d := range []string{a, b} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := make(chan Change, 64)
+	var watches []*Watch
+	watch := func(dir string, tell func(Change)) {
+		v, err := w.Watch(dir, tell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watches = append(watches, v)
+	}
+	watch(a, func(c Change) { told <- c })
+	if err := os.Rename(a, filepath.Join(root, "c")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(b, a); err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan Change, 64)
+	watch(a, func(c Change) { came <- c })
+	if err := os.WriteFile(filepath.Join(a, "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		ch   chan Change
+		want What
+	}{{told, Lost}, {came, Came}} {
+		for got := (Change{What: 255}); got.What != c.want; {
+			select {
+			case got = <-c.ch:
+			case <-time.After(5 * time.Second):
+				t.Fatalf("not told of %v", c.want)
+			}
+		}
+	}
+	for _, v := range watches {
+		v.Close()
+	}
+}
