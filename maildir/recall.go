@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -15,7 +16,10 @@ type recalled struct {
 	high  uint32    // the greatest UIDVALIDITY that it knows of the tree
 	noted identity  // what we know to be there
 	claim imap.UID  // we give UIDs below this one; 0: none
+	later time.Time // before that nothing is written: it could not be
 }
+
+const recallAgain = 10 * time.Second
 
 // recall asks the third copy, once.
 func (m *Mailbox) recall() *recalled {
@@ -67,7 +71,8 @@ func (m *Mailbox) goOn() bool {
 	return true
 }
 
-// promise makes sure that the third copy will never say less than next.
+// promise makes sure that the third copy will never say less than next, if it can be
+// written at all.
 func (t *txn) promise(next imap.UID) {
 	m := t.m
 	r := m.recall()
@@ -75,12 +80,17 @@ func (t *txn) promise(next imap.UID) {
 	if r.noted.validity != s.validity {
 		r.claim = 0
 	}
-	if next <= r.claim || m.store.third.state == "" {
+	now := m.store.now()
+	if next <= r.claim || m.store.third.state == "" || now.Before(r.later) {
 		return
 	}
 	rel := m.below()
 	l := treeLine{kind: lineClaim, validity: s.validity, next: imap.UID(min(uint64(next)+claimAhead, maxUID)), process: self, guid: s.guid, rel: rel}
-	m.store.third.add(t.ctx, m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, true })
+	err := m.store.third.add(context.WithoutCancel(t.ctx), m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, true })
+	if err != nil { // the message is taken: the other copies tell of it
+		r.later = now.Add(recallAgain)
+		return
+	}
 	r.claim = l.next
 	r.noted.validity, r.noted.guid = s.validity, s.guid
 }
@@ -98,7 +108,14 @@ func (t *txn) note() {
 		return
 	}
 	l := treeLine{kind: lineFound, validity: s.validity, next: s.next, guid: s.guid, rel: m.below()}
-	m.store.third.add(t.ctx, m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, false })
+	now := m.store.now()
+	if now.Before(r.later) {
+		return
+	}
+	if m.store.third.add(context.WithoutCancel(t.ctx), m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, false }) != nil {
+		r.later = now.Add(recallAgain)
+		return
+	}
 	if r.noted.validity != s.validity {
 		r.claim = 0
 	}
@@ -108,7 +125,7 @@ func (t *txn) note() {
 // moved follows a renaming in the tree at root, of a mailbox and what lies in
 // directories below it.
 func (c *treeFiles) moved(ctx context.Context, root string, moves []move) {
-	c.add(ctx, root, func(t *treeCopy) (lines []treeLine, sync bool) {
+	_ = c.add(ctx, root, func(t *treeCopy) (lines []treeLine, sync bool) { // the mailboxes tell
 		for _, m := range moves {
 			lines = append(lines, t.moved(m.from, m.to)...)
 		}
@@ -118,7 +135,7 @@ func (c *treeFiles) moved(ctx context.Context, root string, moves []move) {
 
 // deleted forgets a mailbox, but for its UIDVALIDITY.
 func (c *treeFiles) deleted(ctx context.Context, root, rel string) {
-	c.add(ctx, root, func(t *treeCopy) ([]treeLine, bool) {
+	_ = c.add(ctx, root, func(t *treeCopy) ([]treeLine, bool) {
 		id := t.boxes[rel]
 		if id == nil {
 			return nil, false
@@ -135,6 +152,6 @@ func (m *Mailbox) giveBack() {
 		return
 	}
 	l := treeLine{kind: lineBack, validity: m.state.validity, next: m.state.next, process: self, guid: m.state.guid, rel: m.below()}
-	m.store.third.add(context.Background(), m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, false })
+	_ = m.store.third.add(context.Background(), m.root, func(*treeCopy) ([]treeLine, bool) { return []treeLine{l}, false })
 	r.claim = 0
 }

@@ -253,13 +253,12 @@ func (t *Tree) repairThird(ctx context.Context, _ *fsx.Dir, found []Finding) err
 	if !has(found, invThird) {
 		return nil
 	}
-	t.store.third.add(ctx, t.root, func(c *treeCopy) ([]treeLine, bool) {
+	return t.store.third.add(ctx, t.root, func(c *treeCopy) ([]treeLine, bool) {
 		for rel, id := range c.boxes {
 			return []treeLine{{kind: lineFound, validity: id.validity, next: id.next, guid: id.guid, rel: rel}}, true
 		}
 		return []treeLine{{kind: lineDeleted, validity: max(c.high, 1), next: 1}}, true
 	})
-	return nil
 }
 
 func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) error {

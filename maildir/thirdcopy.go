@@ -153,6 +153,9 @@ func (c *treeCopy) encode(root string, alive func(process string) bool) []byte {
 		rels = append(rels, rel)
 		high = max(high, id.validity)
 	}
+	if c.high > high { // before the others: "" is INBOX, which is not deleted
+		b = appendTreeLine(b, &treeLine{kind: lineDeleted, validity: c.high, next: 1})
+	}
 	slices.Sort(rels)
 	for _, rel := range rels {
 		id := c.boxes[rel]
@@ -162,9 +165,6 @@ func (c *treeCopy) encode(root string, alive func(process string) bool) []byte {
 				b = appendTreeLine(b, &treeLine{kind: lineClaim, validity: id.validity, next: n, process: p, guid: id.guid, rel: rel})
 			}
 		}
-	}
-	if c.high > high {
-		b = appendTreeLine(b, &treeLine{kind: lineDeleted, validity: c.high, next: 1})
 	}
 	return b
 }

@@ -214,7 +214,7 @@ func TestBackupPutBack(t *testing.T) {
 			if clean {
 				l.store.Close()
 			} else { // as if this process had died
-				l.store.third.add(context.Background(), l.dir, func(c *treeCopy) ([]treeLine, bool) {
+				_ = l.store.third.add(context.Background(), l.dir, func(c *treeCopy) ([]treeLine, bool) {
 					return []treeLine{{kind: lineClaim, validity: c.boxes[""].validity, next: 1003, process: "4194305.1"}}, true
 				})
 				want = 1003
@@ -353,5 +353,22 @@ func TestThirdCopyDamaged(t *testing.T) {
 		if want := strings.Count(damage, "\n"); len(aside) != want || strings.Contains(l.treeText(), damage) {
 			t.Errorf("%q: %d files aside, text %s", damage, len(aside), l.treeText())
 		}
+	}
+}
+
+// TestRewriteKeepsInbox: INBOX has the empty path; what is kept of a deleted mailbox's UIDVALIDITY is not about it.
+func TestRewriteKeepsInbox(t *testing.T) {
+	c := newTreeCopy()
+	for _, l := range []treeLine{
+		{kind: lineFound, validity: 5, next: 9, rel: ""},
+		{kind: lineFound, validity: 7, next: 3, rel: ".A"},
+		{kind: lineDeleted, validity: 7, next: 3, rel: ".A"},
+	} {
+		c.take(&l)
+	}
+	again := newTreeCopy()
+	again.parse(c.encode("/x", processAlive))
+	if id := again.boxes[""]; id == nil || id.validity != 5 || id.next != 9 || again.high != 7 {
+		t.Errorf("%+v, greatest %d", id, again.high)
 	}
 }

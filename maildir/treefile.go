@@ -108,10 +108,11 @@ func (c *treeFiles) look(root string, f func(*treeCopy)) {
 	f(t.copy)
 }
 
-// add appends the lines that f asks for, and syncs them if it wants that.
-func (c *treeFiles) add(ctx context.Context, root string, f func(*treeCopy) (lines []treeLine, sync bool)) {
+// add appends the lines that f asks for, and syncs them if it wants that. An error has
+// been told.
+func (c *treeFiles) add(ctx context.Context, root string, f func(*treeCopy) (lines []treeLine, sync bool)) error {
 	if c.state == "" {
-		return
+		return nil
 	}
 	t := c.tree(root)
 	t.mu.Lock()
@@ -125,6 +126,7 @@ func (c *treeFiles) add(ctx context.Context, root string, f func(*treeCopy) (lin
 		t.id, t.end, t.copy = fileID{}, 0, newTreeCopy() // read it again
 		c.failed("write", root, err)
 	}
+	return err
 }
 
 func (c *treeFiles) write(ctx context.Context, dir *fsx.Dir, root string, t *treeFile, f func(*treeCopy) ([]treeLine, bool)) error {
