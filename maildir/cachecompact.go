@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/emersion/go-imap/v2"
@@ -123,11 +124,16 @@ func (c *cacheCompaction) copy(ctx context.Context) error {
 	}
 }
 
+var errNoCache = errors.New("the cache cannot be read")
+
 // record copies one record, if it is one.
 func (c *cacheCompaction) record(r movedRecord) error {
 	var s sections
 	c.from.sections(r.uid, r.was, r.was.kinds, &s)
-	if s.kinds != 0 {
+	switch {
+	case s.kinds == 0 && c.m.cache.reading(c.m.validity()) == nil:
+		return errNoCache // it cannot be read now: that is no reason to throw it away
+	case s.kinds != 0:
 		start := len(c.b)
 		c.b = appendCacheRecord(c.b, r.uid, &s)
 		r.now = cachePlace{c.size, uint32(len(c.b) - start), s.kinds}

@@ -46,7 +46,9 @@ func (s *Store) coolest(n int) (victims []*Mailbox) {
 	for range min(n, s.idle.Len()) {
 		m := s.idle.Remove(s.idle.Front()).(*Mailbox)
 		m.idle = nil
-		delete(s.boxes, m.dirPath)
+		if s.boxes[m.dirPath] == m {
+			delete(s.boxes, m.dirPath)
+		}
 		victims = append(victims, m)
 	}
 	return victims

@@ -145,7 +145,7 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 			return m, nil
 		}
 		// The directory has been replaced behind our back.
-		s.removed(dir)
+		s.forget(dir, m)
 		s.release(m)
 	}
 	fresh, err := newMailbox(s, dir, loc)
@@ -227,8 +227,15 @@ func (s *Store) removed(dir string) {
 	dir = filepath.Clean(dir)
 	s.mu.Lock()
 	m := s.boxes[dir]
+	s.mu.Unlock()
+	s.forget(dir, m)
+}
+
+// forget ends a mailbox, unless the directory is another one's by now.
+func (s *Store) forget(dir string, m *Mailbox) {
+	s.mu.Lock()
 	last := false
-	if m != nil {
+	if m != nil && s.boxes[dir] == m {
 		delete(s.boxes, dir)
 		s.watch.forget(m)
 		if m.idle != nil {
