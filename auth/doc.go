@@ -10,7 +10,7 @@
 // can serve it is used. A secret is identified by its {SCHEME} or its $id$ and by
 // nothing else: what is not recognised is an error that names file and line, never
 // a password. Of the extra fields nologin and allow_nets are kept, after the
-// secret was found right. maildir-imapd.passwd(5) is the reference.
+// secret was found right, and quota, quota_messages and userdb_quota_rule are read. maildir-imapd.passwd(5) is the reference.
 //
 // # Concurrency
 //

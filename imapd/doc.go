@@ -20,7 +20,8 @@
 // One goroutine owns a connection and everything of its session. A second exists while IDLE waits for the
 // client's next byte, where it touches nothing but the conn's reading side, and beside a SEARCH, SORT or THREAD
 // that has taken longer than a second, where it asks the kernel whether the client is still there (hangup.go);
-// it is joined before the command returns. What a command must read of files is read on goroutines of the
+// it is joined before the command returns. A FETCH that learns of messages or reads them ahead has one more, which
+// prepares the next batch while the session's writes this one (besides, in batch.go). What a command must read of files is read on goroutines of the
 // store's Readers, each with a candidate (searches) or msgData (FETCH) of its own, which Readers.Run joins.
 //
 // The locks of this package are Server.mu (registry of connections and sessions), conn.mu (the shutdown flag)

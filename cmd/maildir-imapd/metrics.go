@@ -21,7 +21,7 @@ import (
 )
 
 // exporter shows numbers of engine and store in Prometheus' text format, under /metrics. One goroutine serves,
-// and one for each connection; close joins them.
+// and one for each connection; close joins them, but for an answer that takes longer than a second.
 type exporter struct {
 	server http.Server
 	listen net.Listener
