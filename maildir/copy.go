@@ -104,7 +104,7 @@ func (c *copying) bring(ctx context.Context, dst *Handle) error {
 		return err
 	}
 	var err error
-	if c.over, err = c.quota.admit(c.amount()); err != nil {
+	if c.over, err = c.quota.admit(ctx, c.amount()); err != nil {
 		return err
 	}
 	t, err := dst.m.begin(ctx, dst, true)

@@ -47,7 +47,7 @@ func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error)
 		return nil, ErrNoPermission
 	}
 	quota := h.loc.quota.look(ctx)
-	if _, err := quota.admit(amount{sizeHint, 1}); err != nil {
+	if _, err := quota.admit(ctx, amount{sizeHint, 1}); err != nil {
 		return nil, err
 	}
 	tmp, err := openSub(h.m.dir, "tmp")
@@ -184,7 +184,7 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 		quota = d.h.loc.quota.look(ctx) // it may have been long ago that it was asked first
 	}
 	mail := amount{d.size, 1}
-	over, err := quota.admit(mail)
+	over, err := quota.admit(ctx, mail)
 	if err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}

@@ -29,7 +29,7 @@ func (r *quotaRoot) count(ctx context.Context, d *fsx.Dir, q Quota) (*quotaLook,
 		if err != nil {
 			return nil, err
 		}
-		l := &quotaLook{root: r, q: q}
+		l := &quotaLook{root: r, q: q, fresh: true}
 		if l.sum, err = countMail(ctx, d, before); err != nil {
 			return nil, err
 		}

@@ -58,6 +58,8 @@ type quotaLook struct {
 	q    Quota
 	sum  amount
 	file fsx.Stat // the maildirsize that has this sum; zero: it could not be written
+	// fresh: nothing has been added to the sum since it was counted, a short while ago.
+	fresh bool
 }
 
 // QuotaUsage is what GETQUOTA tells.
@@ -120,14 +122,15 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 		q.StorageKey, q.MessagesKey = quotaName, quotaName
 	}
 	same := q.Storage == file.limits.Storage && q.Messages == file.limits.Messages
-	doubt := !q.Warn && q.exceeds(file.sum) != nil && !r.believed(&file, st)
+	fresh := r.believed(&file, st)
+	doubt := !q.Warn && q.exceeds(file.sum) != nil && !fresh
 	if file.bad || !same || doubt {
 		return r.count(ctx, d, q)
 	}
-	return &quotaLook{root: r, q: q, sum: file.sum, file: st}, nil
+	return &quotaLook{root: r, q: q, sum: file.sum, file: st, fresh: fresh}, nil
 }
 
-// believed tells whether a sum beyond the limit may refuse somebody's mail: for a
+// believed tells whether a sum may refuse somebody's mail: for a
 // while after it was counted, if nothing has happened since. Where nobody is
 // refused it need not be asked: who is over quota all the time would have every
 // message counted with each new one.
@@ -168,8 +171,9 @@ func (r *quotaRoot) peek() *quotaLook {
 }
 
 // admit refuses mail that would go beyond a limit; over tells of a limit that
-// is only warned of.
-func (l *quotaLook) admit(a amount) (over *QuotaError, err error) {
+// is only warned of. Nobody is refused for lines that may be out of date, and
+// what has no room in an empty tree needs no counting.
+func (l *quotaLook) admit(ctx context.Context, a amount) (over *QuotaError, err error) {
 	if l == nil {
 		return nil, nil
 	}
@@ -177,7 +181,32 @@ func (l *quotaLook) admit(a amount) (over *QuotaError, err error) {
 	if over == nil || l.q.Warn {
 		return over, nil
 	}
-	return nil, over
+	if l.fresh || l.q.exceeds(a) != nil {
+		return nil, over
+	}
+	if err := l.recount(ctx); err != nil {
+		l.root.warn("cannot tell how much mail there is, the quota is not kept", err)
+		*l = quotaLook{root: l.root}
+		return nil, nil
+	}
+	if over = l.q.exceeds(l.sum.plus(a)); over != nil {
+		return nil, over
+	}
+	return nil, nil
+}
+
+func (l *quotaLook) recount(ctx context.Context) error {
+	d, err := l.root.tree.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	now, err := l.root.count(ctx, d, l.q)
+	if err != nil {
+		return err
+	}
+	*l = *now
+	return nil
 }
 
 // record appends the line of a change that has been made. The change stands
