@@ -83,7 +83,8 @@ func (t *Tree) repairBox(ctx context.Context, d *fsx.Dir, b box, todo map[int]bo
 			return err
 		}
 	}
-	if err := t.putAside(ctx, d, todo); err != nil {
+	kept, err := t.putAside(ctx, d, todo)
+	if err != nil {
 		return err
 	}
 	h, err := t.Open(ctx, b.name, Peek)
@@ -95,20 +96,22 @@ func (t *Tree) repairBox(ctx context.Context, d *fsx.Dir, b box, todo map[int]bo
 	if err != nil {
 		return err
 	}
-	err = x.restore(todo)
+	err = x.restore(todo, kept)
 	x.end(err)
 	return err
 }
 
 // putAside takes away, under the lock, what opening the mailbox would believe.
 // What opening itself puts aside, for it makes no sense at all, is left to that.
-func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) error {
+// Of the index it returns what nothing else has.
+func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) (kept *carried, err error) {
 	lock, err := d.Lock(ctx, uidlistFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var files []string
-	if todo[invIndexID] || todo[invIndexUIDs] || todo[invMODSEQ] {
+	if todo[invIndexID] || todo[invIndexUIDs] {
+		kept = carry(d)
 		files = append(files, indexName)
 	}
 	if todo[invCache] {
@@ -127,12 +130,12 @@ func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) erro
 			err = errors.Join(err, d.Link(uidlistFile, d, asideName(uidlistFile, t.store.now())))
 		}
 	}
-	return errors.Join(err, lock.Unlock())
+	return kept, errors.Join(err, lock.Unlock())
 }
 
 // restore writes list and index anew from what is known and what the
 // directories hold.
-func (t *txn) restore(todo map[int]bool) error {
+func (t *txn) restore(todo map[int]bool, kept *carried) error {
 	m := t.m
 	if err := t.readList(true); err != nil {
 		return err
@@ -148,8 +151,21 @@ func (t *txn) restore(todo map[int]bool) error {
 		m.mu.Unlock()
 	}
 	m.list.rewrite = m.list.rewrite || todo[invList] || todo[invNoList] || todo[invThird]
+	if todo[invMODSEQ] {
+		m.mu.Lock()
+		for i := range m.state.list {
+			m.state.modseq = max(m.state.modseq, m.state.list[i].modseq)
+		}
+		m.mu.Unlock()
+	}
 	m.index.broken = true
-	return t.scan(lookNew | lookCur)
+	if err := t.scan(lookNew | lookCur); err != nil {
+		return err
+	}
+	if kept != nil {
+		kept.bring(t)
+	}
+	return nil
 }
 
 // repairRoot makes the tree's last UIDVALIDITY be known, and removes what a

@@ -240,6 +240,80 @@ func TestCheckByHand(t *testing.T) {
 	}
 }
 
+// What the index alone has outlives a repair that sets it aside: keywords past the letters, and save dates.
+func TestRepairKeepsKeywords(t *testing.T) {
+	list := func(old, new string) func(*checkup) []Finding {
+		return func(c *checkup) []Finding {
+			c.harm(uidlistFile, harm{"", func(b []byte) []byte { return []byte(strings.Replace(string(b), old, new, 1)) }})
+			c.reopen(func() time.Time { return time.Now().Add(40 * time.Hour) })
+			return c.findings()
+		}
+	}
+	for name, d := range map[string]struct {
+		do        func(*checkup) []Finding
+		invariant int
+	}{
+		"another life": {list(" G", " G00000000000000000000000000000000 "), invIndexID},
+		"other UIDs":   {list("\n5 :", "\n6 :"), invIndexUIDs},
+		"MODSEQ": {func(c *checkup) []Finding {
+			c.reopen(func() time.Time { return time.Now().Add(40 * time.Hour) })
+			return []Finding{newFinding(invMODSEQ, c.dir, indexName, "made up")}
+		}, invMODSEQ},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCheckup(t, nil)
+			h := c.open(Select)
+			var keys []imap.Flag
+			for i := range 30 {
+				keys = append(keys, imap.Flag(fmt.Sprintf("key%02d", i)))
+			}
+			if _, err := h.Store(context.Background(), uidSet(3, 5), Add, keys, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			refresh(t, h)
+			view, saved := c.lasting(h)
+			h.Close()
+			found := d.do(c)
+			if len(found) == 0 || found[0].Invariant != d.invariant {
+				t.Fatalf("found %v", c.say(found))
+			}
+			if err := c.tree.Repair(context.Background(), found); err != nil {
+				t.Fatal(err)
+			}
+			c.reopen(nil)
+			h = c.open(Examine)
+			now, is := c.lasting(h)
+			if diff := cmp.Diff(view, now); diff != "" {
+				t.Error("keywords:", diff)
+			}
+			if diff := cmp.Diff(saved, is); diff != "" {
+				t.Error("save dates:", diff)
+			}
+			h.Close()
+			if short := c.say(c.findings()); len(short) > 0 {
+				t.Errorf("left: %v", short)
+			}
+		})
+	}
+}
+
+// lasting is keywords and save dates, by position.
+func (c *checkup) lasting(h *Handle) (keys [][]string, saved []int64) {
+	names := h.Keywords()
+	for _, m := range h.Messages(nil, 0, maxUID, 100) {
+		var of []string
+		for i, k := range names {
+			if m.Flags.Keywords>>i&1 != 0 {
+				of = append(of, string(k))
+			}
+		}
+		slices.Sort(of)
+		keys, saved = append(keys, of), append(saved, m.SaveDate)
+	}
+	return keys, saved
+}
+
 // What lies in place of a message and is no file is not opened: a FIFO, or a link to what never ends.
 func TestCheckNoFiles(t *testing.T) {
 	for name, put := range map[string]func(string) error{
