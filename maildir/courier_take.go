@@ -8,6 +8,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/emersion/go-imap/v2"
+
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -45,6 +47,7 @@ func (t *txn) courierUIDs() error {
 	if s.index.slots == nil {
 		s.index.build(s)
 	}
+	t.plausible(c, s.next)
 	next, taken, refused := s.next, 0, 0
 	for _, r := range c.records {
 		e := s.byName([]byte(r.base))
@@ -88,6 +91,33 @@ func (t *txn) courierList() (*uidlist, error) {
 		return nil, nil
 	}
 	return u, nil
+}
+
+// plausible takes out of Courier's list what a damaged digit must have written:
+// UIDs are never given back, and the numbers would be used up. next is ours;
+// where it says nothing, half of all numbers remain.
+func (t *txn) plausible(c *uidlist, next imap.UID) {
+	limit := imap.UID(maxUID / 2)
+	known := next > 1
+	bound := func(good imap.UID) {
+		if known {
+			limit = max(next, good) + min(salvageAhead, maxUID-max(next, good))
+		}
+	}
+	bound(next)
+	kept, top := 0, imap.UID(0)
+	for kept < len(c.records) && c.records[kept].uid <= limit {
+		top = c.records[kept].uid
+		bound(top)
+		kept++
+	}
+	if kept == len(c.records) && c.next <= limit {
+		return
+	}
+	t.m.once("courier numbers", "Courier's UIDs are far above those in use, its list must be damaged; they are not taken over",
+		"messages", len(c.records)-kept, "next", c.next, "limit", limit)
+	c.records = c.records[:kept]
+	c.next = top + 1
 }
 
 // unlisted adds those of Courier's lines that are above all messages in memory:

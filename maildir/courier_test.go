@@ -243,6 +243,49 @@ func TestCourierDisagrees(t *testing.T) {
 	b.check()
 }
 
+// TestCourierDamagedNumber: a digit gone wrong in Courier's list does not use up the mailbox's UIDs.
+func TestCourierDamagedNumber(t *testing.T) {
+	for name, c := range map[string]struct {
+		list string // of a message at 7 and one that came since
+		uid  imap.UID
+	}{
+		"next":           {"1 726000000 4294967290\n7 %s\n40 %s\n", 41},
+		"next, some way": {"1 726000000 1048680\n7 %s\n40 %s\n", 41},
+		"next, in reach": {"1 726000000 1048610\n7 %s\n40 %s\n", 1048610},
+		"record":         {"1 726000000 4294967290\n7 %s\n4294967280 %s\n", 31},
+	} {
+		for _, served := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, served=%v", name, served), func(t *testing.T) {
+				b := newSpot(t)
+				one := b.drop("cur", mail)
+				list := filepath.Join(b.dir, courierList)
+				if served {
+					os.WriteFile(list, []byte("1 726000000 30\n7 "+one+"\n"), 0o644)
+					courierBox(t, b.dir, map[string]string{one: "Work\n"})
+					b.open(Select).Close()
+				}
+				since := b.drop("cur", mail)
+				os.WriteFile(list, []byte(fmt.Sprintf(c.list, one, since)), 0o644)
+				courierBox(t, b.dir, map[string]string{since: "Since\n"})
+				os.Chtimes(filepath.Join(b.dir, courierKeywords), time.Time{}, time.Now().Add(time.Second))
+				h := openSpot(t, b.dir, fsx.FS{}).open(Select)
+				uid := appendText(t, h, "new\n")
+				switch {
+				case served && name == "record": // one of 30 and 31 is the message that has no good line
+					if uid != c.uid {
+						t.Errorf("UID %d, want %d", uid, c.uid)
+					}
+				case served && uid != c.uid, uid > maxUID/2:
+					t.Errorf("UID %d, want %d", uid, c.uid)
+				}
+				if got := shown(h); !strings.HasPrefix(got, "7:") {
+					t.Errorf("the good line is not believed: %s", got)
+				}
+			})
+		}
+	}
+}
+
 // TestCourierLocked: while a Courier holds its lock, nothing is taken; then all is.
 func TestCourierLocked(t *testing.T) {
 	b := newSpot(t)

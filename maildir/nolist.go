@@ -26,6 +26,9 @@ func (t *txn) noList(damage error, b []byte) error {
 	u := &uidlist{version: '3', rewrite: true}
 	r := m.recall()
 	theirs, err := t.courierList()
+	if theirs != nil {
+		t.plausible(theirs, t.ownNext(r.id, theirs.validity))
+	}
 	switch known := m.state.validity != 0; {
 	case err != nil:
 		return err
@@ -61,6 +64,17 @@ func (t *txn) noList(damage error, b []byte) error {
 	}
 	u.rewrite = true
 	return t.takeList(u, fileID{})
+}
+
+// ownNext is the next UID that index or third copy knows for a UIDVALIDITY, 0 for none.
+func (t *txn) ownNext(id *identity, validity uint32) (next imap.UID) {
+	if s := &t.m.state; s.validity == validity {
+		next = s.next
+	}
+	if id != nil && id.validity == validity {
+		next = max(next, id.claims[""])
+	}
+	return next
 }
 
 // fromIndex fills u with what the index knows, and with what a take-over of
