@@ -98,17 +98,18 @@ type quotaFile struct {
 	sum    amount
 	lines  int // after the first
 	bad    bool
+	// unknown: its first line cannot be understood. Where the limits stand nowhere
+	// else it must not be overwritten.
+	unknown bool
 }
 
 // parseQuota reads a maildirsize; bad tells that its sum is not to be believed.
-// A last line without its LF is being written, or was torn: it is left out.
+// A last line without its LF is being written, or was torn: it is left out. The
+// first one may lack it: people write limits by hand.
 func parseQuota(b []byte) (f quotaFile) {
 	f.bad = len(b) >= quotaFull || bytes.IndexByte(b, 0) >= 0
 	head, rest, ok := bytes.Cut(b, []byte{'\n'})
-	if !ok {
-		return quotaFile{bad: true}
-	}
-	f.limits.Storage, f.limits.Messages = parseQuotaLimits(string(head))
+	f.limits.Storage, f.limits.Messages, f.unknown = parseQuotaLimits(string(head), ok)
 	for !f.bad && len(rest) > 0 {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		if !whole {
@@ -131,24 +132,32 @@ func parseQuota(b []byte) (f quotaFile) {
 	return f
 }
 
-// parseQuotaLimits reads "10000000S,1000C". What is not understood is no limit.
-func parseQuotaLimits(s string) (storage, messages int64) {
-	for part := range strings.SplitSeq(strings.TrimSpace(s), ",") {
+// parseQuotaLimits reads "10000000S,1000C". What is not understood is no limit;
+// unknown is a line of which nothing is understood. An empty line is Courier's
+// for no limit, if it is whole; a part of one that is not may be torn.
+func parseQuotaLimits(s string, whole bool) (storage, messages int64, unknown bool) {
+	if s = strings.TrimSpace(s); strings.IndexByte(s, 0) >= 0 {
+		return 0, 0, true
+	}
+	good, odd := 0, 0
+	for part := range strings.SplitSeq(s, ",") {
 		if part == "" {
 			continue
 		}
 		n, err := strconv.ParseUint(part[:len(part)-1], 10, 64)
-		if err != nil {
+		limit := int64(min(n, math.MaxInt64))
+		switch unit := part[len(part)-1]; {
+		case err == nil && unit == 'S':
+			storage = limit
+		case err == nil && unit == 'C':
+			messages = limit
+		default:
+			odd++
 			continue
 		}
-		switch limit := int64(min(n, math.MaxInt64)); part[len(part)-1] {
-		case 'S':
-			storage = limit
-		case 'C':
-			messages = limit
-		}
+		good++
 	}
-	return storage, messages
+	return storage, messages, good == 0 && (odd > 0 || !whole) || odd > 0 && !whole
 }
 
 func parseQuotaLine(s string) (amount, error) {

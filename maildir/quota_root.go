@@ -15,6 +15,9 @@ import (
 // after that another program may have made room and said so to nobody.
 const quotaStale = 15 * time.Minute
 
+// quotaYoung is for how long somebody may still be writing a first line.
+const quotaYoung = 10 * time.Second
+
 // quotaRoot is the quota of one tree. Nothing is remembered between commands:
 // maildirsize is every program's, and its few lines are read each time. Nil is
 // a tree that cannot have one.
@@ -108,6 +111,10 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 	}
 	defer d.Close()
 	file, st, err := readQuota(d)
+	if err == nil && !q.Set && file.unknown {
+		r.damaged(d, st)
+		err = fs.ErrNotExist
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if q.Storage == 0 && q.Messages == 0 {
 			return nil, nil // nobody needs one
@@ -261,14 +268,35 @@ func (r *quotaRoot) again(ctx context.Context, d *fsx.Dir) {
 		}
 		return
 	}
-	file, _, err := readQuota(d)
+	file, st, err := readQuota(d)
 	if err != nil {
+		return
+	}
+	if file.unknown {
+		r.damaged(d, st)
 		return
 	}
 	q.Storage, q.Messages = file.limits.Storage, file.limits.Messages
 	if _, err := r.count(ctx, d, q); err != nil {
 		r.warn("cannot count the mail anew, maildirsize is wrong", err)
 	}
+}
+
+// damaged puts aside a maildirsize that had the only record of the limits, which
+// cannot be read: a power cut may have left it empty. One that is young is just
+// being written, by a shell for example, and is left to the next one to ask.
+func (r *quotaRoot) damaged(d *fsx.Dir, st fsx.Stat) {
+	now := r.tree.store.now()
+	if now.Sub(time.Unix(0, st.Mtime)) < quotaYoung {
+		return
+	}
+	aside, err := setAside(d, quotaName, now)
+	if err != nil {
+		r.warn("cannot put aside a maildirsize whose limits cannot be read", err)
+		return
+	}
+	r.tree.store.log.Error("maildirsize put aside, its limits cannot be read and stand nowhere else: the tree has no quota until it gets them again",
+		"tree", r.tree.root, "aside", aside)
 }
 
 // changed is for what changes more than anybody has counted: a mailbox deleted.

@@ -36,8 +36,8 @@ func TestParseQuota(t *testing.T) {
 		{"-5S,x,S,12Q,3C\n1 1\n", 0, 3, amount{1, 1}, 1, false},
 		{"1000S\n10 1\n20 ", 1000, 0, amount{10, 1}, 1, false}, // being written
 		{"1000S\n10 1\n20 1", 1000, 0, amount{10, 1}, 1, false},
-		{"", 0, 0, amount{}, 0, true},
-		{"1000S", 0, 0, amount{}, 0, true},
+		{"1000S", 1000, 0, amount{}, 0, true},
+		{"1000S,5C", 1000, 5, amount{}, 0, true},
 		{"1000S\n", 1000, 0, amount{}, 0, true},
 		{"1000S\n10 1", 1000, 0, amount{}, 0, true},
 		{"1000S\n10 1\n-11 0\n", 1000, 0, amount{-1, 1}, 2, true},
@@ -52,6 +52,14 @@ func TestParseQuota(t *testing.T) {
 		want := quotaFile{limits: Quota{Storage: c.storage, Messages: c.messages}, sum: c.sum, lines: c.lines, bad: c.bad}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%.60q:\n got %v\nwant %v", c.text, got, want)
+		}
+	}
+	for text, unknown := range map[string]bool{
+		"": true, "\x00\x00": true, "1000S\x00": true, "10\x0000S\n1 1\n": true, "1000": true, "x": true, "1000S,5": true,
+		"12Q\n1 1\n": true, "\n1 1\n": false, "0S\n": false, "1000S\n\x00\x00": false, "1000S": false, "12Q,5C\n1 1\n": false,
+	} {
+		if f := parseQuota([]byte(text)); f.unknown != unknown || unknown && f.limits != (Quota{}) && text != "1000S,5" {
+			t.Errorf("%q: %+v", text, f)
 		}
 	}
 }

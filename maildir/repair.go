@@ -282,7 +282,11 @@ func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) 
 		return nil
 	}
 	q := t.quota.configured()
-	if f, _, err := readQuota(root); err == nil && !q.Set {
+	if f, st, err := readQuota(root); err == nil && !q.Set {
+		if f.unknown {
+			t.quota.damaged(root, st)
+			return nil
+		}
 		q.Storage, q.Messages = f.limits.Storage, f.limits.Messages
 	}
 	_, err := t.quota.count(ctx, root, q)
