@@ -44,7 +44,7 @@ func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 	var freed amount
 	t, err := h.m.begin(ctx, h, true)
 	if err == nil {
-		if quota != nil {
+		if quota.counts() {
 			t.freed = &freed
 		}
 		_, err = t.expunge(r.Source, true)

@@ -23,8 +23,6 @@ type Delivery struct {
 	size int64 // bytes written
 	bare int64 // line ends among them: what CRLF adds
 	err  error
-
-	quota bool // there is one to be kept
 }
 
 const deliveryBuffer = 64 << 10
@@ -54,7 +52,7 @@ func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error)
 	if err != nil {
 		return nil, err
 	}
-	d := &Delivery{h: h, quota: quota != nil, tmp: tmp, name: newBaseName(h.store.now())}
+	d := &Delivery{h: h, tmp: tmp, name: newBaseName(h.store.now())}
 	if d.f, err = tmp.OpenFile(d.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0); err != nil {
 		tmp.Close()
 		return nil, err
@@ -179,10 +177,7 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 	if err := d.finish(internalDate); err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}
-	var quota *quotaLook
-	if d.quota {
-		quota = d.h.loc.quota.look(ctx) // it may have been long ago that it was asked first
-	}
+	quota := d.h.loc.quota.look(ctx) // it may have been long ago that it was asked first
 	mail := amount{d.size, 1}
 	over, err := quota.admit(ctx, mail)
 	if err != nil {

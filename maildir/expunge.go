@@ -29,12 +29,14 @@ func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err erro
 		return 0, opError("expunge", h.loc.name, err)
 	}
 	var freed amount
-	if quota != nil {
+	if quota.counts() {
 		t.freed = &freed
 	}
 	n, err = t.expunge(uids, false)
 	t.end(err)
-	quota.record(ctx, freed.negative())
+	if n > 0 || freed.count > 0 {
+		quota.record(ctx, freed.negative())
+	}
 	return n, opError("expunge", h.loc.name, err)
 }
 

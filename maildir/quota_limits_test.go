@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
+
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -71,5 +73,48 @@ func TestQuotaOnlyRecord(t *testing.T) {
 	os.WriteFile(filepath.Join(root, quotaName), nil, 0o600)
 	if usage(t, tree); quotaText(t, root) != "1000S\n0 0\n" {
 		t.Errorf("%q", quotaText(t, root))
+	}
+}
+
+// TestQuotaBegins: a quota is set, and another session counts, in the middle of a change that began without.
+func TestQuotaBegins(t *testing.T) {
+	ctx := t.Context()
+	for name, change := range map[string]func(h, work *Handle) error{
+		"expunge": func(h, _ *Handle) error { _, err := h.Expunge(ctx, nil); return err },
+		"move":    func(h, work *Handle) error { _, err := h.Move(ctx, uidSet(1), work); return err },
+		"copy":    func(h, work *Handle) error { _, err := h.Copy(ctx, uidSet(1), work); return err },
+		"append":  func(h, _ *Handle) error { _, err := tryAppend(h, "12345678"); return err },
+	} {
+		for _, set := range []bool{true, false} {
+			root := filepath.Join(t.TempDir(), "mail")
+			var q Quota
+			armed, counted := false, false
+			// The first change of a message's name is the middle; it is counted just before.
+			hook := func(op, path string) error {
+				if armed && !counted && (op == "rename" || op == "remove" || op == "link") && !strings.Contains(path, quotaName) {
+					counted = true
+					q = Quota{Set: set, Storage: 1 << 20}
+					quotaTree(t, root, &q, fsx.FS{}).Quota(ctx)
+				}
+				return nil
+			}
+			tree := quotaTree(t, root, &q, fsx.FS{Fault: hook})
+			if err := tree.Create(ctx, "Work", nil); err != nil {
+				t.Fatal(err)
+			}
+			h, work := openIn(t, tree, "INBOX", Select), openIn(t, tree, "Work", Target)
+			appendText(t, h, "one\n")
+			refresh(t, h)
+			if _, err := h.Store(ctx, uidSet(1), Add, []imap.Flag{imap.FlagDeleted}, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			armed = true
+			if err := change(h, work); err != nil {
+				t.Fatal(name, err)
+			}
+			if got, want := usage(t, quotaTree(t, root, &q, fsx.FS{})), onDisk(t, root); got != want || !counted {
+				t.Errorf("%s, set=%v: %v, really %v; counted in the middle: %v", name, set, got, want, counted)
+			}
+		}
 	}
 }

@@ -117,7 +117,7 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if q.Storage == 0 && q.Messages == 0 {
-			return nil, nil // nobody needs one
+			return &quotaLook{root: r, q: q}, nil // nobody needs one, so far
 		}
 		return r.count(ctx, d, q)
 	}
@@ -171,11 +171,15 @@ func (r *quotaRoot) peek() *quotaLook {
 	}
 	defer d.Close()
 	st, err := d.StatName(quotaName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err != nil {
+		return &quotaLook{root: r} // none; if there is one afterwards, it is another
 	}
-	return &quotaLook{root: r, file: st} // after another error the file will be another than none
+	return &quotaLook{root: r, file: st}
 }
+
+// counts tells whether a line will be wanted: where there is no file to append it
+// to, sizes need not be asked for.
+func (l *quotaLook) counts() bool { return l != nil && l.file != fsx.Stat{} }
 
 // admit refuses mail that would go beyond a limit; over tells of a limit that
 // is only warned of. Nobody is refused for lines that may be out of date, and
@@ -217,9 +221,11 @@ func (l *quotaLook) recount(ctx context.Context) error {
 }
 
 // record appends the line of a change that has been made. The change stands
-// whatever happens to the line.
+// whatever happens to the line. Without an amount there is none, but the file
+// must be the one that was there: who wrote another may have counted in the
+// middle of the change, or before it where there was no file.
 func (l *quotaLook) record(ctx context.Context, a amount) {
-	if l == nil || a == (amount{}) {
+	if l == nil {
 		return
 	}
 	d, err := l.root.tree.open()
@@ -254,6 +260,9 @@ func (l *quotaLook) append(d *fsx.Dir, a amount) error {
 	}
 	if !st.SameFile(l.file) {
 		return errQuotaReplaced
+	}
+	if a == (amount{}) {
+		return nil
 	}
 	return d.WriteAll(f, appendQuotaLine(nil, a))
 }
