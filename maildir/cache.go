@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ type cacheFile struct {
 	mu      sync.Mutex
 	f       *os.File // for reading
 	id      fileID   // f's: while it is open, no other file is given its inode number
-	refused bool     // cannot be opened or is no cache: not tried again before the next flush
+	refused error    // why it cannot be opened or is no cache: not tried again before the next flush
 	waiting map[imap.UID]*sections
 	writing map[imap.UID]*sections // being written: waiting's predecessor
 	slab    []sections             // for those that come next
@@ -101,7 +102,7 @@ func (c *cacheFile) reading(validity uint32) *os.File {
 
 // open is reading with mu held.
 func (c *cacheFile) open(validity uint32) *os.File {
-	if c.f != nil || c.refused {
+	if c.f != nil || c.refused != nil {
 		return c.f
 	}
 	f, st, err := c.m.dir.OpenStat(cacheName)
@@ -115,11 +116,21 @@ func (c *cacheFile) open(validity uint32) *os.File {
 		}
 	}
 	if err != nil {
-		c.refused = true
+		c.refused = err
 		return nil
 	}
 	c.f, c.id = f, idOf(st)
 	return f
+}
+
+// unreadable is why there is nothing to be read of a file that is there, and a cache.
+func (c *cacheFile) unreadable() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.refused, ErrCorrupt) || isGone(c.refused) {
+		return nil
+	}
+	return c.refused
 }
 
 // replaced drops the open file if the name is another one's by now.
@@ -138,7 +149,7 @@ func (c *cacheFile) drop() {
 	if c.f != nil {
 		c.f.Close()
 	}
-	c.f, c.id, c.refused = nil, fileID{}, false
+	c.f, c.id, c.refused = nil, fileID{}, nil
 }
 
 func (c *cacheFile) close() {

@@ -2,7 +2,6 @@ package maildir
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/emersion/go-imap/v2"
@@ -124,16 +123,15 @@ func (c *cacheCompaction) copy(ctx context.Context) error {
 	}
 }
 
-var errNoCache = errors.New("the cache cannot be read")
-
 // record copies one record, if it is one.
 func (c *cacheCompaction) record(r movedRecord) error {
 	var s sections
 	c.from.sections(r.uid, r.was, r.was.kinds, &s)
-	switch {
-	case s.kinds == 0 && c.m.cache.reading(c.m.validity()) == nil:
-		return errNoCache // it cannot be read now: that is no reason to throw it away
-	case s.kinds != 0:
+	if s.kinds == 0 {
+		if err := c.m.cache.unreadable(); err != nil {
+			return err // that it cannot be read now is no reason to throw it away
+		}
+	} else {
 		start := len(c.b)
 		c.b = appendCacheRecord(c.b, r.uid, &s)
 		r.now = cachePlace{c.size, uint32(len(c.b) - start), s.kinds}
