@@ -133,7 +133,6 @@ func (d *Dir) makeLock(name string, record bool) (st Stat, fd int, err error) {
 	if fd, err = d.linkLock(name, mode, record); err != nil {
 		return Stat{}, -1, pathError("lock", d.path, name, err)
 	}
-	d.adopt(fd, name, mode)
 	var s unix.Stat_t
 	if err := unix.Fstat(fd, &s); err != nil {
 		unix.Close(fd)
@@ -147,7 +146,8 @@ func (d *Dir) makeLock(name string, record bool) (st Stat, fd int, err error) {
 }
 
 // linkLock makes the lock file, or where there are no unnamed files, or no /proc to
-// link them by, creates it under its name.
+// link them by, creates it under its name. Its rights are right before others see it:
+// a program of another user must be able to open it for its record lock.
 func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error) {
 	err = d.call("tmpfile", name, func() (err error) {
 		fd, err = unix.Openat(d.fd, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, mode)
@@ -158,6 +158,7 @@ func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error
 	}
 	if err == nil {
 		linked := false
+		d.adopt(fd, name, mode)
 		if err = fillLock(fd, false, record); err == nil {
 			proc := "/proc/self/fd/" + strconv.Itoa(fd)
 			err = d.call("linklock", name, func() error { return unix.Linkat(unix.AT_FDCWD, proc, d.fd, name, unix.AT_SYMLINK_FOLLOW) })
@@ -177,6 +178,7 @@ func (d *Dir) linkLock(name string, mode uint32, record bool) (fd int, err error
 	if fd, err = d.openLock(name, mode); err != nil {
 		return -1, err
 	}
+	d.adopt(fd, name, mode)
 	if err = fillLock(fd, true, record); err == nil {
 		return fd, nil
 	}
