@@ -178,13 +178,10 @@ func withFlag(t *testing.T, dir string, flag byte) int {
 	return n
 }
 
-// runOfflineIMAP: a first and a second synchronisation, then changes on both sides.
-func runOfflineIMAP(t *testing.T, w *world, user string) {
-	messages := mail(t, 150)
-	fill(t, w, user, "INBOX", messages[:100], 0)
-	fill(t, w, user, "Papers", messages[100:], 100)
-	host, port := w.hostPort()
-	dir := t.TempDir()
+// offlineimaprc writes a configuration that keeps a user's mail in a tree of Maildirs, and returns its path. local
+// are the lines that say where, and how folders are named there.
+func offlineimaprc(t *testing.T, dir, host, port, user, local string) string {
+	t.Helper()
 	conf := filepath.Join(dir, "offlineimaprc")
 	text := fmt.Sprintf(`[general]
 accounts = a
@@ -198,7 +195,7 @@ remoterepository = there
 
 [Repository here]
 type = Maildir
-localfolders = %[1]s/mail
+%[6]s
 
 [Repository there]
 type = IMAP
@@ -208,10 +205,21 @@ remoteuser = %[4]s
 remotepass = %[5]s
 ssl = no
 starttls = no
-`, dir, host, port, user, password)
+`, dir, host, port, user, password, local)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return conf
+}
+
+// runOfflineIMAP: a first and a second synchronisation, then changes on both sides.
+func runOfflineIMAP(t *testing.T, w *world, user string) {
+	messages := mail(t, 150)
+	fill(t, w, user, "INBOX", messages[:100], 0)
+	fill(t, w, user, "Papers", messages[100:], 100)
+	host, port := w.hostPort()
+	dir := t.TempDir()
+	conf := offlineimaprc(t, dir, host, port, user, "localfolders = "+dir+"/mail")
 	sync := func() { t.Helper(); command(t, []string{"HOME=" + dir}, "offlineimap", "-c", conf, "-o") }
 	local := filepath.Join(dir, "mail", "INBOX")
 	sync()

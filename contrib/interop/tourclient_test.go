@@ -126,34 +126,7 @@ func newTourOfflineIMAP(t *testing.T, tr *tour) *tourClient {
 	t.Helper()
 	host, port := tr.atTap().hostPort()
 	dir := tr.home
-	conf := filepath.Join(dir, "offlineimaprc")
-	text := fmt.Sprintf(`[general]
-accounts = a
-metadata = %[1]s/meta
-ui = basic
-socktimeout = 60
-
-[Account a]
-localrepository = here
-remoterepository = there
-
-[Repository here]
-type = Maildir
-localfolders = %[1]s/offlineimap
-sep = /
-
-[Repository there]
-type = IMAP
-remotehost = %[2]s
-remoteport = %[3]s
-remoteuser = %[4]s
-remotepass = %[5]s
-ssl = no
-starttls = no
-`, dir, host, port, tourUser, password)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	conf := offlineimaprc(t, dir, host, port, tourUser, "localfolders = "+dir+"/offlineimap\nsep = /")
 	c := &tourClient{name: "offlineimap", near: filepath.Join(dir, "offlineimap")}
 	c.run = func(t *testing.T) {
 		t.Helper()

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -19,16 +18,11 @@ import (
 // front takes any LOGIN and hands the connection to Courier's imapd, one process
 // a connection as in its own way of working. All mail is one user's.
 type Courier struct {
-	Addr string
+	front
 
 	root, mail string
 	uid        int
-	listener   net.Listener
-	running    sync.WaitGroup
-
-	mu   sync.Mutex
-	open map[net.Conn]bool
-	log  strings.Builder
+	log        strings.Builder // under mu
 }
 
 const courierCapability = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE"
@@ -39,48 +33,18 @@ func StartCourier(root, mail string, uid int) (*Courier, error) {
 	if _, err := os.Stat(filepath.Join(root, "usr/bin/imapd")); err != nil {
 		return nil, fmt.Errorf("courier-imap is not there; run contrib/interop/courier.sh: %w", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	c := &Courier{root: root, mail: mail, uid: uid}
+	if err := c.listen(); err != nil {
 		return nil, err
 	}
-	c := &Courier{Addr: l.Addr().String(), root: root, mail: mail, uid: uid, listener: l, open: make(map[net.Conn]bool)}
-	c.running.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.keep(conn, true)
-			c.running.Go(func() {
-				defer c.keep(conn, false)
-				c.serve(conn)
-			})
-		}
-	})
+	c.front.serve(c.greet)
 	return c, nil
-}
-
-func (c *Courier) keep(conn net.Conn, on bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if on {
-		c.open[conn] = true
-		return
-	}
-	delete(c.open, conn)
-	_ = conn.Close()
 }
 
 // Stop ends all connections and waits for their processes. What imapd said of
 // errors is returned as one.
 func (c *Courier) Stop() error {
-	_ = c.listener.Close()
-	c.mu.Lock()
-	for conn := range c.open {
-		_ = conn.Close()
-	}
-	c.mu.Unlock()
-	c.running.Wait()
+	c.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.log.Len() > 0 {
@@ -98,8 +62,8 @@ func (c *Courier) complain(err error) {
 	c.mu.Unlock()
 }
 
-// serve is the front: what comes before the login.
-func (c *Courier) serve(conn net.Conn) {
+// greet is the front: what comes before the login.
+func (c *Courier) greet(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	fmt.Fprint(conn, "* OK Courier's front\r\n")
 	for {

@@ -19,14 +19,9 @@ import (
 // It reads both directions as IMAP, literals included, and understands no more
 // of it than it counts. Connections must be plain: neither TLS nor COMPRESS.
 type Tap struct {
-	Addr string
+	front
 
-	listener net.Listener
-	running  sync.WaitGroup
-
-	mu       sync.Mutex
-	upstream string
-	open     map[net.Conn]bool
+	upstream string // under mu, as are the counts
 	counts   Counts
 }
 
@@ -39,12 +34,11 @@ type Counts struct {
 
 // NewTap opens the port.
 func NewTap() (*Tap, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	t := new(Tap)
+	if err := t.listen(); err != nil {
 		return nil, err
 	}
-	t := &Tap{Addr: l.Addr().String(), listener: l, open: make(map[net.Conn]bool)}
-	t.running.Go(t.serve)
+	t.serve(t.relay)
 	return t, nil
 }
 
@@ -68,41 +62,9 @@ func (t *Tap) Take() Counts {
 }
 
 // Close ends the connections and gives the port back.
-func (t *Tap) Close() {
-	_ = t.listener.Close()
-	t.mu.Lock()
-	for c := range t.open {
-		_ = c.Close()
-	}
-	t.mu.Unlock()
-	t.running.Wait()
-}
-
-func (t *Tap) serve() {
-	for {
-		c, err := t.listener.Accept()
-		if err != nil {
-			return
-		}
-		t.running.Go(func() { t.relay(c) })
-	}
-}
-
-// keep remembers a connection, so that Close ends it.
-func (t *Tap) keep(c net.Conn, on bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if on {
-		t.open[c] = true
-		return
-	}
-	delete(t.open, c)
-	_ = c.Close()
-}
+func (t *Tap) Close() { t.close() }
 
 func (t *Tap) relay(client net.Conn) {
-	t.keep(client, true)
-	defer t.keep(client, false)
 	t.mu.Lock()
 	addr := t.upstream
 	t.mu.Unlock()
