@@ -68,11 +68,7 @@ func (s *Store) keep(m *Mailbox) bool {
 	if s.closed || m.dead.Load() || s.boxes[m.dirPath] != m {
 		return false
 	}
-	if m.idle != nil {
-		s.idle.Remove(m.idle)
-		m.idle = nil
-	}
-	m.users++
+	s.use(m)
 	return true
 }
 

@@ -128,11 +128,7 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 	}
 	m := s.boxes[dir]
 	if m != nil {
-		m.users++
-		if m.idle != nil {
-			s.idle.Remove(m.idle)
-			m.idle = nil
-		}
+		s.use(m)
 	}
 	s.mu.Unlock()
 	if m != nil {
@@ -156,11 +152,7 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 	if other := s.boxes[dir]; other != nil || s.closed {
 		closed := s.closed
 		if other != nil {
-			other.users++
-			if other.idle != nil {
-				s.idle.Remove(other.idle)
-				other.idle = nil
-			}
+			s.use(other)
 		}
 		s.mu.Unlock()
 		fresh.close()
@@ -173,6 +165,23 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 	s.boxes[dir] = fresh
 	s.mu.Unlock()
 	return fresh, nil
+}
+
+// use counts one more user of a mailbox. mu is held.
+func (s *Store) use(m *Mailbox) {
+	s.notIdle(m)
+	m.users++
+}
+
+// notIdle takes a mailbox off the list of those that nobody has open, and tells
+// whether it was there. mu is held.
+func (s *Store) notIdle(m *Mailbox) bool {
+	if m.idle == nil {
+		return false
+	}
+	s.idle.Remove(m.idle)
+	m.idle = nil
+	return true
 }
 
 // release takes back what mailbox gave. The last user leaves the mailbox warm
@@ -238,11 +247,7 @@ func (s *Store) forget(dir string, m *Mailbox) {
 	if m != nil && s.boxes[dir] == m {
 		delete(s.boxes, dir)
 		s.watch.forget(m)
-		if m.idle != nil {
-			s.idle.Remove(m.idle)
-			m.idle = nil
-			last = true
-		}
+		last = s.notIdle(m)
 		m.kill()
 	}
 	s.mu.Unlock()
