@@ -23,6 +23,13 @@ type Tree struct {
 	folders *maildir.Tree
 }
 
+// Folders is the tree below the root as its files lie, for those who maintain them: nobody's rights are looked at.
+func (o Options) Folders() maildir.TreeOptions {
+	return maildir.TreeOptions{
+		Root: o.Root, Layout: o.Layout, Separator: o.Separator, Follow: o.Follow, DiskUTF8: o.DiskUTF8, NoInbox: true,
+	}
+}
+
 // Open opens the public root. A missing directory is an error: it would look like a root from which all
 // folders were taken away.
 func Open(store *maildir.Store, o Options) (*Tree, error) {
@@ -34,10 +41,9 @@ func Open(store *maildir.Store, o Options) (*Tree, error) {
 	if err := dir.Close(); err != nil {
 		return nil, err
 	}
-	t, err := store.Tree(maildir.TreeOptions{
-		Root: o.Root, Layout: o.Layout, Separator: o.Separator, Follow: o.Follow, DiskUTF8: o.DiskUTF8,
-		ReadOnly: true, NoInbox: true,
-	})
+	folders := o.Folders()
+	folders.ReadOnly = true
+	t, err := store.Tree(folders)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"maildir-imapd/cmd/internal/usermail"
 	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
 )
@@ -94,11 +95,11 @@ func refuseOther(cfg *config.Config, id imapd.Identity, euid int) error {
 	if u, err := user.LookupId(strconv.Itoa(euid)); err == nil && u.Username == id.User {
 		return nil
 	}
-	root, err := config.Expand(cfg.Mail.Path, id.User, func() (string, error) { return homeOf(id) })
+	own, err := usermail.Own(cfg, userOf(id))
 	if err != nil {
 		return nil // the session says so to the client, and to the log why
 	}
-	for dir := root; ; dir = filepath.Dir(dir) { // the Maildir, or the directory it would be made in
+	for dir := own.Root; ; dir = filepath.Dir(dir) { // the Maildir, or the directory it would be made in
 		var st unix.Stat_t
 		err := unix.Stat(dir, &st)
 		switch {

@@ -162,6 +162,8 @@ func TestImportTable(t *testing.T) {
 		{"maildir", []string{"maildir-imapd/imapd", "github.com/emersion/go-maildir"}, []string{
 			"imports imapd; it may import maildir/message, maildir/fulltext, maildir/fsx of ours",
 			"imports github.com/emersion/go-maildir: an independent writer for demo, tools and tests; the store is ours"}},
+		{"cmd/maildir-imapd", []string{"maildir-imapd/auth", "maildir-imapd/cmd/internal/usermail"}, nil},
+		{"cmd/maildir-imapd", []string{"maildir-imapd/cmd/maildir-imapctl"}, []string{"imports cmd/maildir-imapctl; programs and contrib are imported by nothing"}},
 		{"cmd/maildir-imapd", []string{"maildir-imapd/auth", "maildir-imapd/contrib/demo"}, []string{"imports contrib/demo; programs and contrib are imported by nothing"}},
 		{"contrib/demo", []string{"github.com/emersion/go-maildir", "maildir-imapd/maildir"}, nil},
 		{"attic", nil, []string{"the import table in contrib/lint has no row for this package"}},

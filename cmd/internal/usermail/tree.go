@@ -1,0 +1,92 @@
+package usermail
+
+import (
+	"fmt"
+	"strings"
+
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/maildir"
+	"maildir-imapd/pubroot"
+)
+
+// Own is the tree of a user's own mail.
+func Own(c *config.Config, u User) (maildir.TreeOptions, error) {
+	root, err := config.Expand(c.Mail.Path, u.Name, u.home)
+	if err != nil {
+		return maildir.TreeOptions{}, fmt.Errorf("[mail] path: %w", err)
+	}
+	return At(c, root), nil
+}
+
+// At is what a user's own tree is like that lies at root, an absolute path.
+func At(c *config.Config, root string) maildir.TreeOptions {
+	o := maildir.TreeOptions{
+		Root: root, Layout: layout(c.Mail.Layout), Separator: c.Mail.Separator[0],
+		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8,
+	}
+	for _, n := range c.Namespaces {
+		o.Foreign = append(o.Foreign, n.Prefix) // subscriptions to them are kept under their whole names
+	}
+	return o
+}
+
+// Open opens the tree of a user's own mail, its folders used as [special] says.
+func Open(store *maildir.Store, c *config.Config, o maildir.TreeOptions) (*maildir.Tree, error) {
+	uses, certain := chosenUses(&c.Special)
+	if !certain { // the folders that are there decide
+		plain, err := store.Tree(o)
+		if err != nil {
+			return nil, err
+		}
+		uses = specialUse(&c.Special, plain.Exists)
+		if err := plain.Close(); err != nil {
+			return nil, err
+		}
+	}
+	o.SpecialUse = uses
+	return store.Tree(o)
+}
+
+// Public is a namespace as one user has it.
+func Public(c *config.Config, n config.Namespace, u User) (pubroot.Options, error) {
+	root, err := config.Expand(n.Path, u.Name, u.home)
+	if err != nil {
+		return pubroot.Options{}, fmt.Errorf("path: %w", err)
+	}
+	return PublicAt(c, n, root), nil
+}
+
+// PublicAt is what a namespace is like whose root is an absolute path.
+func PublicAt(c *config.Config, n config.Namespace, root string) pubroot.Options {
+	separator := n.Separator
+	if separator == "" {
+		separator = c.Mail.Separator
+	}
+	return pubroot.Options{
+		Root: root, Layout: layout(n.Layout), Separator: separator[0],
+		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8,
+	}
+}
+
+// AllPublic are the trees of a namespace: one, or as many as the users' names and homes make of its path. Users for
+// whom it has none, for want of a domain or a home, are left out.
+func AllPublic(c *config.Config, n config.Namespace, users []User) (all []pubroot.Options) {
+	if !strings.ContainsAny(n.Path, "%~") {
+		return []pubroot.Options{PublicAt(c, n, n.Path)}
+	}
+	seen := make(map[string]bool)
+	for _, u := range users {
+		if o, err := Public(c, n, u); err == nil && !seen[o.Root] {
+			seen[o.Root] = true
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func layout(l config.Layout) maildir.Layout {
+	if l == config.FS {
+		return maildir.FS
+	}
+	return maildir.MaildirPP
+}
