@@ -4,13 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -52,7 +48,7 @@ as root, adopt works as the owner of PATH.
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return adopt(cmd, f, args[0]) },
 	}
-	cmd.Flags().StringVar(&f.config, "config", "", "the daemon's configuration `FILE`, which says where its state is\n(default "+config.DefaultPath+", if it is there)")
+	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`, which says where its state is")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, only tell")
 	cmd.Flags().StringVar(&f.control, "control", "", "where Dovecot has the user's lists, CONTROL= of its\nmail_location; `DIR` is read, and copied beside the mail")
 	cmd.Flags().StringVar(&f.layout, "layout", "", "how folders lie, as [mail] layout has it: maildir++ or fs;\nwithout it, as it looks")
@@ -61,47 +57,21 @@ as root, adopt works as the owner of PATH.
 }
 
 func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
-	o := maildir.AdoptOptions{NewUIDs: f.newUIDs, Control: f.control}
-	switch f.layout {
-	case "":
-	case maildir.MaildirPP.String():
-		o.Layout = new(maildir.Layout)
-	case maildir.FS.String():
-		o.Layout = new(maildir.FS)
-	default:
-		return fmt.Errorf("-layout %q: maildir++ or fs", f.layout)
-	}
-	path, err := filepath.Abs(path)
+	o, err := f.options()
 	if err != nil {
 		return err
 	}
-	if o.Control != "" {
-		if o.Control, err = filepath.Abs(o.Control); err != nil {
-			return err
-		}
-	}
-	so := maildir.StoreOptions{Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
-	note := ""
-	if !f.dryRun {
-		if so.State, note, err = adoptAs(path, f.config); err != nil {
-			return err
-		}
-	}
-	store, err := maildir.NewStore(so)
+	path, err = filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	var survey *maildir.Survey
 	if f.dryRun {
-		survey, err = store.Survey(cmd.Context(), path, o)
+		survey, err = surveyTree(cmd, path, o)
 	} else {
-		survey, err = store.Adopt(cmd.Context(), path, o)
+		survey, err = adoptTree(cmd, f.config, path, o)
 	}
 	if survey != nil {
-		if note != "" {
-			survey.Notes = append(survey.Notes, note)
-		}
 		err = errors.Join(err, printSurvey(cmd.OutOrStdout(), survey, f.dryRun || errors.Is(err, maildir.ErrUnlisted)))
 	}
 	if errors.Is(err, maildir.ErrUnlisted) {
@@ -110,62 +80,55 @@ func adopt(cmd *cobra.Command, f adoptFlags, path string) error {
 	return err
 }
 
-// adoptAs becomes the tree's owner, and tells the state directory that it can use
-// then, or what is to be noted instead.
-func adoptAs(path, file string) (state, note string, err error) {
-	var c *config.Config
-	if file != "" {
-		c, _, err = config.Load(file)
-	} else if c, _, err = config.Load(config.DefaultPath); errors.Is(err, fs.ErrNotExist) {
-		return "", "", becomeOwner(path) // not set up yet: there is no state to be compared with
+func (f *adoptFlags) options() (o maildir.AdoptOptions, err error) {
+	o.NewUIDs = f.newUIDs
+	switch f.layout {
+	case "":
+	case maildir.MaildirPP.String():
+		o.Layout = new(maildir.Layout)
+	case maildir.FS.String():
+		o.Layout = new(maildir.FS)
+	default:
+		return o, misused(fmt.Errorf("-layout %q: maildir++ or fs", f.layout))
 	}
-	if err != nil {
-		return "", "", err
+	if f.control != "" {
+		o.Control, err = filepath.Abs(f.control)
 	}
-	s := stateOf(c)
-	if err := becomeOwner(path); err != nil {
-		return "", "", err
-	}
-	usable, err := maildir.StateFor(s.dir, path)
-	if err != nil {
-		return "", "UIDs are not compared with [server] state, which " + s.unusable(err), nil
-	}
-	if !usable {
-		return "", "", nil
-	}
-	return s.dir, "", nil
+	return o, err
 }
 
-// becomeOwner gives up root for the account that owns the tree: root's files in
-// a user's Maildir would lock the user out.
-func becomeOwner(path string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	st, err := os.Stat(path)
+// surveyTree only looks, as whoever asks.
+func surveyTree(cmd *cobra.Command, path string, o maildir.AdoptOptions) (survey *maildir.Survey, err error) {
+	store, err := maildir.NewStore(quietStore(cmd.ErrOrStderr()))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	owner := st.Sys().(*syscall.Stat_t)
-	if owner.Uid == 0 {
-		return fmt.Errorf("%s belongs to root: the daemon does not serve root's mail; give it to its user first (-dry-run works)", path)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Survey(cmd.Context(), path, o)
+}
+
+// adoptTree takes over, as the tree's owner.
+func adoptTree(cmd *cobra.Command, file, path string, o maildir.AdoptOptions) (survey *maildir.Survey, err error) {
+	s, err := openSite(file)
+	if err != nil {
+		return nil, err
 	}
-	if err := os.Chdir("/"); err != nil {
-		return err
-	}
-	for _, step := range []func() error{
-		func() error { return syscall.Setgroups([]int{int(owner.Gid)}) },
-		func() error { return syscall.Setgid(int(owner.Gid)) },
-		func() error { return syscall.Setuid(int(owner.Uid)) },
-	} {
-		if err := step(); err != nil {
-			return fmt.Errorf("cannot become user %d, who owns %s: %w", owner.Uid, path, err)
+	err = s.asOwner(path, func(int) (err error) {
+		store, unusable, err := s.store(path, cmd.ErrOrStderr())
+		if err != nil {
+			return err
 		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+		survey, err = store.Adopt(cmd.Context(), path, o)
+		if survey != nil && unusable != "" {
+			survey.Notes = append(survey.Notes, "UIDs are not compared with [server] state, which "+unusable)
+		}
+		return err
+	})
+	if err != nil && survey == nil {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	if err := ownedBy(path, owner.Uid); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return survey, err
 }
 
 func printSurvey(w io.Writer, v *maildir.Survey, dryRun bool) error {

@@ -3,15 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"maildir-imapd/auth"
+
+	"maildir-imapd/cmd/internal/usermail"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 )
@@ -38,8 +39,8 @@ paths of mail trees. The daemon may be running.
 
 -repair sets aside what it replaces, removes no message, and tells what is left.
 
-It ends with 0 where nothing was found or left, 1 where something was, and 2 where
-it could not look everywhere.
+It ends with 0 where nothing was found or left, 1 where something was, 2 where it
+could not look everywhere, and 64 where it was not understood.
 `,
 		Example: `  maildir-imapctl check -all
   maildir-imapctl check -repair alice bob@example.org
@@ -47,13 +48,13 @@ it could not look everywhere.
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.all == (len(args) > 0) {
-				return failed{errors.New("check takes users, paths, or -all; try maildir-imapctl check -h")}
+				return misused(errors.New("check takes users, paths, or -all; try maildir-imapctl check -h"))
 			}
-			c, _, err := config.Load(f.config)
+			s, err := openSite(f.config)
 			if err != nil {
-				return failed{err}
+				return unseen(err)
 			}
-			return (&checkRun{cmd: cmd, f: f, c: c, state: stateOf(c)}).run(args)
+			return (&checkRun{site: s, cmd: cmd, f: f}).run(args)
 		},
 	}
 	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`")
@@ -63,41 +64,36 @@ it could not look everywhere.
 	return cmd
 }
 
-// failed is an error that ends the program with status 2.
-type failed struct{ error }
-
-func (f failed) Unwrap() error { return f.error }
+// unseen is the end of a check that could not look everywhere.
+func unseen(err error) error { return exitError{err, exitUnseen} }
 
 // checkRun is one run over some trees.
 type checkRun struct {
+	*site
 	cmd   *cobra.Command
 	f     checkFlags
-	c     *config.Config
-	state stateDir
 	found int // and not repaired
 	trees int
-	bad   error
-}
-
-// mailRoot is one tree to be looked at.
-type mailRoot struct {
-	path string
-	o    maildir.TreeOptions
+	bad   []error // where it could not look
 }
 
 func (r *checkRun) run(args []string) error {
-	roots, err := r.roots(args)
-	if err != nil {
-		return failed{err}
+	find := func() ([]maildir.TreeOptions, error) { return r.named(args) }
+	if r.f.all {
+		find = r.everything
 	}
-	for _, root := range roots {
-		if err := r.asOwner(root.path, func(owner int) error { return r.tree(root, owner) }); err != nil {
-			r.bad = errors.Join(r.bad, fmt.Errorf("%s: %w", root.path, err))
+	trees, err := find()
+	if err != nil {
+		return unseen(err)
+	}
+	for _, o := range trees {
+		if err := r.asOwner(o.Root, func(owner int) error { return r.tree(o, owner) }); err != nil {
+			r.bad = append(r.bad, fmt.Errorf("%s: %w", o.Root, err))
 		}
 	}
 	switch {
-	case r.bad != nil:
-		return failed{r.bad}
+	case len(r.bad) > 0:
+		return unseen(errors.Join(r.bad...))
 	case r.found > 0:
 		return errFindings
 	}
@@ -105,112 +101,87 @@ func (r *checkRun) run(args []string) error {
 	return nil
 }
 
-// roots are the trees that the arguments mean.
-func (r *checkRun) roots(args []string) (roots []mailRoot, err error) {
-	own := maildir.TreeOptions{Separator: r.c.Mail.Separator[0], Layout: layoutOf(r.c.Mail.Layout), Follow: r.c.Mail.Follow, DiskUTF8: r.c.Mail.UTF8}
-	if r.f.all || !allPaths(args) {
-		file, err := auth.LoadFile(r.c.Auth.File)
+// named are the trees that arguments mean: paths, and users, whose homes the password file may have. Who has no tree
+// is no reason to leave out the others.
+func (r *checkRun) named(args []string) (trees []maildir.TreeOptions, err error) {
+	homes := make(map[string]string)
+	if slices.ContainsFunc(args, func(a string) bool { return !strings.Contains(a, "/") }) {
+		users, err := usermail.Users(r.c)
 		if err != nil {
 			return nil, err
 		}
-		homes := make(map[string]string)
-		for _, u := range file.Users() {
+		for _, u := range users {
 			homes[u.Name] = u.Home
-			if r.f.all {
-				args = append(args, u.Name)
-			}
-		}
-		for i, name := range args {
-			if strings.Contains(name, "/") {
-				continue
-			}
-			if args[i], err = config.Expand(r.c.Mail.Path, name, func() (string, error) { return homeOf(name, homes[name]) }); err != nil {
-				return nil, err
-			}
 		}
 	}
-	for _, path := range args {
-		o := own
-		if o.Root, err = filepath.Abs(path); err != nil {
-			return nil, err
+	for _, a := range args {
+		o := usermail.At(r.c, "")
+		if strings.Contains(a, "/") {
+			o.Root, err = filepath.Abs(a)
+		} else {
+			o, err = usermail.Own(r.c, usermail.User{Name: a, Home: homes[a]})
 		}
-		if _, serr := os.Stat(o.Root); r.f.all && errors.Is(serr, os.ErrNotExist) {
-			continue // who never logged in has no mail
-		}
-		roots = append(roots, mailRoot{o.Root, o})
-	}
-	return append(roots, r.public()...), nil
-}
-
-// public are the namespaces that all users share.
-func (r *checkRun) public() (roots []mailRoot) {
-	for _, n := range r.c.Namespaces {
-		if !r.f.all || strings.ContainsAny(n.Path, "%~") {
+		if err != nil {
+			r.bad = append(r.bad, err)
 			continue
 		}
-		o := maildir.TreeOptions{Root: n.Path, Separator: r.c.Mail.Separator[0], Layout: layoutOf(n.Layout), Follow: r.c.Mail.Follow, DiskUTF8: r.c.Mail.UTF8, NoInbox: true}
-		if n.Separator != "" {
-			o.Separator = n.Separator[0]
-		}
-		roots = append(roots, mailRoot{n.Path, o})
+		trees = append(trees, o)
 	}
-	return roots
+	return trees, nil
 }
 
-func allPaths(args []string) bool {
-	for _, a := range args {
-		if !strings.Contains(a, "/") {
-			return false
-		}
-	}
-	return true
-}
-
-func layoutOf(l config.Layout) maildir.Layout {
-	if l == config.FS {
-		return maildir.FS
-	}
-	return maildir.MaildirPP
-}
-
-func homeOf(name, home string) (string, error) {
-	if home != "" {
-		return home, nil
-	}
-	u, err := user.Lookup(name)
+// everything is the mail of all users of the password file, and what they share.
+func (r *checkRun) everything() (trees []maildir.TreeOptions, err error) {
+	users, err := usermail.Users(r.c)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return u.HomeDir, nil
+	for _, u := range users {
+		o, err := usermail.Own(r.c, u)
+		if err != nil {
+			r.bad = append(r.bad, err)
+			continue
+		}
+		if there(o.Root) { // who never logged in has no mail
+			trees = append(trees, o)
+		}
+	}
+	for _, n := range r.c.Namespaces {
+		for _, o := range usermail.AllPublic(r.c, n, users) {
+			if o.Root == n.Path || there(o.Root) { // not every domain need have one
+				trees = append(trees, o.Folders())
+			}
+		}
+	}
+	return trees, nil
+}
+
+// there is false only of what is certainly not there.
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // tree looks at one tree. owner is whose rights that is done with, -1 for the caller's own.
-func (r *checkRun) tree(root mailRoot, owner int) error {
+func (r *checkRun) tree(o maildir.TreeOptions, owner int) (err error) {
 	out := r.cmd.OutOrStdout()
-	so := maildir.StoreOptions{Log: slog.New(slog.NewTextHandler(r.cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
-	usable, serr := maildir.StateFor(r.state.dir, root.path)
-	if usable {
-		so.State = r.state.dir
-	}
-	why := ""
-	if serr != nil {
-		why = "nothing now: UIDs may be lost without [server] state, which " + r.state.unusable(serr)
-		fmt.Fprintf(out, "%s: not compared with [server] state, which %s\n", root.path, r.state.unusable(serr))
-	}
-	store, err := maildir.NewStore(so)
+	store, unusable, err := r.store(o.Root, r.cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	tree, err := store.Tree(root.o)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if unusable != "" {
+		fmt.Fprintf(out, "%s: not compared with [server] state, which %s\n", o.Root, unusable)
+	}
+	tree, err := store.Tree(o)
 	if err != nil {
 		return err
 	}
 	ctx := r.cmd.Context()
 	look := func() ([]maildir.Finding, error) {
 		found, err := tree.Check(ctx, maildir.CheckOptions{Wait: r.f.wait, Owner: owner})
-		if why != "" {
-			maildir.Withhold(found, why)
+		if unusable != "" {
+			maildir.Withhold(found, "nothing now: UIDs may be lost without [server] state, which "+unusable)
 		}
 		return found, err
 	}
@@ -229,7 +200,7 @@ func (r *checkRun) tree(root mailRoot, owner int) error {
 	err = tree.Repair(ctx, found)
 	left, cerr := look()
 	if len(left) > 0 {
-		fmt.Fprintf(out, "%s: left after the repair:\n", root.path)
+		fmt.Fprintf(out, "%s: left after the repair:\n", o.Root)
 		r.tell(left, "")
 	}
 	r.found += len(left)

@@ -1,5 +1,9 @@
 // Maildir-imapctl is the administrator's tool of maildir-imapd. Each sub-command is one
 // file here and one line of the table commands; maildir-imapctl(8) is the reference.
+//
+// What commands share: site.go is the installation that they work on, owner.go as whom
+// they touch mail, exit.go what the program ends with. Where whose mail is, package
+// usermail says to them and to the daemon.
 package main
 
 import (
@@ -25,25 +29,19 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run returns the exit status: 0 done, 1 failed or misused; of check 1 for findings and 2 for failed.
+// run returns the exit status.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(longFlags(args))
 	err := root.ExecuteContext(ctx)
-	var cannot failed
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errFindings):
-		return 1 // they are told
+	if err != nil && !errors.Is(err, errFindings) { // those are told
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(os.Stderr, "maildir-imapctl: %s\n", strings.TrimRight(line, "\n"))
+		}
 	}
-	fmt.Fprintf(os.Stderr, "maildir-imapctl: %v\n", err)
-	if errors.As(err, &cannot) {
-		return 2
-	}
-	return 1
+	return exitStatus(err)
 }
 
 func rootCommand() *cobra.Command {
@@ -53,7 +51,7 @@ func rootCommand() *cobra.Command {
 		Long:  "maildir-imapctl administers maildir-imapd: see maildir-imapctl(8).",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fmt.Errorf("no command given; try maildir-imapctl -h")
+			return misused(errors.New("no command given; try maildir-imapctl -h"))
 		},
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -65,10 +63,10 @@ func rootCommand() *cobra.Command {
 	})
 	root.SetUsageTemplate(usage)
 	for _, c := range commands {
-		root.AddCommand(c())
+		root.AddCommand(strict(c()))
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	return root
+	return strict(root)
 }
 
 // usage is what -h prints below the description.

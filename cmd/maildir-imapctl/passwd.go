@@ -80,7 +80,7 @@ func passwd(cmd *cobra.Command, f passwdFlags, user string) error {
 	}
 	if f.remove {
 		if f.cram {
-			return errors.New("passwd: -delete and -cram-md5 exclude each other")
+			return misused(errors.New("passwd: -delete and -cram-md5 exclude each other"))
 		}
 		return passwdDelete(cmd, f.file, user)
 	}
