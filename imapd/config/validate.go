@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -9,6 +11,7 @@ import (
 func (l *loader) validate() {
 	l.validateTLS()
 	l.validateListeners()
+	l.validateMetrics()
 	l.validateMail()
 	l.validateSpecial()
 	l.validateLimits()
@@ -62,6 +65,50 @@ func (l *loader) validateListeners() {
 			taken[a] = h
 		}
 	}
+}
+
+// validateMetrics keeps the numbers off the places of the mail: of two sockets of one path the later takes the name
+// from the earlier, and of two of one port the later does not open.
+func (l *loader) validateMetrics() {
+	m := l.config.Metrics.Listen
+	if m == "" {
+		return
+	}
+	for _, x := range l.config.Listeners {
+		if !x.Enabled {
+			continue
+		}
+		for _, a := range x.Listen {
+			if h := header("listener", x.Name); sharePlace(m, a) {
+				l.at("[metrics]", "listen", bad("give each its own", "%s is already taken by %s listen = %s in line %d", m, h, a, l.lineFor(h, "listen")))
+			}
+		}
+	}
+}
+
+// sharePlace tells whether two addresses cannot both be listened on.
+func sharePlace(a, b string) bool {
+	if strings.HasPrefix(a, "/") || strings.HasPrefix(b, "/") {
+		return filepath.Clean(a) == filepath.Clean(b)
+	}
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	ipA, ipB := listenIP(hostA), listenIP(hostB)
+	return ipA == nil && ipB == nil && hostA == hostB || ipA != nil && ipB != nil && (ipA.IsUnspecified() || ipB.IsUnspecified() || ipA.Equal(ipB))
+}
+
+// listenIP is the address that a host means; nil for a name, which nobody looks up here.
+func listenIP(host string) net.IP {
+	switch host {
+	case "":
+		return net.IPv6unspecified
+	case "localhost":
+		return net.IPv4(127, 0, 0, 1)
+	}
+	return net.ParseIP(host)
 }
 
 func (l *loader) validateMail() {
