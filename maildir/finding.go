@@ -54,7 +54,7 @@ var meanings = map[int]struct{ means, repair string }{
 	invList:      {"messages whose lines cannot be read keep their UIDs only as long as the index has them", "sets the list aside and writes it anew from its good lines, the index and the third copy"},
 	invNames:     {"only one of the files is shown", "gives the second file a name of its own, and so a new UID; a second link to the same file is removed"},
 	invLock:      {"nobody can change the mailbox before the lock counts as forgotten, after two minutes without a change", "removes it"},
-	invIndexID:   {"the index is of another life of this mailbox, and of no use", "sets it aside and writes a new one, with the save dates and keywords of messages that are still there"},
+	invIndexID:   {"the index is of another life of this mailbox, and of no use", "sets it aside and writes a new one, with the save dates and keywords of messages that are still there; the history of expunges is lost"},
 	invIndexUIDs: {"clients that were served from the index will see the message under the list's UID, as a new one", "sets the index aside and writes it anew with its save dates and keywords; the list of UIDs wins, and the history of expunges is lost"},
 	invMODSEQ:    {"clients that ask for changes (CONDSTORE) miss some", "raises the mailbox's MODSEQ and writes the index anew"},
 	invSize:      {"clients are told a size that is not what they get", "forgets the size; it is measured when it is asked for"},

@@ -240,6 +240,16 @@ func TestCheckByHand(t *testing.T) {
 	}
 }
 
+// TestRepairsNameLosses: whoever is asked to let the index be written anew is told what only it had.
+func TestRepairsNameLosses(t *testing.T) {
+	for _, invariant := range []int{invIndexID, invIndexUIDs, invIndex} {
+		f := newFinding(invariant, "/box", indexName, "made up")
+		if text := f.Means + "; " + f.Repair; !strings.Contains(text, "history of expunges") || !strings.Contains(text, "lost") {
+			t.Errorf("invariant %d: %s", invariant, text)
+		}
+	}
+}
+
 // What the index alone has outlives a repair that sets it aside: keywords past the letters, and save dates.
 func TestRepairKeepsKeywords(t *testing.T) {
 	list := func(old, new string) func(*checkup) []Finding {
