@@ -223,14 +223,14 @@ func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, kn
 
 // text reads the text index as a search would.
 func (c *checker) text(dir *fsx.Dir, s *state) {
-	f, err := dir.Open(textName)
+	f, err := dir.OpenRead(textName)
 	if err != nil {
 		return
 	}
 	defer f.Close()
 	var seen textSet
 	records := 0
-	if _, err := scanText(context.Background(), f, textHeader(s.validity), func(r textEntry) {
+	if _, err := scanText(context.Background(), &f, textHeader(s.validity), func(r textEntry) {
 		if e := s.find(r.uid); e != nil && textNameOf(s, e) == r.name {
 			seen.add(r.uid)
 			records++

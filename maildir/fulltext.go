@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+	"golang.org/x/sys/unix"
 
+	"maildir-imapd/maildir/fsx"
 	"maildir-imapd/maildir/fulltext"
 	"maildir-imapd/maildir/message"
 )
@@ -70,6 +72,10 @@ func (h *Handle) Without(ctx context.Context, needles [][]byte) ([]imap.UIDSet, 
 			}
 		}
 	})
+	if err != nil && ctx.Err() == nil {
+		h.m.once("text read", "cannot read the text index: searches read the messages", "err", err)
+		return nil, nil
+	}
 	if end == 0 || err != nil {
 		return nil, err
 	}
@@ -148,24 +154,27 @@ func textNameOf(s *state, e *entry) uint32 { return crc32.Checksum(s.base(e), ca
 
 // scanText reads the file front to back. It returns the end of what is sound, 0 if
 // nothing is: there is no file, or it is another mailbox's life or another
-// version's. Where not all of it is, IndexText has something to do.
+// version's. Where not all of it is, IndexText has something to do. An error is none
+// of the file's: that it cannot be read now is no reason to throw it away.
 func (m *Mailbox) scanText(ctx context.Context, each func(r textEntry)) (end int64, err error) {
-	f, st, err := m.dir.OpenStat(textName)
+	size := int64(-1)
 	defer func() {
-		if x := &m.text; err == nil && (end == 0 || end < st.Size) {
+		if x := &m.text; err == nil && (end == 0 || end < size) {
 			x.mu.Lock()
 			x.highest = 0
 			x.mu.Unlock()
 		}
 	}()
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			m.once("text read", "cannot read the text index", "err", err)
-		}
-		return 0, nil
+	f, err := m.dir.OpenRead(textName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fsx.ErrNotRegular), errors.Is(err, unix.ELOOP):
+		return 0, nil // what is no file is replaced by one
+	case err != nil:
+		return 0, err
 	}
 	defer f.Close()
-	return scanText(ctx, f, textHeader(m.validity()), each)
+	size = f.Stat().Size
+	return scanText(ctx, &f, textHeader(m.validity()), each)
 }
 
 func textHeader(validity uint32) []byte {
@@ -183,7 +192,10 @@ func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(r textE
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		n, rerr := f.ReadAt(buf[:], end)
+		n, err := f.ReadAt(buf[:], end)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
 		b := buf[:n]
 		if end == 0 {
 			if n < textHead || string(b[:textHead]) != string(head) {
@@ -206,7 +218,7 @@ func scanText(ctx context.Context, f io.ReaderAt, head []byte, each func(r textE
 			b = b[size:]
 		}
 		end += int64(n - len(b))
-		if n < len(buf) || rerr != nil {
+		if n < len(buf) {
 			return end, nil
 		}
 	}

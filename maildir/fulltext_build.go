@@ -62,7 +62,7 @@ func indexText(ctx context.Context, m *Mailbox) {
 		m.text.mu.Lock()
 		m.text.later = m.store.now().Add(textAgain)
 		m.text.mu.Unlock()
-		m.once("text", "cannot write the text index: searches read the messages", "err", err)
+		m.once("text", "cannot make the text index: searches read the messages", "err", err)
 	}
 }
 
