@@ -24,7 +24,7 @@ func BenchmarkFetch(b *testing.B) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.server.ServePreauth(context.Background(), theirs, s.info, Identity{User: testUser})
+		s.server.ServePreauth(context.Background(), theirs, &s.info, Identity{User: testUser})
 	}()
 	c := &client{b, ours, bufio.NewReaderSize(ours, 64<<10)}
 	c.expect("* PREAUTH")

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"maildir-imapd/imapd/park"
 )
 
 // Buffers live in pools and are held only while a command is read, run and answered: an idle connection
@@ -30,9 +32,10 @@ var errNotRead = errors.New("the client does not read")
 
 // conn is the bytes of one connection: buffers, deadlines, and the layers under them. It knows no IMAP.
 type conn struct {
-	nc  net.Conn  // TCP, or TLS over it
-	src io.Reader // what is read: nc, or an inflater over it
-	dst io.Writer // what is written: nc, or a deflater over it
+	nc   net.Conn     // TCP, or TLS over it
+	sock *park.Socket // the TCP below; nil where TLS came without one
+	src  io.Reader    // what is read: nc, or an inflater over it
+	dst  io.Writer    // what is written: nc, or a deflater over it
 
 	br *bufio.Reader // nil while idle
 	bw *bufio.Writer // nil while idle
@@ -41,7 +44,8 @@ type conn struct {
 
 	// stash takes the first bytes that end an idle wait, before a buffer is fetched from the pool.
 	stash  [48]byte
-	staged []byte // unread part of stash
+	staged []byte       // unread part of stash
+	ask    func() error // c.fill, bound once
 
 	writeTimeout time.Duration
 	in, out      atomic.Int64 // bytes on the wire, inside TLS
@@ -53,7 +57,12 @@ type conn struct {
 
 func newConn(nc net.Conn, writeTimeout time.Duration) *conn {
 	c := &conn{nc: nc, writeTimeout: writeTimeout}
-	c.src, c.dst = (*wireSide)(c), (*wireSide)(c)
+	c.src, c.dst, c.ask = (*wireSide)(c), (*wireSide)(c), c.fill
+	if tc, ok := nc.(*tls.Conn); ok {
+		c.sock, _ = tc.NetConn().(*park.Socket)
+	} else {
+		c.sock = park.Over(nc)
+	}
 	return c
 }
 
@@ -61,7 +70,13 @@ func newConn(nc net.Conn, writeTimeout time.Duration) *conn {
 type wireSide conn
 
 func (s *wireSide) Read(p []byte) (int, error) {
-	n, err := s.nc.Read(p)
+	var n int
+	var err error
+	if tc, ok := s.nc.(*tls.Conn); ok {
+		n, err = tc.Read(p)
+	} else {
+		n, err = s.sock.Read(p)
+	}
 	s.in.Add(int64(n))
 	return n, err
 }
@@ -145,14 +160,19 @@ func (c *conn) await(deadline time.Time) error {
 	if c.buffered() {
 		return nil
 	}
+	if err := c.rest(deadline); err != nil {
+		return err
+	}
+	return c.awaitInput()
+}
+
+// rest gives the buffers back before a wait.
+func (c *conn) rest(deadline time.Time) error {
 	if err := c.flush(); err != nil {
 		return err
 	}
 	c.release()
-	if err := c.beginWait(deadline); err != nil {
-		return err
-	}
-	return c.awaitInput()
+	return c.beginWait(deadline)
 }
 
 // beginWait comes before awaitInput, on the goroutine that may interrupt it: a deadline set later would undo
@@ -169,12 +189,23 @@ func (c *conn) beginWait(deadline time.Time) error {
 
 // awaitInput waits for input without touching the writing side, so IDLE may run it beside the writer.
 func (c *conn) awaitInput() error {
+	if c.sock == nil {
+		return c.awoken(c.fill())
+	}
+	return c.awoken(c.sock.Wait(c.ask))
+}
+
+func (c *conn) fill() error {
 	n, err := c.src.Read(c.stash[:])
 	c.staged = c.stash[:n]
+	return err
+}
+
+func (c *conn) awoken(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = false
-	if n > 0 {
+	if len(c.staged) > 0 {
 		return nil
 	}
 	if c.draining {
@@ -205,7 +236,7 @@ func (c *conn) startTLS(config *tls.Config, timeout time.Duration) (*tls.Conn, e
 	if c.buffered() {
 		return nil, errPlaintextBuffered
 	}
-	tc := tls.Server(c.nc, config)
+	tc := tls.Server(c.sock, config)
 	if err := c.nc.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}

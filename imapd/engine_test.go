@@ -119,7 +119,7 @@ func (s *testServer) accept(server *Server, done chan struct{}) {
 		}
 		info := s.info
 		info.Remote, info.Local = c.RemoteAddr(), c.LocalAddr()
-		go server.ServeConn(context.Background(), c, info)
+		go server.ServeConn(context.Background(), c, &info)
 	}
 }
 

@@ -18,12 +18,12 @@ type front struct {
 	login    *Login // set by the command that logged in
 }
 
-func newFront(srv *Server, c *conn, info ConnInfo) *front {
+func newFront(srv *Server, c *conn, info *ConnInfo) *front {
 	o := srv.opts()
 	id := srv.ids.Add(1)
 	return &front{
 		peer: peer{
-			srv: srv, c: c, info: info, id: id,
+			srv: srv, c: c, info: *info, id: id,
 			log:      o.Log.With("conn", id, "remote", addrText(info.Remote)),
 			limits:   wire.PreLogin,
 			badLimit: o.Limits.BadCommandsPreLogin,

@@ -41,10 +41,10 @@ func FuzzSession(f *testing.F) {
 		go func() {
 			defer close(done)
 			if state%3 == 0 {
-				s.server.ServeConn(context.Background(), theirs, s.info)
+				s.server.ServeConn(context.Background(), theirs, &s.info)
 				return
 			}
-			s.server.ServePreauth(context.Background(), theirs, s.info, Identity{User: testUser})
+			s.server.ServePreauth(context.Background(), theirs, &s.info, Identity{User: testUser})
 		}()
 		go func() {
 			defer ours.Close()

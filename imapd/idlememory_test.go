@@ -1,7 +1,10 @@
 package imapd
 
 import (
+	"bufio"
 	"bytes"
+	"compress/flate"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -55,6 +58,57 @@ func inUse() (heap, stacks uint64) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse, m.StackInuse
+}
+
+// stored is a connection whose client sends without compressing: stored blocks (RFC 1951 §3.2.4).
+type stored struct{ net.Conn }
+
+func (s stored) Write(p []byte) (int, error) {
+	n := uint16(len(p))
+	_, err := s.Conn.Write(append([]byte{0, byte(n), byte(n >> 8), byte(^n), byte(^n >> 8)}, p...))
+	return len(p), err
+}
+
+// TestIdleStack holds the stack of a session that waits to its bound, whatever layers its connection has: Go gives
+// stack back by halves, so one frame more anywhere on the way to the wait can double it.
+func TestIdleStack(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector's frames are larger")
+	}
+	const n, most = 100, 4<<10 + 512
+	s := startServer(t, func(s *testServer) { s.options.Log, s.options.Limits.PerUser = quietLog, 0 })
+	for _, row := range []struct {
+		name string
+		open func(c *client)
+	}{
+		{"plain", func(c *client) { c.login() }},
+		{"TLS", func(c *client) {
+			c.do("t STARTTLS")
+			c.Conn = tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+			c.r = bufio.NewReader(c.Conn)
+			c.login()
+		}},
+		{"COMPRESS", func(c *client) {
+			c.login().do("c COMPRESS DEFLATE")
+			c.r = bufio.NewReader(flate.NewReader(c.Conn))
+			c.Conn = stored{c.Conn}
+		}},
+	} {
+		_, before := inUse()
+		for range n {
+			c := s.client(t)
+			row.open(c)
+			c.do("s SELECT INBOX")
+			c.do("f FETCH 1:* (UID FLAGS ENVELOPE)")
+		}
+		time.Sleep(50 * time.Millisecond)
+		_, after := inUse()
+		each := max(int64(after)-int64(before), 0) / n
+		t.Logf("%-10s %6d bytes of stack a session", row.name, each)
+		if each > most {
+			t.Errorf("%s: %d bytes of stack a session, want %d at most", row.name, each, most)
+		}
+	}
 }
 
 // TestIdleSessionMemory holds what a session costs that has INBOX selected and waits, bare and in IDLE, to its

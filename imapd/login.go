@@ -22,10 +22,7 @@ type Login struct {
 // runSession is the handoff to a session in this process. It goes on with the conn that Shutdown knows.
 func (s *Server) runSession(ctx context.Context, c *conn, l *Login) {
 	c.staged = l.Buffered
-	sess, err := newSession(ctx, s, c, l)
-	if err != nil {
-		return // told and logged
+	if sess, err := newSession(ctx, s, c, l); err == nil { // else it is told and logged
+		sess.serve(ctx)
 	}
-	defer sess.close()
-	sess.serve(ctx)
 }

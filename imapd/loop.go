@@ -107,26 +107,41 @@ func loop[S side[S]](ctx context.Context, s S) error {
 	p := s.base()
 	for {
 		if !p.c.buffered() {
-			if err := p.c.flush(); err != nil {
+			if err := p.rest(s.deadline()); err != nil {
 				return err
 			}
-			p.sleep()
+			if err := p.c.awaitInput(); err != nil {
+				return err
+			}
 		}
-		if err := p.c.await(s.deadline()); err != nil {
-			return err
-		}
-		p.wake()
-		p.c.readUntil(earlier(time.Now().Add(commandTime), s.deadline()))
-		p.dec.Reset(p.c.reader())
-		p.begun = true
-		if err := one(ctx, s, p); err != nil {
-			return err
-		}
-		p.begun = false
-		if err := p.afterCommand(); err != nil {
+		if err := step(ctx, s, p); err != nil {
 			return err
 		}
 	}
+}
+
+// rest gives everything back before a wait.
+func (p *peer) rest(deadline time.Time) error {
+	if err := p.c.flush(); err != nil {
+		return err
+	}
+	p.sleep()
+	return p.c.rest(deadline)
+}
+
+// step reads, runs and answers a command. It is no part of loop's frame, which an idle connection keeps.
+//
+//go:noinline
+func step[S side[S]](ctx context.Context, s S, p *peer) error {
+	p.wake()
+	p.c.readUntil(earlier(time.Now().Add(commandTime), s.deadline()))
+	p.dec.Reset(p.c.reader())
+	p.begun = true
+	if err := one(ctx, s, p); err != nil {
+		return err
+	}
+	p.begun = false
+	return p.afterCommand()
 }
 
 func earlier(a, b time.Time) time.Time {

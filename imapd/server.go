@@ -42,38 +42,55 @@ func (s *Server) Reload(o Options) { s.options.Store(&o) }
 func (s *Server) opts() *Options { return s.options.Load() }
 
 // ServeConn speaks IMAP on nc until logout, error or shutdown, and closes it.
-func (s *Server) ServeConn(ctx context.Context, nc net.Conn, info ConnInfo) {
-	s.serve(ctx, nc, info, func(ctx context.Context, c *conn) {
-		f := newFront(s, c, info)
-		if login := f.serve(ctx); login != nil {
-			s.runSession(ctx, c, login)
-		}
-	})
+//
+// It and what it calls up to the wait for a command stay small and shallow: an idle connection keeps their frames,
+// and some hundred bytes more keep its stack from shrinking (package park). What they need is by pointer, and what
+// happens once is in functions that have returned by then.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn, info *ConnInfo) {
+	c := s.admit(nc)
+	if c == nil {
+		return
+	}
+	defer s.leave(c)
+	if login := s.front(ctx, c, info); login != nil {
+		s.runSession(ctx, c, login)
+	}
 }
 
 // ServePreauth speaks IMAP on nc as a user the operating system has vouched for (RFC 9051 §7.1.4).
-func (s *Server) ServePreauth(ctx context.Context, nc net.Conn, info ConnInfo, id Identity) {
-	s.serve(ctx, nc, info, func(ctx context.Context, c *conn) {
-		s.runSession(ctx, c, &Login{Identity: id, Conn: nc, Info: info, ConnID: s.ids.Add(1)})
-	})
-}
-
-// serve registers the connection for Shutdown and keeps a panic from taking the other clients along.
-func (s *Server) serve(ctx context.Context, nc net.Conn, info ConnInfo, run func(context.Context, *conn)) {
-	c := newConn(nc, s.opts().Limits.WriteTimeout)
-	defer c.close()
-	if !s.register(c) {
-		_, _ = c.dst.Write([]byte("* BYE [UNAVAILABLE] Server is shutting down\r\n"))
+func (s *Server) ServePreauth(ctx context.Context, nc net.Conn, info *ConnInfo, id Identity) {
+	c := s.admit(nc)
+	if c == nil {
 		return
 	}
-	defer s.unregister(c)
-	defer func() {
-		if p := recover(); p != nil {
-			s.opts().Log.Error("internal error", "remote", info.Remote, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			panics.Add(1)
-		}
-	}()
-	run(ctx, c)
+	defer s.leave(c)
+	s.runSession(ctx, c, &Login{Identity: id, Conn: nc, Info: *info, ConnID: s.ids.Add(1)})
+}
+
+// admit registers a connection for Shutdown; nil when that has begun.
+func (s *Server) admit(nc net.Conn) *conn {
+	c := newConn(nc, s.opts().Limits.WriteTimeout)
+	if s.register(c) {
+		return c
+	}
+	_, _ = c.dst.Write([]byte("* BYE [UNAVAILABLE] Server is shutting down\r\n"))
+	_ = c.close()
+	return nil
+}
+
+// leave is deferred: it ends a connection and keeps a panic from taking the other clients along.
+func (s *Server) leave(c *conn) {
+	if p := recover(); p != nil {
+		s.opts().Log.Error("internal error", "remote", addrText(c.nc.RemoteAddr()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		panics.Add(1)
+	}
+	s.unregister(c)
+	_ = c.close()
+}
+
+// front is the connection until somebody has logged in; nil when nobody did.
+func (s *Server) front(ctx context.Context, c *conn, info *ConnInfo) *Login {
+	return newFront(s, c, info).serve(ctx)
 }
 
 // panics counts recovered panics; tests fail when it moves.

@@ -346,7 +346,7 @@ func TestPreauth(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.server.ServePreauth(context.Background(), theirs, ConnInfo{}, Identity{User: testUser, Mechanism: "PREAUTH"})
+		s.server.ServePreauth(context.Background(), theirs, &ConnInfo{}, Identity{User: testUser, Mechanism: "PREAUTH"})
 	}()
 	c := &client{t, ours, bufio.NewReader(ours)}
 	c.expect("* PREAUTH [CAPABILITY")

@@ -88,9 +88,14 @@ func (s *session) refuseLogin(err error) {
 	s.sleep()
 }
 
-// serve runs commands until the connection ends, and says so to client and log.
+// serve runs commands until the connection ends.
 func (s *session) serve(ctx context.Context) {
-	err := loop(ctx, s)
+	defer s.close()
+	s.ended(loop(ctx, s))
+}
+
+// ended tells client and log why the session ends.
+func (s *session) ended(err error) {
 	why := "connection lost"
 	switch {
 	case errors.Is(err, errDone):

@@ -95,8 +95,8 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 }
 
 // handle joins gate and engine.
-func (d *daemon) handle(ctx context.Context, c net.Conn, in gate.Info) {
-	d.server.ServeConn(ctx, c, connInfo(c, in, d.config.Load().Auth))
+func (d *daemon) handle(ctx context.Context, c net.Conn, in *gate.Info) {
+	d.server.ServeConn(ctx, c, connInfo(c, in, d.config.Load().Auth.Cleartext))
 }
 
 func (d *daemon) engineOptions(cfg *config.Config) imapd.Options {

@@ -88,14 +88,14 @@ func authConn(c imapd.ConnInfo, certs *gate.Certificates) auth.Conn {
 }
 
 // connInfo is what the engine is told of a connection that the gate has let through.
-func connInfo(c net.Conn, in gate.Info, a config.Auth) imapd.ConnInfo {
-	info := imapd.ConnInfo{
+func connInfo(c net.Conn, in *gate.Info, cleartext config.Cleartext) *imapd.ConnInfo {
+	info := &imapd.ConnInfo{
 		Remote: c.RemoteAddr(), Local: c.LocalAddr(), Listener: in.Listener,
 		TLS: in.TLS != nil, TLSState: in.TLS,
 		StartTLS:   in.Mode == config.StartTLS || in.Mode == config.Required,
 		RequireTLS: in.Mode == config.Required,
 	}
-	switch a.Cleartext {
+	switch cleartext {
 	case config.CleartextYes:
 		info.Cleartext = true
 	case config.CleartextLoopback:

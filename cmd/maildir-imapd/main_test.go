@@ -46,13 +46,13 @@ func TestCleartext(t *testing.T) {
 		{config.CleartextYes, true, true},
 	} {
 		for addr, want := range map[net.Addr]bool{local: tt.local, remote: tt.remote} {
-			got := connInfo(addressed{remote: addr}, gate.Info{Mode: config.StartTLS}, config.Auth{Cleartext: tt.word})
+			got := connInfo(addressed{remote: addr}, &gate.Info{Mode: config.StartTLS}, tt.word)
 			if got.Cleartext != want || !got.StartTLS || got.RequireTLS {
 				t.Errorf("%s from %v: %+v", tt.word, addr, got)
 			}
 		}
 	}
-	if got := connInfo(addressed{remote: remote}, gate.Info{Mode: config.Required}, config.Auth{}); !got.StartTLS || !got.RequireTLS {
+	if got := connInfo(addressed{remote: remote}, &gate.Info{Mode: config.Required}, ""); !got.StartTLS || !got.RequireTLS {
 		t.Errorf("required: %+v", got)
 	}
 }

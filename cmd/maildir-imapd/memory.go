@@ -23,12 +23,16 @@ import (
 //
 // A load that has gone quiet leaves garbage, pooled buffers and stacks that have grown: the collector comes for
 // them when as much again has been allocated, which on a quiet server is never, or after two minutes, and gives
-// little back to the system. Two collections after the last command free all of it.
+// little back to the system. Two collections after the last command free all of it; each halves the stacks, so
+// there are more while that is worth one.
+//
+// How soon that is: a collection by the runtime is a sign of work, and wakes the goroutine that looks.
 type memory struct {
 	store *maildir.Store
 	log   *slog.Logger
 	stop  chan struct{}
 	done  chan struct{}
+	work  chan struct{} // something was collected
 
 	mu     sync.Mutex
 	limit  int64 // as configured
@@ -59,7 +63,7 @@ const (
 )
 
 func newMemory(store *maildir.Store, limit int64, log *slog.Logger) *memory {
-	m := &memory{store: store, log: log, stop: make(chan struct{}), done: make(chan struct{}), samples: []metrics.Sample{
+	m := &memory{store: store, log: log, stop: make(chan struct{}), done: make(chan struct{}), work: make(chan struct{}, 1), samples: []metrics.Sample{
 		liveBytes: {Name: "/gc/heap/live:bytes"}, stackBytes: {Name: "/memory/classes/heap/stacks:bytes"},
 		allocated: {Name: "/gc/heap/allocs:bytes"},
 	}}
@@ -85,10 +89,18 @@ func (m *memory) run() {
 	wait := lookBusy
 	t := time.NewTimer(wait)
 	defer t.Stop()
+	m.feel()
 	for {
 		select {
 		case <-m.stop:
 			return
+		case <-m.work:
+			if wait > lookBusy {
+				wait = lookBusy
+				t.Reset(wait)
+			}
+			m.feel()
+			continue
 		case <-t.C:
 		}
 		if m.look() {
@@ -98,6 +110,11 @@ func (m *memory) run() {
 		}
 		t.Reset(wait)
 	}
+}
+
+// feel has the next collection tell of itself.
+func (m *memory) feel() {
+	runtime.AddCleanup(new([16]*byte), func(work chan<- struct{}) { work <- struct{}{} }, m.work) // there is room: one at a time
 }
 
 func (m *memory) close() {
@@ -122,7 +139,7 @@ func (m *memory) look() (busy bool) {
 	busy = total-m.last > busyBytes
 	m.last = total
 	if !busy && total-m.trimmed > max(worthTrimming, uint64(inUse)/8) {
-		trim()
+		m.trim()
 		_, m.trimmed = m.read()
 		m.last = m.trimmed
 	}
@@ -137,11 +154,26 @@ func (m *memory) read() (inUse int64, total uint64) {
 	return int64(m.samples[liveBytes].Value.Uint64() + m.samples[stackBytes].Value.Uint64()), m.samples[allocated].Value.Uint64()
 }
 
-// trim collects twice, since pooled buffers outlive one collection, and returns what is free.
-func trim() {
+// trim collects twice, since pooled buffers outlive one collection, and more often while stacks shrink by an eighth,
+// and returns what is free.
+func (m *memory) trim() {
+	stacks := func() uint64 {
+		metrics.Read(m.samples)
+		return m.samples[stackBytes].Value.Uint64()
+	}
 	runtime.GC()
-	debug.FreeOSMemory()
+	for range mostShrinks {
+		before := stacks()
+		runtime.GC()
+		if stacks() > before/8*7 {
+			break
+		}
+	}
+	debug.FreeOSMemory() // collects once more
 }
+
+// mostShrinks: from the 64 KiB of a command's deepest calls to 4.
+const mostShrinks = 4
 
 // relieve drops what is kept for later, and raises the limit when clients need more.
 func (m *memory) relieve() {
@@ -155,7 +187,7 @@ func (m *memory) relieve() {
 		return
 	}
 	dropped := m.store.DropIdle()
-	trim()
+	m.trim()
 	inUse, total = m.read()
 	m.last, m.trimmed = total, total
 	m.mu.Lock()

@@ -64,7 +64,7 @@ func preauth(ctx context.Context, cfg *config.Config, name string, in io.Reader,
 		}
 	}()
 	err = overPipe(in, out, func(c net.Conn) {
-		server.ServePreauth(context.Background(), c, imapd.ConnInfo{Listener: "preauth"}, id)
+		server.ServePreauth(context.Background(), c, &imapd.ConnInfo{Listener: "preauth"}, id)
 	})
 	close(done)
 	wg.Wait()

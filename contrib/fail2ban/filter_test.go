@@ -38,7 +38,7 @@ func engineLog(t *testing.T, handler func(io.Writer) slog.Handler, ip, lines str
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.ServeConn(context.Background(), server, imapd.ConnInfo{
+		s.ServeConn(context.Background(), server, &imapd.ConnInfo{
 			Remote: &net.TCPAddr{IP: net.ParseIP(ip), Port: 4711}, Local: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 143},
 			Listener: "imap", Cleartext: true,
 		})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"maildir-imapd/imapd/config"
+	"maildir-imapd/imapd/park"
 )
 
 // Info is what the gate knows of a connection it lets through.
@@ -21,7 +22,7 @@ type Info struct {
 }
 
 // Handler serves one connection and closes it.
-type Handler func(ctx context.Context, c net.Conn, in Info)
+type Handler func(ctx context.Context, c net.Conn, in *Info)
 
 // Options make a Gate.
 type Options struct {
@@ -147,40 +148,57 @@ func (g *Gate) acceptLoop(ctx context.Context, l *listener) {
 		}
 		pause = 0
 		g.conns.Add(1)
-		go func() {
-			defer g.conns.Done()
-			g.pass(ctx, *l.name.Load(), c)
-		}()
+		go g.serve(ctx, l, c)
 	}
 }
 
 // keepAlive finds dead clients in about ten minutes and lets the radio of living ones sleep.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Minute, Interval: 75 * time.Second, Count: 4}
 
-// pass takes one connection from accept to its handler.
-func (g *Gate) pass(ctx context.Context, name string, c net.Conn) {
+// serve is one connection from accept to its end. Its frame lies below all that the connection ever does, and an idle
+// one keeps it (package park): all else happens in functions that return.
+func (g *Gate) serve(ctx context.Context, l *listener, c net.Conn) {
+	defer g.conns.Done()
+	p := g.pass(*l.name.Load(), c)
+	if p == nil {
+		return
+	}
+	defer p.leave()
+	g.options.Handler(ctx, p.conn, &p.info)
+}
+
+// passed is a connection that was let through.
+type passed struct {
+	conn  net.Conn
+	info  Info
+	leave func() // counts it out
+}
+
+// pass lets a connection through, or refuses it and returns nil.
+func (g *Gate) pass(name string, c net.Conn) *passed {
 	r := g.rules.Load()
-	in := Info{Listener: name, Mode: r.modes[name]}
+	p := &passed{conn: c, info: Info{Listener: name, Mode: r.modes[name]}}
 	if t, ok := c.(*net.TCPConn); ok {
 		_ = t.SetKeepAliveConfig(keepAlive)
 	}
 	leave, refusal := g.limits.enter(c.RemoteAddr(), r.limits)
 	if refusal != nil {
-		g.refuse(c, in, refusal)
-		return
+		g.refuse(c, p.info, refusal)
+		return nil
 	}
-	defer leave()
-	if in.Mode == config.Implicit {
+	p.leave = leave
+	if p.info.Mode == config.Implicit {
 		t, err := g.handshake(c, r.timeout)
 		if err != nil {
+			leave()
 			_ = c.Close()
 			g.options.Log.Info("TLS handshake failed", "listener", name, "remote", host(c.RemoteAddr()), "err", err)
-			return
+			return nil
 		}
 		state := t.ConnectionState()
-		c, in.TLS = t, &state
+		p.conn, p.info.TLS = t, &state
 	}
-	g.options.Handler(ctx, c, in)
+	return p
 }
 
 // handshake runs TLS within timeout.
@@ -191,7 +209,7 @@ func (g *Gate) handshake(c net.Conn, timeout time.Duration) (*tls.Conn, error) {
 	if conf == nil {
 		return nil, errors.New("no certificate")
 	}
-	t := tls.Server(c, conf)
+	t := tls.Server(park.Over(c), conf)
 	return t, t.HandshakeContext(ctx)
 }
 

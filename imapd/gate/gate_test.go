@@ -54,7 +54,7 @@ func testConfig(t *testing.T) *config.Config {
 }
 
 // echo greets with what the gate told it, and holds the connection until the client closes.
-func echo(_ context.Context, c net.Conn, in Info) {
+func echo(_ context.Context, c net.Conn, in *Info) {
 	defer c.Close()
 	what := in.Listener + " " + string(in.Mode)
 	if in.TLS != nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package imapd
+
+const raceDetector = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package imapd
+
+// raceDetector makes frames larger.
+const raceDetector = true
