@@ -15,8 +15,6 @@ var umask = func() uint32 {
 	return uint32(m)
 }()
 
-var egid = uint32(os.Getegid())
-
 // filePerm is the mode of a new file: the caller's, or the directory's without
 // the execute bits.
 func (d *Dir) filePerm(perm fs.FileMode) uint32 {
@@ -27,9 +25,11 @@ func (d *Dir) filePerm(perm fs.FileMode) uint32 {
 }
 
 // wantsGroup tells whether a new name in d must be given d's group: not when
-// the system does it (set-group-ID), nor where the group has no say at all.
+// the system does it (set-group-ID), nor where the group has no say at all. The
+// process's group is asked for each time: an administrator's tool works as one user
+// after another.
 func (d *Dir) wantsGroup(mode uint32) bool {
-	return mode&0o070 != 0 && d.opend.Mode&unix.S_ISGID == 0 && d.opend.Gid != egid
+	return mode&0o070 != 0 && d.opend.Mode&unix.S_ISGID == 0 && d.opend.Gid != uint32(os.Getegid())
 }
 
 // adopt gives a file that was just made what the umask and the process's own
