@@ -136,6 +136,9 @@ func (r *checkRun) everything() (trees []maildir.TreeOptions, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(users) == 0 {
+		r.bad = append(r.bad, fmt.Errorf("[auth] file = %s has no users: name those who have mail", r.c.Auth.File))
+	}
 	for _, u := range users {
 		o, err := usermail.Own(r.c, u)
 		if err != nil {

@@ -3,6 +3,7 @@ package usermail
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/user"
 
 	"maildir-imapd/auth"
@@ -31,10 +32,14 @@ func (u User) home() (string, error) {
 	return account.HomeDir, nil
 }
 
-// Users lists those of the password file, by name.
+// Users lists those of the password file, by name. Only the default file may be absent, since nobody has named it: a
+// host whose people come by ssh needs none.
 func Users(c *config.Config) ([]User, error) {
 	file, err := auth.LoadFile(c.Auth.File)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.Auth.File == config.Default().Auth.File:
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("[auth] file: %w", err)
 	}
 	var all []User
