@@ -9,6 +9,7 @@ import (
 
 	"maildir-imapd/imapd/wire"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
 )
 
 // extMultiSearch is RFC 7377.
@@ -183,7 +184,7 @@ func (a *multiSearchAction) one(ctx context.Context, s *session, w *responder, n
 			return ctx.Err()
 		}
 		defer h.Close()
-		if h.Rights()&maildir.RightRead == 0 {
+		if h.Rights()&acl.RightRead == 0 {
 			return nil
 		}
 		sel = &selection{Handle: h, name: name, readOnly: true}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -31,7 +32,7 @@ func (h *Handle) Copy(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 // Move is Copy, then the removal of the originals: a crash in between leaves
 // messages in both places. The two mailboxes are never locked together.
 func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyResult, error) {
-	if err := h.writable(RightExpunge, RightDeleteMessages); err != nil {
+	if err := h.writable(acl.RightExpunge, acl.RightDeleteMessages); err != nil {
 		return CopyResult{}, opError("move", h.loc.name, err)
 	}
 	// Within one quota nothing grows: there is nothing to refuse, and one line, if
@@ -67,7 +68,7 @@ func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle, with
 	switch {
 	case dst.loc.readOnly || dst.mode == Examine || dst.mode == Peek:
 		return r, came, ErrReadOnly
-	case !dst.loc.rights.Has(RightInsert):
+	case !dst.loc.rights.Has(acl.RightInsert):
 		return r, came, ErrNoPermission
 	}
 	c := &copying{src: h.m, dst: dst.m}
@@ -296,7 +297,7 @@ func (c *copying) translate(t *txn, rights Rights) error {
 			now |= to[bits.TrailingZeros64(k)]
 		}
 		n.flags.Keywords = now
-		n.flags = rights.restrict(Flags{}, n.flags)
+		n.flags = restrict(rights, Flags{}, n.flags)
 	}
 	return nil
 }

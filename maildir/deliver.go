@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -41,7 +42,7 @@ func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error)
 	if h.mode == Examine || h.mode == Peek || h.loc.readOnly {
 		return nil, ErrReadOnly
 	}
-	if !h.loc.rights.Has(RightInsert) {
+	if !h.loc.rights.Has(acl.RightInsert) {
 		return nil, ErrNoPermission
 	}
 	quota := h.loc.quota.look(ctx)
@@ -203,7 +204,7 @@ func (t *txn) deliver(d *Delivery, set flagSet, date time.Time) (imap.UID, error
 	if n.flags.Keywords, err = t.keywordBits(set.keywords, true); err != nil {
 		return 0, err
 	}
-	n.flags = d.h.loc.rights.restrict(Flags{}, n.flags)
+	n.flags = restrict(d.h.loc.rights, Flags{}, n.flags)
 	list := []newcomer{n}
 	if err := t.admit(list); err != nil {
 		return 0, err

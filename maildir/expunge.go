@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -14,7 +15,7 @@ import (
 // set. It returns how many; which, the next Sync(true) tells, to this session
 // as to others.
 func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err error) {
-	if err := h.writable(RightExpunge); err != nil {
+	if err := h.writable(acl.RightExpunge); err != nil {
 		return 0, opError("expunge", h.loc.name, err)
 	}
 	h.m.mu.RLock()

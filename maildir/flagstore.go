@@ -7,6 +7,8 @@ import (
 	"math/bits"
 
 	"github.com/emersion/go-imap/v2"
+
+	"maildir-imapd/maildir/acl"
 )
 
 // StoreOp is what STORE does with its flags.
@@ -32,15 +34,15 @@ func (op StoreOp) apply(old, arg Flags) Flags {
 
 // restrict leaves alone the flags that the user has no right to (RFC 4314 §4):
 // those of old stay.
-func (r Rights) restrict(old, now Flags) Flags {
+func restrict(r Rights, old, now Flags) Flags {
 	keep := SystemFlags(0)
-	if !r.Has(RightSeen) {
+	if !r.Has(acl.RightSeen) {
 		keep |= Seen
 	}
-	if !r.Has(RightDeleteMessages) {
+	if !r.Has(acl.RightDeleteMessages) {
 		keep |= Deleted
 	}
-	if !r.Has(RightWrite) {
+	if !r.Has(acl.RightWrite) {
 		keep |= systemAll &^ (Seen | Deleted)
 		now.Keywords = old.Keywords
 	}
@@ -63,7 +65,7 @@ type step struct {
 // of the view that was addressed and exists, under no lock, after the change
 // has been published.
 func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags []imap.Flag, unchangedSince uint64, each func(Message)) (modified imap.UIDSet, err error) {
-	if err := h.writable(RightSeen, RightDeleteMessages, RightWrite); err != nil {
+	if err := h.writable(acl.RightSeen, acl.RightDeleteMessages, acl.RightWrite); err != nil {
 		return nil, opError("store", h.loc.name, err)
 	}
 	t, err := h.m.begin(ctx, h, true)
@@ -199,7 +201,7 @@ func (w *storing) gather(todo uidRanges) uidRanges {
 // after is a message's flags after the operation. Letters that mean nothing to
 // us stay.
 func (t *txn) after(old Flags, op StoreOp, arg Flags) Flags {
-	now := t.by.loc.rights.restrict(old, op.apply(old, arg))
+	now := restrict(t.by.loc.rights, old, op.apply(old, arg))
 	for left := old.Keywords &^ now.Keywords; left != 0; left &= left - 1 {
 		if bit := bits.TrailingZeros64(left); t.m.state.keys[bit] == "" {
 			now.Keywords |= 1 << bit

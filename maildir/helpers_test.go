@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"go.uber.org/goleak"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -69,7 +70,7 @@ func openSpot(t testing.TB, dir string, f fsx.FS) *spot {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	return &spot{t: t, dir: dir, store: s, loc: location{name: "INBOX", dir: dir, root: dir, rights: RightsAll}}
+	return &spot{t: t, dir: dir, store: s, loc: location{name: "INBOX", dir: dir, root: dir, rights: acl.RightsAll}}
 }
 
 func (b *spot) open(mode Mode) *Handle {

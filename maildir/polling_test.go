@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -90,7 +91,7 @@ func TestWatchesRunOut(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			spots[i] = &spot{t: t, dir: dir, store: store, loc: location{name: "INBOX", dir: dir, root: dir, rights: RightsAll}}
+			spots[i] = &spot{t: t, dir: dir, store: store, loc: location{name: "INBOX", dir: dir, root: dir, rights: acl.RightsAll}}
 			if handles[i], err = store.open(context.Background(), spots[i].loc, Select); err != nil {
 				t.Fatal(err)
 			}

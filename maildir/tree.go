@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -169,9 +170,9 @@ func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error
 }
 
 func (t *Tree) locate(name string) (location, error) {
-	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: RightsAll, readOnly: t.o.ReadOnly, quota: t.quota}
+	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: acl.RightsAll, readOnly: t.o.ReadOnly, quota: t.quota}
 	if t.o.ReadOnly {
-		loc.rights = RightsReadOnly
+		loc.rights = acl.RightsReadOnly
 	}
 	loc.special = slices.Clone(t.special[name])
 	if t.names.isInbox(name) {

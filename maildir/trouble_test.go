@@ -14,6 +14,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -133,7 +134,7 @@ func TestNamesAreSyncedBeforeUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	h, err := s.open(t.Context(), location{name: "INBOX", dir: dir, root: dir, rights: RightsAll}, Select)
+	h, err := s.open(t.Context(), location{name: "INBOX", dir: dir, root: dir, rights: acl.RightsAll}, Select)
 	if err != nil {
 		t.Fatal(err)
 	}

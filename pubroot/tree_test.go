@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,7 +69,7 @@ func TestFoldersAreReadableByAll(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer h.Close()
-			if h.Rights() != maildir.RightsReadOnly || !h.ReadOnly() || h.Count() != 1 {
+			if h.Rights() != acl.RightsReadOnly || !h.ReadOnly() || h.Count() != 1 {
 				t.Errorf("rights %v, read-only %v, %d messages", h.Rights(), h.ReadOnly(), h.Count())
 			}
 			if left, _ := os.ReadDir(filepath.Join(root, paths[1], "new")); len(left) != 1 {

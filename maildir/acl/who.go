@@ -1,0 +1,9 @@
+package acl
+
+// Who is somebody whose rights are asked for.
+type Who struct {
+	User      string   // login name
+	Groups    []string // sorted
+	Owner     bool     // of the mailbox
+	Anonymous bool     // did not say who it is
+}
