@@ -87,7 +87,7 @@ func (r *checkRun) run(args []string) error {
 		return unseen(err)
 	}
 	for _, o := range trees {
-		if err := r.asOwner(o.Root, func(owner int) error { return r.tree(o, owner) }); err != nil {
+		if err := r.inTree(o, r.cmd.ErrOrStderr(), r.tree); err != nil {
 			r.bad = append(r.bad, fmt.Errorf("%s: %w", o.Root, err))
 		}
 	}
@@ -165,26 +165,17 @@ func there(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// tree looks at one tree. owner is whose rights that is done with, -1 for the caller's own.
-func (r *checkRun) tree(o maildir.TreeOptions, owner int) (err error) {
+// tree looks at one tree.
+func (r *checkRun) tree(t openTree) error {
 	out := r.cmd.OutOrStdout()
-	store, unusable, err := r.store(o.Root, r.cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if unusable != "" {
-		fmt.Fprintf(out, "%s: not compared with [server] state, which %s\n", o.Root, unusable)
-	}
-	tree, err := store.Tree(o)
-	if err != nil {
-		return err
+	if t.unusable != "" {
+		fmt.Fprintf(out, "%s: not compared with [server] state, which %s\n", t.root, t.unusable)
 	}
 	ctx := r.cmd.Context()
 	look := func() ([]maildir.Finding, error) {
-		found, err := tree.Check(ctx, maildir.CheckOptions{Wait: r.f.wait, Owner: owner})
-		if unusable != "" {
-			maildir.Withhold(found, "nothing now: UIDs may be lost without [server] state, which "+unusable)
+		found, err := t.Check(ctx, maildir.CheckOptions{Wait: r.f.wait, Owner: t.owner})
+		if t.unusable != "" {
+			maildir.Withhold(found, "nothing now: UIDs may be lost without [server] state, which "+t.unusable)
 		}
 		return found, err
 	}
@@ -200,10 +191,10 @@ func (r *checkRun) tree(o maildir.TreeOptions, owner int) (err error) {
 		return nil
 	}
 	r.tell(found, "repaired: ")
-	err = tree.Repair(ctx, found)
+	err = t.Repair(ctx, found)
 	left, cerr := look()
 	if len(left) > 0 {
-		fmt.Fprintf(out, "%s: left after the repair:\n", o.Root)
+		fmt.Fprintf(out, "%s: left after the repair:\n", t.root)
 		r.tell(left, "")
 	}
 	r.found += len(left)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -44,6 +45,32 @@ func (s *site) store(root string, log io.Writer) (store *maildir.Store, unusable
 	}
 	store, err = maildir.NewStore(o)
 	return store, unusable, err
+}
+
+// openTree is a tree of mail, open with the rights of its owner.
+type openTree struct {
+	*maildir.Tree
+	root     string
+	owner    int    // -1: the caller's own rights
+	unusable string // why [server] state is not used, as store says it
+}
+
+// inTree opens a tree as its owner, for as long as f works in it. Package usermail has the options of users' trees. Folders have
+// no special uses here: what a tool does, it does by name.
+func (s *site) inTree(o maildir.TreeOptions, log io.Writer, f func(t openTree) error) error {
+	return s.asOwner(o.Root, func(owner int) (err error) {
+		store, unusable, err := s.store(o.Root, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, store.Close()) }() // before the rights are given back
+		tree, err := store.Tree(o)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, tree.Close()) }()
+		return f(openTree{tree, o.Root, owner, unusable})
+	})
 }
 
 // quietStore is for a tool, which tells by itself what it finds.
