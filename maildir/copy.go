@@ -38,6 +38,7 @@ func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 	// Within one quota nothing grows: there is nothing to refuse, and one line, if
 	// any, for what could not be removed.
 	quota, within := h.loc.quota.peek(), h.loc.sharesQuota(&dst.loc)
+	defer quota.close()
 	r, came, err := h.copyTo(ctx, uids, dst, within)
 	if err != nil || came.count == 0 {
 		return r, opError("move", h.loc.name, err)
@@ -304,6 +305,7 @@ func (c *copying) translate(t *txn, rights Rights) error {
 
 // close removes what has not been moved into place.
 func (c *copying) close() {
+	c.quota.close()
 	if c.tmp == nil {
 		return
 	}

@@ -46,6 +46,7 @@ func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error)
 		return nil, ErrNoPermission
 	}
 	quota := h.loc.quota.look(ctx)
+	defer quota.close()
 	if _, err := quota.admit(ctx, amount{sizeHint, 1}); err != nil {
 		return nil, err
 	}
@@ -179,6 +180,7 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 		return 0, opError("append", d.h.loc.name, err)
 	}
 	quota := d.h.loc.quota.look(ctx) // it may have been long ago that it was asked first
+	defer quota.close()
 	mail := amount{d.size, 1}
 	over, err := quota.admit(ctx, mail)
 	if err != nil {

@@ -202,7 +202,8 @@
 // mu, notes names and wakes. Names that memory explains are our own doing and cost no
 // look; a look that began after an event serves all who were woken by it. The
 // watcher's own is alive while a mailbox is watched or polled: it polls, asks the
-// kernel again, and ends watches; it may wait for a disk, and events do not.
+// kernel again, also where that has ended a watch (rewatch.go), and ends watches; it
+// may wait for a disk, and events do not.
 // The text index's is alive while there is one to be made that was asked for
 // (Handle.IndexText) and others have the mailbox open; it makes one index after the
 // other, reads 16 messages for each token of Readers, appends 512 messages' records

@@ -25,6 +25,7 @@ func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err erro
 		return 0, nil
 	}
 	quota := h.loc.quota.peek()
+	defer quota.close()
 	t, err := h.m.begin(ctx, h, true)
 	if err != nil {
 		return 0, opError("expunge", h.loc.name, err)

@@ -219,16 +219,13 @@ func (m *Mailbox) current(loc *location) (bool, error) {
 // removed tells whether another program has removed the mailbox's directory. A
 // count of links is no proof: some file systems give directories none.
 func (m *Mailbox) removed() bool {
-	m.store.mu.Lock()
-	path := m.dirPath
-	m.store.mu.Unlock()
-	st, err := m.store.fs.Stat(path)
+	st, err := m.store.fs.Stat(m.path())
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !st.SameFile(m.dir.Identity())
 }
 
-// replaced tells whether new/ or cur/ is another directory by now.
+// replaced tells whether new/ or cur/ is another directory by now, or none.
 func (m *Mailbox) replaced(dir int) bool {
-	st, err := m.dir.StatName([...]string{dirNew: "new", dirCur: "cur"}[dir])
+	st, err := m.store.fs.Stat(m.path() + [...]string{dirNew: "/new", dirCur: "/cur"}[dir])
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !st.SameFile(m.sub(dir).Identity())
 }
 

@@ -17,6 +17,7 @@ type notes struct {
 	keep    bool   // events are wanted
 	lost    bool   // more than fit, or the kernel has dropped some, or the watch has just begun
 	untried bool   // lost, but only for the last reason
+	over    bool   // the kernel has ended the watch
 }
 
 type noteName struct {
@@ -45,16 +46,34 @@ func (n *notes) begin() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.names, n.keep, n.lost, n.untried = nil, true, true, true // changes before the watch are not told
+	n.over = false
 }
 
-// watched tells whether that is still wanted.
+// watched tells whether that is still wanted, and still so.
 func (n *notes) watched() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.keep {
+	if n.keep && !n.over {
 		n.on.Store(true)
 	}
-	return n.keep
+	return n.keep && !n.over
+}
+
+// ended: the kernel has ended the watch of one directory, and does not tell all any more.
+func (n *notes) ended() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.keep {
+		n.on.Store(false)
+		n.names, n.lost, n.untried, n.over = nil, true, false, true
+	}
+}
+
+// mustAsk tells that somebody has to ask the kernel again.
+func (n *notes) mustAsk() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.over
 }
 
 // end is called when the kernel does not tell any more.
@@ -62,7 +81,7 @@ func (n *notes) end() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.on.Store(false)
-	n.names, n.keep, n.lost, n.untried = nil, false, false, false
+	n.names, n.keep, n.lost, n.untried, n.over = nil, false, false, false, false
 }
 
 // young tells that nobody has looked yet whether something has changed before the

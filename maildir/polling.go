@@ -1,6 +1,9 @@
 package maildir
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // WatchStatus is how the mailboxes that somebody waits for are seen.
 type WatchStatus struct {
@@ -13,34 +16,58 @@ func (s *Store) WatchStatus() (now WatchStatus) {
 	w := &s.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return WatchStatus{Watched: len(w.boxes) - w.polled, Polled: w.polled}
+	return WatchStatus{Watched: len(w.boxes) - w.polled, Polled: w.refused}
 }
+
+// WatchNews receives when WatchStatus.Polled has changed; several changes may be one
+// signal. One may listen.
+func (s *Store) WatchNews() <-chan struct{} { return s.watch.news }
 
 // poll begins to poll a mailbox; mu is held.
 func (w *watcher) poll(x *watched, err error) {
-	if !w.refused {
-		w.refused = true
-		w.store.log.Warn("cannot watch directories; polling them", "err", err,
-			"do", "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances")
-	}
 	now := w.store.now()
 	if !x.polled {
 		x.polled = true
 		w.polled++
 	}
 	x.every, x.due, x.retry = pollFirst, now.Add(pollFirst), now.Add(pollRetry)
+	w.refuse(x, err)
 	w.wakeUp()
 }
 
 // unpoll ends that; mu is held.
 func (w *watcher) unpoll(x *watched) {
-	if !x.polled {
+	if x.polled {
+		x.polled = false
+		w.polled--
+	}
+	w.refuse(x, nil)
+}
+
+// refuse notes why the kernel does not tell of x: it refuses to, which the
+// administrator can change and must hear, or finds nothing there. mu is held.
+func (w *watcher) refuse(x *watched, err error) {
+	refused := err != nil && !isGone(err) && !errors.Is(err, errMoves)
+	if refused == x.refused {
 		return
 	}
-	x.polled = false
-	if w.polled--; w.polled == 0 && w.refused {
-		w.refused = false
+	if x.refused = refused; refused {
+		w.refused++
+	} else {
+		w.refused--
+	}
+	switch {
+	case refused && !w.said:
+		w.said = true
+		w.store.log.Warn("cannot watch directories; polling them", "err", err,
+			"do", "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances")
+	case w.refused == 0 && w.said:
+		w.said = false
 		w.store.log.Info("no directory is polled any more")
+	}
+	select {
+	case w.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -49,8 +76,8 @@ func (w *watcher) start() {
 	if w.stop != nil {
 		return
 	}
-	w.kick, w.stop, w.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	go w.run(w.kick, w.stop, w.done)
+	w.stop, w.done = make(chan struct{}), make(chan struct{})
+	go w.run(w.stop, w.done)
 }
 
 // wakeUp has the goroutine find out anew when to do something.
@@ -63,7 +90,7 @@ func (w *watcher) wakeUp() {
 
 // run is the goroutine. It lives while a mailbox is watched or polled, and then
 // until it finds that none is.
-func (w *watcher) run(kick, stop, done chan struct{}) {
+func (w *watcher) run(stop, done chan struct{}) {
 	defer close(done)
 	t := time.NewTimer(ownCheck)
 	defer t.Stop()
@@ -71,7 +98,7 @@ func (w *watcher) run(kick, stop, done chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-kick:
+		case <-w.kick:
 		case <-t.C:
 		}
 		wait, more := w.turn()
@@ -85,45 +112,67 @@ func (w *watcher) run(kick, stop, done chan struct{}) {
 // turn does what is due and tells when to come again; not more: nothing is left.
 func (w *watcher) turn() (wait time.Duration, more bool) {
 	now := w.store.now()
-	var poll, retry, over []*watched
+	var due dueWatches
 	w.mu.Lock()
 	wait = ownCheck
 	for _, x := range w.boxes {
-		if !x.again.IsZero() {
+		if due.add(x, now) {
 			wait = pollFirst / 2
-			if !now.Before(x.again) {
-				x.again = time.Time{}
-				x.m.poke()
-			}
-		}
-		switch {
-		case x.polled:
-			wait = pollFirst / 2
-			if !now.Before(x.due) {
-				poll = append(poll, x)
-			}
-			if !now.Before(x.retry) {
-				x.retry = now.Add(pollRetry)
-				retry = append(retry, x)
-			}
-		case x.users == 0 && !x.asking && !now.Before(x.own):
-			over = append(over, x)
 		}
 	}
 	if more = len(w.boxes) > 0; !more && !w.closed {
 		w.stop, w.done = nil, nil // the next one starts a new goroutine
 	}
 	w.mu.Unlock()
-	for _, x := range over {
+	for _, x := range due.over {
 		w.expire(x)
 	}
-	for _, x := range retry {
+	for _, x := range due.ended {
+		w.renew(x)
+	}
+	for _, x := range due.again {
+		w.lookAgain(x)
+	}
+	for _, x := range due.retry {
 		w.retry(x)
 	}
-	for _, x := range poll {
+	for _, x := range due.poll {
 		w.look(x, now)
 	}
 	return wait, more
+}
+
+// dueWatches are mailboxes for which the goroutine has something to do now.
+type dueWatches struct{ poll, retry, over, ended, again []*watched }
+
+// add finds out what there is to do for x, and whether there will be more soon.
+// watcher.mu is held.
+func (d *dueWatches) add(x *watched, now time.Time) (soon bool) {
+	if !x.again.IsZero() {
+		soon = true
+		if !now.Before(x.again) {
+			x.again = time.Time{}
+			d.again = append(d.again, x)
+		}
+	}
+	switch {
+	case x.polled:
+		soon = true
+		if !now.Before(x.due) {
+			d.poll = append(d.poll, x)
+		}
+		if !now.Before(x.retry) {
+			x.retry = now.Add(pollRetry)
+			d.retry = append(d.retry, x)
+		}
+	case x.m.noted.mustAsk():
+		if soon = true; !x.asking {
+			d.ended = append(d.ended, x)
+		}
+	case x.users == 0 && !x.asking && !now.Before(x.own):
+		d.over = append(d.over, x)
+	}
+	return soon
 }
 
 // look compares the times of directories that cannot be watched.
@@ -132,11 +181,9 @@ func (w *watcher) look(x *watched, now time.Time) {
 		return
 	}
 	defer w.store.release(x.m)
-	times := x.times
-	for i := range times {
-		if st, err := x.m.sub(i).Stat(); err == nil {
-			times[i] = st.Mtime
-		}
+	times, err := x.m.times()
+	if err != nil {
+		times = x.times
 	}
 	changed := times != x.times
 	x.times = times
@@ -147,31 +194,43 @@ func (w *watcher) look(x *watched, now time.Time) {
 		x.every = min(x.every*3/2, pollMost)
 	}
 	x.due = now.Add(x.every)
+	refused := x.refused
 	w.mu.Unlock()
 	if changed {
 		x.m.poke()
+	}
+	if !refused {
+		w.follow(x)
 	}
 }
 
 // retry asks the kernel again.
 func (w *watcher) retry(x *watched) {
-	if !w.store.keep(x.m) {
-		return
+	if w.store.keep(x.m) {
+		w.askAgain(x)
+		w.store.release(x.m)
 	}
-	defer w.store.release(x.m)
+}
+
+// askAgain is retry for a mailbox that is kept.
+func (w *watcher) askAgain(x *watched) {
 	watches, err := w.watch(x.m)
-	if err != nil {
-		return
-	}
 	w.mu.Lock()
-	if x.gone || !x.polled {
+	switch {
+	case err != nil:
+		if x.polled {
+			w.refuse(x, err)
+		}
+	case x.gone || !x.polled:
 		w.unwanted(x.m, watches)
-	} else {
+	default:
 		x.watches = watches
 		w.unpoll(x)
 	}
 	w.mu.Unlock()
-	x.m.poke()
+	if err == nil {
+		x.m.poke()
+	}
 }
 
 // expire ends the watch of a mailbox that nobody waits for and we have not changed

@@ -40,19 +40,20 @@ func (r *quotaRoot) count(ctx context.Context, d *fsx.Dir, q Quota) (*quotaLook,
 			return l, nil
 		}
 		after, err := r.stamps(d)
+		if err == nil && slices.Equal(before, after) {
+			return l, nil
+		}
+		if err == nil && try > 0 {
+			if q.Set {
+				err = d.Remove(quotaName)
+			}
+			if err == nil || errors.Is(err, fs.ErrNotExist) {
+				return l, nil
+			}
+		}
+		l.close()
 		if err != nil {
 			return nil, err
-		}
-		if slices.Equal(before, after) {
-			return l, nil
-		}
-		if try > 0 {
-			if q.Set {
-				if err := d.Remove(quotaName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return nil, err
-				}
-			}
-			return l, nil
 		}
 	}
 }
@@ -215,15 +216,15 @@ func sizeInFileName(name []byte) int64 {
 
 // writeQuota puts a maildirsize in place of the one there is. It is built in
 // tmp/, where what a crash leaves is swept up. Only limits that stand nowhere
-// else must outlive a power cut.
-func writeQuota(d *fsx.Dir, q Quota, sum amount) (st fsx.Stat, err error) {
+// else must outlive a power cut. The file is returned open.
+func writeQuota(d *fsx.Dir, q Quota, sum amount) (*fsx.File, error) {
 	dir, err := d.Sub("tmp")
 	name := newBaseName(time.Now())
 	if isGone(err) {
 		dir, name, err = d, quotaName+"."+strings.ReplaceAll(name, "/", "_"), nil
 	}
 	if err != nil {
-		return st, err
+		return nil, err
 	}
 	if dir != d {
 		defer dir.Close()
@@ -231,23 +232,26 @@ func writeQuota(d *fsx.Dir, q Quota, sum amount) (st fsx.Stat, err error) {
 	}
 	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
 	if err != nil {
-		return st, err
+		return nil, err
 	}
 	err = dir.WriteAll(f, newQuotaFile(q, sum))
 	if err == nil && !q.Set {
 		err = dir.SyncFile(f)
 	}
-	if err == nil {
-		st, err = fsx.FileStat(f)
-	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
+	var file fsx.File
 	if err == nil {
-		err = dir.Rename(name, d, quotaName)
+		if file, err = dir.OpenRead(name); err == nil {
+			if err = dir.Rename(name, d, quotaName); err != nil {
+				file.Close()
+			}
+		}
 	}
 	if err != nil {
 		dir.Remove(name)
+		return nil, err
 	}
-	return st, err
+	return &file, nil
 }

@@ -29,7 +29,9 @@ const quotaYoung = 10 * time.Second
 // may have renamed another maildirsize over the one that the line goes to. So
 // who changes something notes which file is there before (peek, look), and when
 // it is another one afterwards, nobody can say whether the change is in it: the
-// file is removed, and the next one to ask counts (record). Who counts removes
+// file is removed, and the next one to ask counts (record). The file is open all
+// the while: an inode that is free may be given to the next file at once, and that
+// would pass for the one there was. Who counts removes
 // the file when a directory has changed meanwhile (count): a line may have gone
 // to the old one. Two of us thus cannot disagree for longer than until the next
 // question. A crash between file and line leaves the sum wrong by that much, and
@@ -55,14 +57,29 @@ func (l *location) sharesQuota(o *location) bool {
 	return l.quota != nil && o.quota != nil && l.quota.tree.root == o.quota.tree.root
 }
 
-// quotaLook is the quota as one look found it, before a change. Nil is none.
+// quotaLook is the quota as one look found it, before a change. Nil is none. It must
+// be closed.
 type quotaLook struct {
 	root *quotaRoot
 	q    Quota
 	sum  amount
-	file fsx.Stat // the maildirsize that has this sum; zero: it could not be written
+	file *fsx.File // the maildirsize that has this sum; nil: there is none, or it could not be written
 	// fresh: nothing has been added to the sum since it was counted, a short while ago.
 	fresh bool
+}
+
+// close gives the descriptor back.
+func (l *quotaLook) close() {
+	if l != nil && l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+}
+
+// set replaces what was found by what was found later.
+func (l *quotaLook) set(now *quotaLook) {
+	l.close()
+	*l = *now
 }
 
 // QuotaUsage is what GETQUOTA tells.
@@ -77,6 +94,7 @@ func (t *Tree) Quota(ctx context.Context) (u QuotaUsage, ok bool, err error) {
 	if err != nil || l == nil {
 		return u, false, opError("quota", "", err)
 	}
+	defer l.close()
 	return QuotaUsage{l.q, l.sum.bytes, l.sum.count}, l.q.Storage > 0 || l.q.Messages > 0, nil
 }
 
@@ -110,9 +128,10 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 		return nil, err
 	}
 	defer d.Close()
-	file, st, err := readQuota(d)
+	file, f, err := openQuota(d)
 	if err == nil && !q.Set && file.unknown {
-		r.damaged(d, st)
+		f.Close()
+		r.damaged(d, f.Stat())
 		err = fs.ErrNotExist
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,12 +148,13 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 		q.StorageKey, q.MessagesKey = quotaName, quotaName
 	}
 	same := q.Storage == file.limits.Storage && q.Messages == file.limits.Messages
-	fresh := r.believed(&file, st)
+	fresh := r.believed(&file, f.Stat())
 	doubt := !q.Warn && q.exceeds(file.sum) != nil && !fresh
 	if file.bad || !same || doubt {
+		f.Close()
 		return r.count(ctx, d, q)
 	}
-	return &quotaLook{root: r, q: q, sum: file.sum, file: st, fresh: fresh}, nil
+	return &quotaLook{root: r, q: q, sum: file.sum, file: f, fresh: fresh}, nil
 }
 
 // believed tells whether a sum may refuse somebody's mail: for a
@@ -145,19 +165,28 @@ func (r *quotaRoot) believed(f *quotaFile, st fsx.Stat) bool {
 	return f.lines == 1 && r.tree.store.now().Sub(time.Unix(0, st.Mtime)) <= quotaStale
 }
 
-// readQuota reads as much of maildirsize as is of use to anybody.
-func readQuota(d *fsx.Dir) (quotaFile, fsx.Stat, error) {
+// openQuota reads as much of maildirsize as is of use to anybody, and leaves it open.
+func openQuota(d *fsx.Dir) (quotaFile, *fsx.File, error) {
 	f, err := d.OpenRead(quotaName)
 	if err != nil {
-		return quotaFile{}, fsx.Stat{}, err
+		return quotaFile{}, nil, err
 	}
-	defer f.Close()
 	b := make([]byte, min(f.Stat().Size, quotaFull))
 	n, err := f.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
+		f.Close()
+		return quotaFile{}, nil, err
+	}
+	return parseQuota(b[:n]), &f, nil
+}
+
+// readQuota is openQuota for who does not compare files.
+func readQuota(d *fsx.Dir) (quotaFile, fsx.Stat, error) {
+	file, f, err := openQuota(d)
+	if err != nil {
 		return quotaFile{}, fsx.Stat{}, err
 	}
-	return parseQuota(b[:n]), f.Stat(), nil
+	return file, f.Stat(), f.Close()
 }
 
 // peek is the look of a command that only removes mail: which file there is.
@@ -170,16 +199,16 @@ func (r *quotaRoot) peek() *quotaLook {
 		return &quotaLook{root: r}
 	}
 	defer d.Close()
-	st, err := d.StatName(quotaName)
+	f, err := d.OpenRead(quotaName)
 	if err != nil {
 		return &quotaLook{root: r} // none; if there is one afterwards, it is another
 	}
-	return &quotaLook{root: r, file: st}
+	return &quotaLook{root: r, file: &f}
 }
 
 // counts tells whether a line will be wanted: where there is no file to append it
 // to, sizes need not be asked for.
-func (l *quotaLook) counts() bool { return l != nil && l.file != fsx.Stat{} }
+func (l *quotaLook) counts() bool { return l != nil && l.file != nil }
 
 // admit refuses mail that would go beyond a limit; over tells of a limit that
 // is only warned of. Nobody is refused for lines that may be out of date, and
@@ -197,7 +226,7 @@ func (l *quotaLook) admit(ctx context.Context, a amount) (over *QuotaError, err 
 	}
 	if err := l.recount(ctx); err != nil {
 		l.root.warn("cannot tell how much mail there is, the quota is not kept", err)
-		*l = quotaLook{root: l.root}
+		l.set(&quotaLook{root: l.root})
 		return nil, nil
 	}
 	if over = l.q.exceeds(l.sum.plus(a)); over != nil {
@@ -216,7 +245,7 @@ func (l *quotaLook) recount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*l = *now
+	l.set(now)
 	return nil
 }
 
@@ -258,7 +287,7 @@ func (l *quotaLook) append(d *fsx.Dir, a amount) error {
 	if err != nil {
 		return err
 	}
-	if !st.SameFile(l.file) {
+	if l.file == nil || !st.SameFile(l.file.Stat()) {
 		return errQuotaReplaced
 	}
 	if a == (amount{}) {
@@ -286,9 +315,11 @@ func (r *quotaRoot) again(ctx context.Context, d *fsx.Dir) {
 		return
 	}
 	q.Storage, q.Messages = file.limits.Storage, file.limits.Messages
-	if _, err := r.count(ctx, d, q); err != nil {
+	l, err := r.count(ctx, d, q)
+	if err != nil {
 		r.warn("cannot count the mail anew, maildirsize is wrong", err)
 	}
+	l.close()
 }
 
 // damaged puts aside a maildirsize that had the only record of the limits, which

@@ -277,6 +277,8 @@ func (t *Tree) repairThird(ctx context.Context, _ *fsx.Dir, found []Finding) err
 	})
 }
 
+// repairQuota counts the mail anew. Limits that nobody has told this tree of are kept
+// as the file has them: who opens it with other ones writes them there (find).
 func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) error {
 	if !has(found, invQuota) || t.quota == nil {
 		return nil
@@ -289,6 +291,7 @@ func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) 
 		}
 		q.Storage, q.Messages = f.limits.Storage, f.limits.Messages
 	}
-	_, err := t.quota.count(ctx, root, q)
+	l, err := t.quota.count(ctx, root, q)
+	l.close()
 	return err
 }

@@ -72,6 +72,9 @@ func (t *txn) settle(p *findings) error {
 		t.renamed(p)
 	}
 	t.publishGone(expunged)
+	if len(expunged) > 0 && len(t.m.state.list) == 0 { // the directory itself may go next, and nobody would tell
+		t.m.store.watch.again(t.m)
+	}
 	fresh, err := t.doubled(p)
 	if err != nil {
 		return err
@@ -121,7 +124,7 @@ func (m *Mailbox) times() (mtimes [2]int64, err error) {
 		if err != nil && !stale {
 			return mtimes, err
 		}
-		if (stale || st.Nlink == 0) && m.removed() || stale && m.replaced(i) {
+		if (stale || st.Nlink == 0) && (m.removed() || m.replaced(i)) {
 			m.kill()
 			return mtimes, ErrNotExist
 		}

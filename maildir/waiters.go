@@ -55,6 +55,9 @@ func (m *Mailbox) event(dir uint8, e fsx.Change) {
 	switch {
 	case e.What == fsx.Lost:
 		m.noted.overflow()
+	case e.What == fsx.Ended:
+		m.noted.ended()
+		m.store.watch.wakeUp()
 	case e.What == fsx.Touched, e.Name == "", e.Name[0] == '.':
 		return
 	default:

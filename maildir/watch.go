@@ -22,10 +22,11 @@ import (
 //
 // When the kernel refuses further watches (or the whole thing), mailboxes that
 // somebody waits for are polled: their directories' times, at an interval that
-// grows while nothing happens. Watches are asked for again every minute.
+// grows while nothing happens. Watches are asked for again every minute. So are
+// mailboxes whose directories have been moved away, until they are back (rewatch.go).
 //
 // Events come on the goroutine of fsx.Watcher, which takes neither of a mailbox's
-// locks and looks nothing up: it notes names and wakes those who wait. Polling,
+// locks nor mu and looks nothing up: it notes names and wakes those who wait. Polling,
 // asking again and ending watches is done by another goroutine, which a disk that
 // does not answer may hold up without stopping events.
 type watcher struct {
@@ -33,11 +34,14 @@ type watcher struct {
 	events *fsx.Watcher
 	large  int // messages that make a mailbox large
 
+	kick chan struct{} // has the goroutine take a turn
+	news chan struct{} // Store.WatchNews
+
 	mu      sync.Mutex
 	boxes   map[*Mailbox]*watched
 	polled  int  // how many of them
-	refused bool // said, and not taken back yet
-	kick    chan struct{}
+	refused int  // of how many of these the kernel refuses to tell
+	said    bool // that it does, and not taken back yet
 	stop    chan struct{}
 	done    chan struct{}
 	closed  bool
@@ -52,12 +56,13 @@ type watched struct {
 	gone    bool      // no longer in boxes
 	watches [2]*fsx.Watch
 
-	polled bool
-	every  time.Duration
-	due    time.Time
-	retry  time.Time
-	again  time.Time // wake those who wait then: a look has failed
-	times  [2]int64  // the goroutine's
+	polled  bool
+	refused bool // by the kernel; else there is nothing where the mailbox was
+	every   time.Duration
+	due     time.Time
+	retry   time.Time
+	again   time.Time // wake those who wait then: a look has failed
+	times   [2]int64  // the goroutine's
 }
 
 const (
@@ -80,6 +85,7 @@ func (w *watcher) init(s *Store) {
 		w.events = new(fsx.Watcher)
 	}
 	w.boxes = make(map[*Mailbox]*watched)
+	w.kick, w.news = make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
 // join counts one more handle that waits for m.

@@ -27,7 +27,8 @@
 //     fall-backs.
 //
 // Watcher is the process's one inotify instance. It tells of names in directories and
-// knows no mailbox; its Fault stands for a kernel that has no watches left.
+// knows no mailbox; a watch that the kernel ends is told as Ended and not asked for
+// anew. Its Fault stands for a kernel that has no watches left.
 //
 // Concurrency: a Dir may be used by several goroutines at once, Close apart. A
 // Lock belongs to one goroutine at a time. Dotlocks exclude other processes

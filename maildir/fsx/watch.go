@@ -56,19 +56,23 @@ type Change struct {
 type What uint8
 
 // Came and Left tell that the name is there now, or not any more. Touched: its
-// content or rights. Lost: events have been dropped or the directory itself is
-// gone, and everything must be looked at.
+// content or rights. Lost: events have been dropped, and everything must be looked
+// at. Ended: that, and nothing more will be told: the directory has been renamed or
+// removed, or its path leads to another one; whoever wants to hear on asks again. A
+// directory that somebody has open is removed without a word: the kernel ends the
+// watch when the last descriptor is closed.
 const (
 	Came What = iota
 	Left
 	Touched
 	Lost
+	Ended
 )
 
 const eventsKept = 256 // between the kernel's queue and those who are told
 
 // Watch begins to call tell for what happens in dir. tell runs under no lock, on the
-// watcher's goroutine or, to say Lost, on that of somebody who asks; it must not
+// watcher's goroutine or, to say Ended, on that of somebody who asks; it must not
 // wait, and not call the Watcher. Asking again for a directory whose path leads to
 // another one now is what it takes to follow it.
 func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
@@ -86,9 +90,9 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 	id := inode{uint64(st.Dev), st.Ino}
 	w.mu.Lock()
 	err := w.start()
-	var lost []*Watch
+	var ended []*Watch
 	if err == nil {
-		lost = w.displace(dir, id)
+		ended = w.displace(dir, id)
 		// Whoever watches it already: the number may be a removed directory's.
 		err = w.notify.Add(dir)
 	}
@@ -96,10 +100,10 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 		wait := w.endIfIdle()
 		w.mu.Unlock()
 		wait()
-		tellLost(lost)
+		tellEnded(ended)
 		return nil, pathError("watch", dir, "", err)
 	}
-	defer tellLost(lost)
+	defer tellEnded(ended)
 	defer w.mu.Unlock()
 	d := w.dirs[id]
 	if d == nil {
@@ -113,7 +117,7 @@ func (w *Watcher) Watch(dir string, tell func(Change)) (*Watch, error) {
 
 // displace ends the watch of a directory that the path led to before: the instance
 // knows directories by path, and would forget which one it was told of. Those who
-// are to be told Lost are returned. mu is held.
+// are to be told Ended are returned. mu is held.
 func (w *Watcher) displace(path string, id inode) []*Watch {
 	old := w.byPath[path]
 	if old == nil || old.id == id {
@@ -127,9 +131,9 @@ func (w *Watcher) displace(path string, id inode) []*Watch {
 	return old.subs
 }
 
-func tellLost(subs []*Watch) {
+func tellEnded(subs []*Watch) {
 	for _, v := range subs {
-		v.tell(Change{What: Lost})
+		v.tell(Change{What: Ended})
 	}
 }
 
@@ -215,28 +219,32 @@ func (w *Watcher) run(n *fsnotify.Watcher, done chan struct{}) {
 	}
 }
 
+// event tells who wants to know. What happens to a directory itself and what happens
+// to its name in a directory that is watched as well come under one path, and once:
+// both are told.
 func (w *Watcher) event(e fsnotify.Event) {
 	if w.barrier.reached(e.Name) {
 		return
 	}
 	dir, name := filepath.Split(e.Name)
 	w.mu.Lock()
-	self := w.byPath[e.Name]
-	var subs []*Watch
-	out := Change{Name: name, What: Touched}
+	var subs, ended []*Watch
 	if d := w.byPath[filepath.Clean(dir)]; d != nil {
 		subs = d.subs
 	}
-	gone := self != nil && e.Op&(fsnotify.Remove|fsnotify.Rename) != 0
-	if gone {
-		subs, out = self.subs, Change{What: Lost}
-		delete(w.dirs, self.id)
+	self := w.byPath[e.Name]
+	if self != nil && e.Op&(fsnotify.Remove|fsnotify.Rename) != 0 {
+		ended = self.subs
+		if w.dirs[self.id] == self {
+			delete(w.dirs, self.id)
+		}
 		delete(w.byPath, self.path)
 		_ = w.notify.Remove(self.path)
 	}
 	w.mu.Unlock()
+	tellEnded(ended)
+	out := Change{Name: name, What: Touched}
 	switch {
-	case gone:
 	case self != nil && e.Op == fsnotify.Chmod:
 		return // of the directory itself
 	case e.Op&fsnotify.Create != 0:

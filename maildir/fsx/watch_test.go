@@ -98,7 +98,7 @@ func TestWatcherTells(t *testing.T) {
 	}
 }
 
-// TestWatcherLosesDirectory: a directory that goes is told of as a loss.
+// TestWatcherLosesDirectory: a directory that goes ends its watch.
 func TestWatcherLosesDirectory(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	dir := filepath.Join(t.TempDir(), "d")
@@ -111,7 +111,7 @@ func TestWatcherLosesDirectory(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); !h.has(Change{What: Lost}); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); !h.has(Change{What: Ended}); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("not told")
 		}
@@ -127,6 +127,41 @@ func TestWatcherLosesDirectory(t *testing.T) {
 	}
 	if !w.Drain(5*time.Second) || !h2.has(Change{"x", Came}) {
 		t.Error("the new directory is not watched")
+	}
+}
+
+// TestWatcherEnds: a directory that is renamed and comes back at once ends its watch, and one that is watched in
+// its parent, too, is told of there as well; nothing comes of it until somebody asks again.
+func TestWatcherEnds(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "d")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var w Watcher
+	up, above := watchIn(t, &w, parent)
+	defer up.Close()
+	v, h := watchIn(t, &w, dir)
+	defer v.Close()
+	for _, x := range [][2]string{{dir, dir + "2"}, {dir + "2", dir}} {
+		if err := os.Rename(x[0], x[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !w.Drain(5*time.Second) || !h.has(Change{What: Ended}) || h.has(Change{What: Lost}) {
+		t.Errorf("told %v", h.list)
+	}
+	if !above.has(Change{"d", Left}) || !above.has(Change{"d", Came}) {
+		t.Errorf("the parent was told %v", above.list)
+	}
+	again, h2 := watchIn(t, &w, dir)
+	defer again.Close()
+	if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !w.Drain(5*time.Second) || !h2.has(Change{"x", Came}) || h.has(Change{"x", Came}) {
+		t.Errorf("told %v, and the one before %v", h2.list, h.list)
 	}
 }
 
@@ -187,7 +222,7 @@ func TestWatcherPathReused(t *testing.T) {
 	for _, c := range []struct {
 		ch   chan Change
 		want What
-	}{{told, Lost}, {came, Came}} {
+	}{{told, Ended}, {came, Came}} {
 		for got := (Change{What: 255}); got.What != c.want; {
 			select {
 			case got = <-c.ch:
