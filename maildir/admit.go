@@ -160,7 +160,7 @@ func (t *txn) publishNew(list []newcomer) {
 	saved := uint32(t.m.store.now().Unix())
 	for some := range slices.Chunk(list, storeSlice) {
 		t.publish(func(s *state, _ *changeLog) {
-			first := len(s.list)
+			first := s.list.len()
 			for i := range some {
 				n := &some[i]
 				e := entry{uid: n.uid, saved: saved, modseq: t.next(s), flags: n.flags.System, keywords: n.flags.Keywords, size: n.size, date: n.date}

@@ -145,9 +145,9 @@ func (t *txn) arrive(list []arrival) {
 		some := left[:min(len(left), storeSlice)]
 		t.publish(func(s *state, _ *changeLog) {
 			if len(left) == len(list) {
-				s.list, s.names = slices.Grow(s.list, len(list)), slices.Grow(s.names, names)
+				s.list.expect(len(list), names)
 			}
-			first := len(s.list)
+			first := s.list.len()
 			for i := range some {
 				a := &some[i]
 				e := entry{uid: a.uid, bits: a.where, saved: saved, modseq: t.next(s), size: -1, date: noDate}
@@ -170,7 +170,7 @@ func (t *txn) recordNew(s *state, first int) {
 	if t.anew() {
 		return // the index is about to be written as a whole
 	}
-	t.rec = appendBatch(t.rec, recMessage, len(s.list)-first, func(b []byte, i int) []byte {
-		return appendMessage(b, s, &s.list[first+i])
+	t.rec = appendBatch(t.rec, recMessage, s.list.len()-first, func(b []byte, i int) []byte {
+		return appendMessage(b, s, s.list.at(first+i))
 	})
 }

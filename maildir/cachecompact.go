@@ -102,15 +102,16 @@ func (c *cacheCompaction) copy(ctx context.Context) error {
 		n := 0
 		m.mu.RLock()
 		s := &m.state
-		i := s.pos(after + 1)
-		for ; i < len(s.list) && n < len(some); i++ {
-			if e := &s.list[i]; e.kinds != 0 {
+		w := s.list.from(after + 1)
+		e := w.next()
+		for ; e != nil && n < len(some); e = w.next() {
+			if e.kinds != 0 {
 				some[n] = movedRecord{uid: e.uid, was: e.place()}
 				n++
 			}
-			after = s.list[i].uid
+			after = e.uid
 		}
-		end := i == len(s.list)
+		end := e == nil
 		m.mu.RUnlock()
 		for _, r := range some[:n] {
 			if err := c.record(r); err != nil {
@@ -201,8 +202,7 @@ func (c *cacheCompaction) added() error {
 	var news []movedRecord
 	m.mu.RLock()
 	s, k := &m.state, 0
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		for k < len(c.moved) && c.moved[k].uid < e.uid {
 			k++
 		}

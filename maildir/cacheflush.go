@@ -93,8 +93,8 @@ func (t *txn) flushCache() error {
 	s := &m.state
 	var known []*entry
 	for _, r := range facts {
-		for i := s.pos(r.lo); i < len(s.list) && s.list[i].uid <= r.hi; i++ {
-			known = append(known, &s.list[i])
+		for e := range s.list.between(r.lo, r.hi) {
+			known = append(known, e)
 		}
 	}
 	t.rec = appendBatch(t.rec, recFacts, len(known), func(b []byte, i int) []byte { return appendFacts(b, known[i]) })
@@ -179,8 +179,8 @@ func (t *txn) appendCache(b []byte) (start int64, err error) {
 		return st.Size - int64(len(b)), err
 	}
 	m.mu.Lock()
-	for i := range m.state.list {
-		m.state.setPlace(&m.state.list[i], cachePlace{})
+	for e := range m.state.list.all() {
+		m.state.setPlace(e, cachePlace{})
 	}
 	m.mu.Unlock()
 	err = m.dir.WriteFile(cacheName, append(cacheHeader(m.state.validity), b...), 0, false)

@@ -29,9 +29,8 @@ func carry(d *fsx.Dir) *carried {
 	}
 	m.index.apply(b, true) // as far as it can be read
 	s := &m.state
-	c := &carried{keys: s.keys, of: make(map[string]carriedMessage, len(s.list))}
-	for i := range s.list {
-		e := &s.list[i]
+	c := &carried{keys: s.keys, of: make(map[string]carriedMessage, s.list.len())}
+	for e := range s.list.all() {
 		c.of[string(s.base(e))] = carriedMessage{e.keywords &^ (1<<maxLetters - 1), e.saved}
 	}
 	return c
@@ -41,8 +40,7 @@ func carry(d *fsx.Dir) *carried {
 func (c *carried) bring(t *txn) {
 	t.publish(func(s *state, l *changeLog) {
 		bits := c.places(s)
-		for i := range s.list {
-			e := &s.list[i]
+		for e := range s.list.all() {
 			old, ok := c.of[string(s.base(e))]
 			if !ok {
 				continue

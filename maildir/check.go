@@ -204,8 +204,7 @@ func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, kn
 	if !strings.EqualFold(s.guid, list.guid) {
 		c.fail(4, indexName, "GUID %s, %s has %s", s.guid, uidlistFile, list.guid)
 	}
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		base := string(s.base(e))
 		if uid, ok := known[base]; ok && uid != e.uid {
 			c.fail(5, indexName, "%q has UID %d, %s says %d", base, e.uid, uidlistFile, uid)
@@ -277,8 +276,7 @@ func (c *checker) cache(dir *fsx.Dir, s *state) {
 	if err != nil || len(b) < cacheHead || string(b[:8]) != cacheMagic || le.Uint32(b[8:]) != s.validity {
 		return
 	}
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		p := e.place()
 		if p.kinds == 0 || p.off+int64(p.size) > int64(len(b)) {
 			continue

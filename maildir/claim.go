@@ -20,8 +20,7 @@ func (t *txn) claim(h *Handle) error {
 	var moves []move
 	s := &m.state
 	for _, r := range s.freshAt {
-		for i := s.pos(r.lo); i < len(s.list) && s.list[i].uid <= r.hi; i++ {
-			e := &s.list[i]
+		for e := range s.list.between(r.lo, r.hi) {
 			old := string(s.appendFileName(nil, e))
 			name := old
 			if s.info(e) == "" {

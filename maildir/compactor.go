@@ -94,7 +94,7 @@ func (m *Mailbox) compactList(ctx context.Context, always bool) error {
 	if err != nil {
 		return err
 	}
-	if t.lock != nil && (always || m.list.wasteful(len(m.state.list))) {
+	if t.lock != nil && (always || m.list.wasteful(m.state.list.len())) {
 		err = t.rewriteList(nil)
 	}
 	t.end(err)

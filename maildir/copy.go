@@ -167,7 +167,7 @@ func (c *copying) collect(uids imap.UIDSet, most imap.UID) {
 		n := newcomer{tmp: m.sub(dirOf(e.bits)), base: string(s.base(e)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, by: c}
 		n.old = n.base + s.info(e)
 		if e.bits&oddInfo != 0 {
-			_, _, n.rest = parseInfo(s.odd[e.uid])
+			_, _, n.rest = parseInfo(s.info(e))
 		}
 		c.uids = append(c.uids, e.uid)
 		c.list = append(c.list, n)

@@ -44,7 +44,7 @@ func (t *txn) courierUIDs() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.state
-	if s.index.slots == nil {
+	if !s.index.built() {
 		s.index.build(s)
 	}
 	t.plausible(c, s.next)
@@ -311,8 +311,7 @@ func (t *txn) courierSteps(k *courierKeys, bit []uint64) []step {
 	defer m.mu.RUnlock()
 	s := &m.state
 	var steps []step
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		list := k.of[string(s.base(e))]
 		now := Flags{e.flags, e.keywords}
 		for _, n := range list {

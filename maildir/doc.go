@@ -219,7 +219,8 @@
 // nobody has open any more stay in memory within a number and within half of
 // Store.SetMemory's bytes, and go when memory is short (warm.go).
 //
-// A mailbox in memory is an entry a message, the names, the change log, what is
+// A mailbox in memory is an entry a message and the names, both in chunks of a thousand
+// messages (entries.go), so that no arrival and no expunge moves more; the change log, what is
 // attached, and the cache sections that are not written yet: they are written in the
 // middle of a command at 2 MiB, and dropped beyond 8 MiB where they cannot be. A
 // Reader has a window of 64 KiB on the cache and the parser's, and neither grows

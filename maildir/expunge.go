@@ -49,10 +49,6 @@ type victim struct {
 	name string
 }
 
-// expungeSlice is how many messages are unlinked before they are dropped from
-// memory, which moves those behind them.
-const expungeSlice = 32 << 10
-
 // expunge unlinks messages: with force those of the set whatever their flags
 // (MOVE), else the \Deleted ones. It returns how many are gone.
 func (t *txn) expunge(uids imap.UIDSet, force bool) (n int, err error) {
@@ -95,7 +91,7 @@ func (w *unlinking) gather(todo uidRanges) uidRanges {
 	m := w.t.m
 	m.mu.RLock()
 	s := &m.state
-	todo = forSome(s, todo, expungeSlice, func(e *entry) {
+	todo = forSome(s, todo, storeSlice, func(e *entry) {
 		if w.force || e.flags&Deleted != 0 {
 			w.list = append(w.list, victim{uid: e.uid, dir: dirOf(e.bits), at: len(w.names)})
 			w.names = s.appendFileName(w.names, e)

@@ -45,7 +45,7 @@ type findings struct {
 func newFindings(s *state, cur bool) *findings {
 	p := &findings{}
 	if cur {
-		p.seen.all = make([]uint64, (len(s.list)+63)/64)
+		p.seen.all = make([]uint64, (s.list.len()+63)/64)
 	}
 	return p
 }
@@ -58,7 +58,7 @@ func (t *txn) compare(l *sweep, p *findings) {
 		p.odd = append(p.odd, p.keep(&l.nameArena, x))
 	}
 	s := &m.state
-	if len(s.list) == 0 {
+	if s.list.len() == 0 {
 		p.all = l.arrivals(p.all, l.list)
 		return
 	}
@@ -92,7 +92,7 @@ func (t *txn) compare(l *sweep, p *findings) {
 // buildNames makes the table of names unless it is there. Whoever holds writer
 // may then use byName with mu held for reading.
 func (m *Mailbox) buildNames() {
-	if m.state.index.slots != nil {
+	if m.state.index.built() {
 		return // only a holder of writer builds it
 	}
 	m.mu.Lock()
@@ -104,9 +104,9 @@ func (m *Mailbox) buildNames() {
 func (p *findings) missed(s *state, look looks) bool {
 	// Those in new/ are among the last; without them there is nothing to lose there.
 	left := s.fresh
-	for i := len(s.list) - 1; i >= 0 && (left > 0 || look&lookCur != 0); i-- {
+	for i := s.list.len() - 1; i >= 0 && (left > 0 || look&lookCur != 0); i-- {
 		looked := look&lookCur != 0
-		if s.list[i].bits&inNew != 0 {
+		if s.list.at(i).bits&inNew != 0 {
 			looked = look&lookNew != 0
 			left--
 		}

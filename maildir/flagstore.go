@@ -215,7 +215,7 @@ func (s *state) appendNext(b []byte, e *entry, now Flags) []byte {
 	b = append(b, s.base(e)...)
 	rest := ""
 	if e.bits&oddInfo != 0 {
-		_, _, rest = parseInfo(s.odd[e.uid])
+		_, _, rest = parseInfo(s.info(e))
 	}
 	return appendInfo(b, now.System, letterMask(now.Keywords), rest)
 }
@@ -308,10 +308,10 @@ func (t *txn) publishFlags(done []step) {
 		for i := range done {
 			st := &done[i]
 			at := s.pos(st.uid)
-			if at == len(s.list) || s.list[at].uid != st.uid {
+			e := s.find(st.uid)
+			if e == nil {
 				continue
 			}
-			e := &s.list[at]
 			t.high = t.high || (e.keywords^st.flags.Keywords)>>maxLetters != 0
 			s.change(e, func(e *entry) {
 				e.flags, e.keywords, e.modseq = st.flags.System, st.flags.Keywords, modseq

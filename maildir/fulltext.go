@@ -143,11 +143,15 @@ func (o *textOwner) has(r textEntry) bool {
 	defer o.m.mu.RUnlock()
 	s := &o.m.state
 	i := o.next
-	if i >= len(s.list) || s.list[i].uid != r.uid {
+	if i >= s.list.len() || s.list.at(i).uid != r.uid {
 		i = s.pos(r.uid)
 	}
 	o.next = i + 1
-	return i < len(s.list) && s.list[i].uid == r.uid && textNameOf(s, &s.list[i]) == r.name
+	if i >= s.list.len() {
+		return false
+	}
+	e := s.list.at(i)
+	return e.uid == r.uid && textNameOf(s, e) == r.name
 }
 
 func textNameOf(s *state, e *entry) uint32 { return crc32.Checksum(s.base(e), castagnoli) }

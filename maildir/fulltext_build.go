@@ -45,10 +45,7 @@ func (h *Handle) IndexText() {
 func (m *Mailbox) extent() (highest imap.UID, n int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if n = len(m.state.list); n > 0 {
-		highest = m.state.list[n-1].uid
-	}
-	return highest, n
+	return m.state.maxUID(), m.state.list.len()
 }
 
 // indexText makes one index.
@@ -171,9 +168,10 @@ func (m *Mailbox) textless(have imap.UIDSet, after imap.UID, most int) []Message
 	defer m.mu.RUnlock()
 	var msgs []Message
 	s := &m.state
-	for i := s.pos(after + 1); i < len(s.list) && len(msgs) < most; i++ {
-		if !setHolds(have, s.list[i].uid) {
-			msgs = append(msgs, s.list[i].message())
+	w := s.list.from(after + 1)
+	for e := w.next(); e != nil && len(msgs) < most; e = w.next() {
+		if !setHolds(have, e.uid) {
+			msgs = append(msgs, e.message())
 		}
 	}
 	return msgs

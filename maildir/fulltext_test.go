@@ -695,11 +695,11 @@ func BenchmarkWithout(b *testing.B) {
 	filter := make([]byte, 430)
 	r := rand.New(rand.NewPCG(5, 6))
 	st := &h.m.state
-	for i := range st.list {
+	for e := range st.list.all() {
 		for i := range filter {
 			filter[i] = byte(r.Uint32()) & byte(r.Uint32()|0x55)
 		}
-		x = appendTextRecord(x, st.list[i].uid, textNameOf(st, &st.list[i]), func(dst []byte) []byte { return append(dst, filter...) })
+		x = appendTextRecord(x, e.uid, textNameOf(st, e), func(dst []byte) []byte { return append(dst, filter...) })
 	}
 	if err := os.WriteFile(textPath(s), x, 0o644); err != nil {
 		b.Fatal(err)

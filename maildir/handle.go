@@ -131,7 +131,7 @@ func (h *Handle) Counts(context.Context) (Counts, error) {
 	h.m.mu.RLock()
 	defer h.m.mu.RUnlock()
 	s := &h.m.state
-	return Counts{Messages: uint32(len(s.list)), Recent: uint32(h.m.recent()), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
+	return Counts{Messages: uint32(s.list.len()), Recent: uint32(h.m.recent()), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
 }
 
 // recent counts what the next session to select the mailbox is the first to
@@ -153,15 +153,16 @@ func (h *Handle) TotalSize(ctx context.Context) (size, deletedSize int64, err er
 			break
 		}
 		var msgs []Message
-		i := s.pos(after + 1)
-		for ; i < len(s.list) && len(msgs) < 256; i++ {
-			if s.list[i].size < 0 {
-				msgs = append(msgs, s.list[i].message())
+		w := s.list.from(after + 1)
+		e := w.next()
+		for ; e != nil && len(msgs) < 256; e = w.next() {
+			if e.size < 0 {
+				msgs = append(msgs, e.message())
 			}
-			after = s.list[i].uid
+			after = e.uid
 		}
 		size, deletedSize = s.size, s.deletedSize
-		done := i == len(s.list) && len(msgs) == 0
+		done := e == nil && len(msgs) == 0
 		h.m.mu.RUnlock()
 		if done {
 			break // those left are unreadable

@@ -62,9 +62,9 @@ var le = binary.LittleEndian
 const fixedMessage = 56 // bytes of a message before its names
 
 func appendMessage(b []byte, s *state, e *entry) []byte {
-	info := ""
+	var info []byte
 	if e.bits&oddInfo != 0 {
-		info = s.odd[e.uid]
+		info = s.list.odd(e)
 	}
 	b = le.AppendUint32(b, uint32(e.uid))
 	b = append(b, byte(e.flags), byte(e.bits), e.nameLen, byte(len(info)))
@@ -82,9 +82,9 @@ func appendMessage(b []byte, s *state, e *entry) []byte {
 const fixedFlags = 24
 
 func appendFlags(b []byte, s *state, e *entry) []byte {
-	info := ""
+	var info []byte
 	if e.bits&oddInfo != 0 {
-		info = s.odd[e.uid]
+		info = s.list.odd(e)
 	}
 	b = le.AppendUint32(b, uint32(e.uid))
 	b = append(b, byte(e.flags), byte(e.bits), byte(len(info)), 0)
@@ -196,15 +196,14 @@ func (x *indexFile) writeTo(w io.Writer) error {
 	b = appendKeys(b, s)
 	b = appendCount(b, s)
 	m.mu.RUnlock()
-	for list := s.list; len(list) > 0; {
-		some := list[:min(len(list), storeSlice)]
+	for at, n := 0, s.list.len(); at < n; at += storeSlice {
 		m.mu.RLock()
-		b = appendBatch(b, recMessage, len(some), func(b []byte, i int) []byte { return appendMessage(b, s, &some[i]) })
+		b = appendBatch(b, recMessage, min(n-at, storeSlice), func(b []byte, i int) []byte { return appendMessage(b, s, s.list.at(at+i)) })
 		m.mu.RUnlock()
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
-		b, list = b[:0], list[len(some):]
+		b = b[:0]
 	}
 	m.mu.RLock()
 	b = appendHistory(b, s.history)

@@ -71,7 +71,7 @@ type applier struct {
 // last state where there were single changes before.
 func (a *applier) begin() {
 	a.begun = true
-	a.had, a.was = len(a.s.list), a.s.modseq
+	a.had, a.was = a.s.list.len(), a.s.modseq
 }
 
 // finish has the directories looked at when memory has messages that the file
@@ -206,12 +206,13 @@ func (a *applier) change(e *entry, flags SystemFlags, keywords uint64, where ent
 	old := Flags{e.flags, e.keywords}
 	a.s.change(e, func(e *entry) {
 		e.flags, e.keywords = flags, keywords
-		e.bits = e.bits&^(inNew|oddInfo) | where
+		e.bits = e.bits&^inNew | where
 		e.modseq = max(e.modseq, modseq)
 	})
-	delete(a.s.odd, e.uid)
 	if odd {
 		a.s.noteInfo(e, info)
+	} else {
+		a.s.list.setOdd(e, false, "")
 	}
 	a.s.modseq = max(a.s.modseq, e.modseq)
 	if old != (Flags{e.flags, e.keywords}) {
@@ -275,8 +276,8 @@ func (a *applier) expunge(b []byte) bool {
 		} else {
 			a.s.history = append(a.s.history, r)
 		}
-		for i := a.s.pos(r.lo); i < len(a.s.list) && a.s.list[i].uid <= r.hi; i++ {
-			uids = append(uids, a.s.list[i].uid)
+		for e := range a.s.list.between(r.lo, r.hi) {
+			uids = append(uids, e.uid)
 		}
 	}
 	for _, uid := range uids {

@@ -101,9 +101,8 @@ func (c *indexCompaction) messages(ctx context.Context) error {
 		i := s.pos(after + 1)
 		n := min(storeSlice, s.pos(c.top+1)-i)
 		if more = n > 0; more {
-			list := s.list[i : i+n]
-			c.buf = appendBatch(c.buf, recMessage, n, func(b []byte, k int) []byte { return appendMessage(b, s, &list[k]) })
-			after = list[n-1].uid
+			c.buf = appendBatch(c.buf, recMessage, n, func(b []byte, k int) []byte { return appendMessage(b, s, s.list.at(i+k)) })
+			after = s.list.at(i + n - 1).uid
 		}
 		m.mu.RUnlock()
 		if err := c.write(); err != nil {

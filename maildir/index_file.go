@@ -167,7 +167,7 @@ func (e *indexEnd) Write(b []byte) (int, error) {
 
 // bloated tells that most of the file is history.
 func (x *indexFile) bloated(s *state) bool {
-	live := int64(len(s.list))*(fixedMessage+2) + int64(len(s.names)-s.waste) + 8*int64(len(s.history))
+	live := int64(s.list.len())*(fixedMessage+2) + int64(s.list.bytes) + 8*int64(len(s.history))
 	return x.end > 3*live+64<<10
 }
 

@@ -22,21 +22,20 @@ import (
 
 func appendCount(b []byte, s *state) []byte {
 	return appendRecord(b, recCount, func(b []byte) []byte {
-		return le.AppendUint64(le.AppendUint64(b, uint64(len(s.list))), uint64(len(s.names)-s.waste))
+		return le.AppendUint64(le.AppendUint64(b, uint64(s.list.len())), uint64(s.list.bytes))
 	})
 }
 
 // count makes room for what is said to follow.
 func (a *applier) count(b []byte) {
-	if !a.whole || len(b) < 16 || len(a.s.list) > 0 {
+	if !a.whole || len(b) < 16 || a.s.list.len() > 0 {
 		return
 	}
 	n, names := int64(le.Uint64(b)), int64(le.Uint64(b[8:]))
 	if n < 0 || names < 0 || n > a.x.id.size/fixedMessage || names > a.x.id.size || names > math.MaxUint32 {
 		return
 	}
-	a.s.list = make([]entry, 0, n+n/32+8)
-	a.s.names = make([]byte, 0, names+names/32+512)
+	a.s.list.expect(int(n), int(names))
 }
 
 const (

@@ -98,8 +98,8 @@ func FuzzIndex(f *testing.F) {
 		a := applier{x: &m.index, m: m, s: &m.state}
 		if len(b) > 1 {
 			a.record(b[0], b[1:])
-			for i := range m.state.list {
-				m.state.appendFileName(nil, &m.state.list[i])
+			for e := range m.state.list.all() {
+				m.state.appendFileName(nil, e)
 			}
 		}
 		os.WriteFile(filepath.Join(dir, indexName), b, 0o644)

@@ -1,10 +1,6 @@
 package maildir
 
-import (
-	"strings"
-
-	"github.com/emersion/go-imap/v2"
-)
+import "strings"
 
 // keyword is the bit of a keyword, in any case; -1 when the mailbox does not
 // have it.
@@ -50,8 +46,8 @@ func (s *state) setLetters(m keywordMap) {
 		}
 		s.keys[high] = ""
 		s.keysGen++
-		for i := range s.list {
-			if e := &s.list[i]; e.keywords&(1<<high) != 0 {
+		for e := range s.list.all() {
+			if e.keywords&(1<<high) != 0 {
 				info := s.info(e)
 				e.keywords = e.keywords&^(1<<high) | 1<<low
 				s.noteInfo(e, info)
@@ -63,15 +59,6 @@ func (s *state) setLetters(m keywordMap) {
 // noteInfo remembers the info of a file whose flags, as known, would give
 // another one.
 func (s *state) noteInfo(e *entry, info string) {
-	e.bits &^= oddInfo
 	var buf [64]byte
-	if string(appendCanonical(buf[:0], e)) == info {
-		delete(s.odd, e.uid)
-		return
-	}
-	if s.odd == nil {
-		s.odd = make(map[imap.UID]string)
-	}
-	e.bits |= oddInfo
-	s.odd[e.uid] = info
+	s.list.setOdd(e, string(appendCanonical(buf[:0], e)) != info, info)
 }

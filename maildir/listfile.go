@@ -165,7 +165,7 @@ func (t *txn) takeList(u *uidlist, id fileID) error {
 	m.list.parsed, m.list.lines = true, len(u.records)
 	m.list.rewrite = m.list.rewrite || u.rewrite
 	m.seen.list = id
-	some := have < len(s.list)
+	some := have < s.list.len()
 	t.superseded(strays)
 	if some {
 		t.missingLines(u)
@@ -275,11 +275,13 @@ func (t *txn) wholeList(records []uidRecord) (u *uidlist, loose map[string]imap.
 			fresh[r.base] = true
 		}
 	}
-	u.records = slices.Grow(u.records, len(s.list)+len(records))
-	names := string(s.names)
-	for i := range s.list {
-		e := &s.list[i]
-		u.records = append(u.records, uidRecord{uid: e.uid, base: names[e.name : e.name+uint32(e.nameLen)], keys: keys[e.uid]})
+	u.records = slices.Grow(u.records, s.list.len()+len(records))
+	for _, c := range s.list.chunks {
+		names := string(c.names) // one copy for all
+		for i := range c.list {
+			e := &c.list[i]
+			u.records = append(u.records, uidRecord{uid: e.uid, base: names[e.name : e.name+uint32(e.nameLen)], keys: keys[e.uid]})
+		}
 	}
 	loose = make(map[string]imap.UID)
 	var pending []uidRecord
@@ -341,7 +343,7 @@ func (t *txn) trimList() error {
 		return nil
 	}
 	if !l.rewrite {
-		if l.wasteful(len(t.m.state.list)) {
+		if l.wasteful(t.m.state.list.len()) {
 			t.m.wantChore(choreList)
 		}
 		return nil

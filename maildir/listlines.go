@@ -19,7 +19,7 @@ func (l *listFile) sort(s *state, lines []uidRecord) (have int, strays []uidReco
 		if l.loose[strings.Clone(r.base)] = r.uid; len(l.loose) == n {
 			l.rewrite = true // it is there twice
 		}
-		if len(s.list) > 0 {
+		if s.list.len() > 0 {
 			strays = append(strays, r)
 		}
 	}
@@ -70,8 +70,7 @@ func (t *txn) missingLines(u *uidlist) {
 	s := &m.state
 	var renumbered []imap.UID
 	at := 0
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		for at < len(u.records) && u.records[at].uid < e.uid {
 			at++
 		}

@@ -82,8 +82,7 @@ func (t *txn) ownNext(id *identity, validity uint32) (next imap.UID) {
 func (t *txn) fromIndex(u, theirs *uidlist) {
 	s := &t.m.state
 	u.validity, u.next, u.guid = s.validity, s.next, s.guid
-	for i := range s.list {
-		e := &s.list[i]
+	for e := range s.list.all() {
 		u.records = append(u.records, uidRecord{uid: e.uid, base: string(s.base(e))})
 	}
 	if theirs != nil && theirs.validity == u.validity {

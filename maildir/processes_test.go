@@ -111,8 +111,8 @@ func TestMovedAwayAndBack(t *testing.T) {
 			refresh(t, h)
 			base, _ := splitName(b.names("cur")[1])
 			var was imap.UID
-			for i := range h.m.state.list {
-				if e := &h.m.state.list[i]; string(h.m.state.base(e)) == base {
+			for e := range h.m.state.list.all() {
+				if string(h.m.state.base(e)) == base {
 					was = e.uid
 				}
 			}

@@ -32,14 +32,14 @@ func resolve(uids imap.UIDSet, most imap.UID) (r uidRanges) {
 // what is left of the ranges. mu is held.
 func forSome(s *state, r uidRanges, most int, f func(*entry)) (left uidRanges) {
 	for k, x := range r {
-		for i := s.pos(x.lo); i < len(s.list) && s.list[i].uid <= x.hi; i++ {
+		for e := range s.list.between(x.lo, x.hi) {
 			if most == 0 {
 				left = slices.Clone(r[k:])
-				left[0].lo = s.list[i].uid
+				left[0].lo = e.uid
 				return left
 			}
 			most--
-			f(&s.list[i])
+			f(e)
 		}
 	}
 	return nil
@@ -58,7 +58,7 @@ func (m *Mailbox) holds(r uidRanges) (n int) {
 		if hi := x.hi; hi < maxUID {
 			n += m.state.pos(hi+1) - m.state.pos(x.lo)
 		} else {
-			n += len(m.state.list) - m.state.pos(x.lo)
+			n += m.state.list.len() - m.state.pos(x.lo)
 		}
 	}
 	return n

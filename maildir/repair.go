@@ -142,8 +142,7 @@ func (t *txn) restore(todo map[int]bool, kept *carried) error {
 	}
 	if todo[invSize] {
 		m.mu.Lock()
-		for i := range m.state.list {
-			e := &m.state.list[i]
+		for e := range m.state.list.all() {
 			if e.bits&verified != 0 {
 				m.state.change(e, func(e *entry) { e.size, e.bits = -1, e.bits&^verified })
 			}
@@ -153,8 +152,8 @@ func (t *txn) restore(todo map[int]bool, kept *carried) error {
 	m.list.rewrite = m.list.rewrite || todo[invList] || todo[invNoList] || todo[invThird]
 	if todo[invMODSEQ] {
 		m.mu.Lock()
-		for i := range m.state.list {
-			m.state.modseq = max(m.state.modseq, m.state.list[i].modseq)
+		for e := range m.state.list.all() {
+			m.state.modseq = max(m.state.modseq, e.modseq)
 		}
 		m.mu.Unlock()
 	}

@@ -165,10 +165,12 @@ func (t *txn) lookFor(p *findings) (gone []imap.UID, err error) {
 			return nil, err
 		}
 	}
-	for i := range s.list {
+	i := 0
+	for e := range s.list.all() {
 		if !p.seen.has(i) {
-			gone = append(gone, s.list[i].uid)
+			gone = append(gone, e.uid)
 		}
+		i++
 	}
 	t.renamed(found)
 	return gone, nil

@@ -18,7 +18,7 @@ func (t *txn) watchOurs() {
 	}
 	t.asked = true
 	m := t.m
-	if len(m.state.list) < m.store.watch.large {
+	if m.state.list.len() < m.store.watch.large {
 		return
 	}
 	m.store.watch.ours(m)

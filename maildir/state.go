@@ -3,14 +3,13 @@ package maildir
 import (
 	"math"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 )
 
 // entry is what is kept in memory of one message: 64 bytes, shared by all
-// sessions. Base names lie in the arena state.names.
+// sessions. Its base name lies in the arena of its chunk.
 type entry struct {
 	uid      imap.UID
 	name     uint32 // offset of the base name in the arena
@@ -19,6 +18,7 @@ type entry struct {
 	bits     entryBits
 	kinds    kindSet // sections of its cache record
 	saved    uint32  // seconds: when the message came into this mailbox, 0 = not known
+	chunk    uint32  // number of its chunk (entries.byID)
 	cacheLen uint32
 	keywords uint64
 	modseq   uint64
@@ -31,7 +31,7 @@ type entryBits uint8
 
 const (
 	inNew    entryBits = 1 << iota // the file lies in new/
-	oddInfo                        // the file's info is in state.odd, not what the flags would make it
+	oddInfo                        // the file's info is in the arena, not what the flags would make it
 	verified                       // size comes from the bytes, not from a W= in the name
 	placed                         // put straight into cur/ by APPEND, COPY or MOVE of this process
 )
@@ -49,12 +49,8 @@ type gone struct {
 // highest UID given so far gets a new one, because sequence numbers of running
 // sessions could not take it.
 type state struct {
-	list  []entry
-	names []byte // arena of base names
-	waste int    // bytes of the arena that belong to nobody
-
-	odd   map[imap.UID]string // info of the oddly named, with its colon
-	index nameTable           // base name -> UID
+	list  entries
+	index nameTable // base name -> UID
 
 	validity uint32
 	next     imap.UID // the next UID to give
@@ -78,40 +74,23 @@ type state struct {
 	historyOf uint64 // expunges up to this MODSEQ may be missing from history
 }
 
-// pos returns the index of the first message with this UID or a later one.
-func (s *state) pos(uid imap.UID) int {
-	l := s.list
-	n := len(l)
-	if n == 0 || uid > l[n-1].uid {
-		return n
-	}
-	// Most mailboxes have few gaps: the first guess is the answer's neighbour.
-	if d := int(uid) - int(l[0].uid); d >= 0 && d < n && l[d].uid == uid {
-		return d
-	}
-	return sort.Search(n, func(i int) bool { return l[i].uid >= uid })
-}
+func (s *state) pos(uid imap.UID) int { return s.list.pos(uid) }
 
-func (s *state) find(uid imap.UID) *entry {
-	if i := s.pos(uid); i < len(s.list) && s.list[i].uid == uid {
-		return &s.list[i]
-	}
-	return nil
-}
+func (s *state) find(uid imap.UID) *entry { return s.list.find(uid) }
 
 func (s *state) maxUID() imap.UID {
-	if n := len(s.list); n > 0 {
-		return s.list[n-1].uid
+	if e := s.list.last(); e != nil {
+		return e.uid
 	}
 	return 0
 }
 
-func (s *state) base(e *entry) []byte { return s.names[e.name : e.name+uint32(e.nameLen)] }
+func (s *state) base(e *entry) []byte { return s.list.base(e) }
 
 // info is the part of the message's file name from the colon on.
 func (s *state) info(e *entry) string {
 	if e.bits&oddInfo != 0 {
-		return s.odd[e.uid]
+		return string(s.list.odd(e))
 	}
 	var buf [64]byte
 	return string(appendCanonical(buf[:0], e))
@@ -121,7 +100,7 @@ func (s *state) info(e *entry) string {
 func (s *state) appendFileName(b []byte, e *entry) []byte {
 	b = append(b, s.base(e)...)
 	if e.bits&oddInfo != 0 {
-		return append(b, s.odd[e.uid]...)
+		return append(b, s.list.odd(e)...)
 	}
 	return appendCanonical(b, e)
 }
@@ -189,10 +168,12 @@ func (s *state) firstUnseen() int {
 		if n == 0 {
 			continue
 		}
-		for i := s.pos(imap.UID(block) << unseenShift); i < len(s.list); i++ {
-			if s.list[i].flags&Seen == 0 {
+		i := s.pos(imap.UID(block) << unseenShift)
+		for e := range s.list.between(imap.UID(block)<<unseenShift, math.MaxUint32) {
+			if e.flags&Seen == 0 {
 				return i
 			}
+			i++
 		}
 	}
 	return -1
@@ -208,12 +189,7 @@ func (s *state) setPlace(e *entry, p cachePlace) {
 
 // appendEntry adds a message whose UID is above all others.
 func appendEntry[B []byte | string](s *state, e entry, base B) *entry {
-	if len(s.names)+len(base) > math.MaxUint32 {
-		s.repack()
-	}
-	e.name, e.nameLen = uint32(len(s.names)), uint8(len(base))
-	s.names = append(s.names, base...)
-	s.list = append(s.list, e)
+	p := appendTo(&s.list, e, base)
 	s.top = max(s.top, e.uid)
 	for len(s.unseenIn) <= int(e.uid>>unseenShift) {
 		s.unseenIn = append(s.unseenIn, 0)
@@ -228,8 +204,8 @@ func appendEntry[B []byte | string](s *state, e entry, base B) *entry {
 	if s.next <= e.uid {
 		s.next = e.uid + 1
 	}
-	s.index.put(s, e.uid)
-	return &s.list[len(s.list)-1]
+	s.index.put(s, p)
+	return p
 }
 
 // setInfo gives a message the place and info of its file, keeping the words
@@ -271,46 +247,7 @@ func (s *state) drop(uids []imap.UID) {
 	}
 	s.freshAt.subtract(uids)
 	s.placedAt.subtract(uids)
-	at := s.pos(uids[0])
-	out := at
-	for k := 0; at < len(s.list); at++ {
-		e := &s.list[at]
-		for k < len(uids) && uids[k] < e.uid {
-			k++
-		}
-		if k < len(uids) && uids[k] == e.uid {
-			s.count(e, -1)
-			s.waste += int(e.nameLen)
-			delete(s.odd, e.uid)
-			continue
-		}
-		if k == len(uids) && out < at {
-			out += copy(s.list[out:], s.list[at:])
-			break
-		}
-		if out < at {
-			s.list[out] = *e
-		}
-		out++
-	}
-	clear(s.list[out:])
-	s.list = s.list[:out]
-	if s.waste > 64<<10 && s.waste > len(s.names)/2 {
-		s.repack()
-	}
-}
-
-// repack rebuilds the arena without the names of those that are gone.
-func (s *state) repack() {
-	names := make([]byte, 0, len(s.names)-s.waste)
-	for i := range s.list {
-		e := &s.list[i]
-		b := s.base(e)
-		e.name = uint32(len(names))
-		names = append(names, b...)
-	}
-	s.names, s.waste = names, 0
-	s.list = slices.Clip(s.list)
+	s.list.drop(uids, func(e *entry) { s.count(e, -1) })
 }
 
 // remember adds to the expunge history; the oldest lines fall off at its end.

@@ -116,7 +116,7 @@ func (s *state) matches(e *entry, where entryBits, info []byte) bool {
 		return false
 	}
 	if e.bits&oddInfo != 0 {
-		return s.odd[e.uid] == string(info)
+		return bytes.Equal(s.list.odd(e), info)
 	}
 	var buf [64]byte
 	return bytes.Equal(appendCanonical(buf[:0], e), info)

@@ -91,7 +91,7 @@ func (v *view) exists(s *state) uint32 {
 // live is how many of the view's messages still exist.
 func (v *view) live(s *state) int {
 	if v.maxUID >= s.maxUID() {
-		return len(s.list)
+		return s.list.len()
 	}
 	return s.pos(v.maxUID + 1)
 }
@@ -102,7 +102,7 @@ func (v *view) before(s *state, uid imap.UID) int { return s.pos(uid) + v.gone.b
 // uidAt is the UID of a sequence number between 1 and exists.
 func (v *view) uidAt(s *state, seq uint32) imap.UID {
 	if len(v.gone.uidRanges) == 0 {
-		return s.list[seq-1].uid
+		return s.list.at(int(seq) - 1).uid
 	}
 	// The smallest UID up to which the view has seq messages.
 	return imap.UID(sort.Search(int(v.maxUID), func(uid int) bool { return v.before(s, imap.UID(uid)+1) >= int(seq) }))
@@ -153,10 +153,14 @@ func (h *Handle) FirstUnseen() uint32 {
 	s := h.lockView()
 	defer h.m.mu.RUnlock()
 	i := s.firstUnseen()
-	if i < 0 || s.list[i].uid > h.view.maxUID {
+	if i < 0 {
 		return 0
 	}
-	return uint32(i+h.view.gone.below(s.list[i].uid)) + 1
+	uid := s.list.at(i).uid
+	if uid > h.view.maxUID {
+		return 0
+	}
+	return uint32(i+h.view.gone.below(uid)) + 1
 }
 
 // UIDsOf translates a set of sequence numbers; '*' is the last message. False:
@@ -203,8 +207,10 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 		return dst
 	}
 	gone := v.gone.uidRanges
-	i, g := s.pos(after+1), gone.find(after+1)
-	seq := uint32(i + v.gone.below(after+1))
+	g := gone.find(after + 1)
+	seq := uint32(s.pos(after+1) + v.gone.below(after+1))
+	w := s.list.from(after + 1)
+	e := w.next()
 	next := func() imap.UID { // the next of the gone ones
 		if g == len(gone) {
 			return upTo + 1
@@ -216,15 +222,15 @@ func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) 
 		lost = after + 1
 	}
 	for ; max > 0; max-- {
-		live := i < len(s.list) && s.list[i].uid <= upTo
+		live := e != nil && e.uid <= upTo
 		seq++
 		switch {
-		case live && (lost > upTo || s.list[i].uid < lost):
+		case live && (lost > upTo || e.uid < lost):
 			dst = append(dst, Message{})
 			m := &dst[len(dst)-1]
-			s.list[i].fill(m)
+			e.fill(m)
 			m.Seq, m.Recent = seq, v.recent.contains(m.UID)
-			i++
+			e = w.next()
 		case g < len(gone) && lost <= upTo:
 			dst = append(dst, Message{UID: lost, Seq: seq, Size: -1, Gone: true})
 			if lost++; lost > gone[g].hi {

@@ -100,7 +100,7 @@ func (m *Mailbox) trust() {
 func (m *Mailbox) large() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return len(m.state.list) >= m.store.watch.large
+	return m.state.list.len() >= m.store.watch.large
 }
 
 // path is where the mailbox lies now.

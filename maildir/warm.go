@@ -2,8 +2,6 @@ package maildir
 
 import (
 	"unsafe"
-
-	"github.com/emersion/go-imap/v2"
 )
 
 // What is kept in memory for nobody in particular: mailboxes that no session has
@@ -97,12 +95,10 @@ func (m *Mailbox) footprint() int64 {
 	m.mu.RLock()
 	s := &m.state
 	n := int64(unsafe.Sizeof(*m)) +
-		int64(cap(s.list))*int64(unsafe.Sizeof(entry{})) +
-		int64(cap(s.names)) +
-		int64(cap(s.index.slots))*int64(unsafe.Sizeof(imap.UID(0))) +
+		s.list.footprint() +
+		s.index.footprint() +
 		int64(cap(s.history))*int64(unsafe.Sizeof(gone{})) +
 		int64(cap(s.unseenIn))*2 +
-		int64(len(s.odd))*64 +
 		int64(cap(m.log.lines))*int64(unsafe.Sizeof(change{}))
 	m.mu.RUnlock()
 	m.cache.mu.Lock()

@@ -305,7 +305,7 @@ func (w *watcher) again(m *Mailbox) {
 // expectBulk takes the watch away while this command makes many changes; what
 // it returns sets it again.
 func (t *txn) expectBulk(n int) (resume func()) {
-	if n < bulkFrom || n < bulkMost && n < len(t.m.state.list)/32 {
+	if n < bulkFrom || n < bulkMost && n < t.m.state.list.len()/32 {
 		return func() {}
 	}
 	t.bulk = true
