@@ -2,11 +2,8 @@ package maildir
 
 import (
 	"context"
-	"os"
 
 	"github.com/emersion/go-imap/v2"
-
-	"maildir-imapd/maildir/fsx"
 )
 
 // cacheLoose is how much of the file may belong to nobody whatever its size.
@@ -25,41 +22,22 @@ func (m *Mailbox) cacheBloated() bool {
 	return m.state.cached < id.size/2
 }
 
-// cacheCompact is the cache that is being written beside the one in use. As with the
-// index's, only who holds the dotlock makes the name and takes it away.
-const cacheCompact = cacheName + ".new"
-
 // compactCache copies the records of the messages that are there into a new file,
 // in order of UIDs and under no lock, and under the lock those that have been added
 // meanwhile; then it puts the file in the old one's place. Whoever reads the old one
 // goes on doing so until a place does not fit, and finds the same sections in both.
-// The index learns the new places with the end of the transaction: who reads its old
+// The index learns the new places before the lock is given back: who reads its old
 // ones until then finds nothing there that has the right UID and checksum.
 func (m *Mailbox) compactCache(ctx context.Context) error {
-	c := &cacheCompaction{m: m, from: Reader{m: m}}
-	if err := c.begin(ctx); err != nil || c.f == nil {
-		return err
-	}
-	err := c.copy(ctx)
-	if err == nil {
-		err = c.finish(ctx)
-	}
-	c.f.Close()
-	if !c.done {
-		m.dir.Remove(cacheCompact) // another process's, perhaps, which then does without
-	}
-	return err
+	c := &cacheCompaction{beside: beside{m: m, name: cacheName}, from: Reader{m: m}}
+	return c.run(ctx, c)
 }
 
 type cacheCompaction struct {
-	m     *Mailbox
+	beside
 	from  Reader
-	f     *os.File // the new file
-	size  int64    // of it, with what is in b
-	b     []byte
 	ino   uint64 // of the old file
 	moved []movedRecord
-	done  bool
 }
 
 // movedRecord is where a message's record was and where its copy is.
@@ -68,27 +46,11 @@ type movedRecord struct {
 	was, now cachePlace
 }
 
-// begin makes the new file.
-func (c *cacheCompaction) begin(ctx context.Context) error {
-	m := c.m
-	t, err := m.begin(ctx, nil, false)
-	if err != nil {
-		return err
-	}
-	defer func() { t.end(err) }()
-	id, err := idNow(m.dir, cacheName)
-	if t.lock == nil || err != nil || id == (fileID{}) {
-		return err
-	}
+func (c *cacheCompaction) begin(*txn) (bool, error) {
+	id, err := idNow(c.m.dir, cacheName)
 	c.ino = id.ino
-	if err = m.dir.Remove(cacheCompact); err != nil && !isGone(err) {
-		return err
-	}
-	if c.f, err = m.dir.OpenFile(cacheCompact, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0); err == nil {
-		c.b = append(c.b, cacheHeader(m.state.validity)...)
-		c.size = int64(len(c.b))
-	}
-	return err
+	c.buf = append(c.buf, cacheHeader(c.m.state.validity)...)
+	return id != (fileID{}), err
 }
 
 // copy copies what there is.
@@ -104,7 +66,8 @@ func (c *cacheCompaction) copy(ctx context.Context) error {
 		s := &m.state
 		w := s.list.from(after + 1)
 		e := w.next()
-		for ; e != nil && n < len(some); e = w.next() {
+		for steps := 0; e != nil && n < len(some) && steps < storeSlice; e = w.next() {
+			steps++
 			if e.kinds != 0 {
 				some[n] = movedRecord{uid: e.uid, was: e.place()}
 				n++
@@ -133,41 +96,24 @@ func (c *cacheCompaction) record(r movedRecord) error {
 			return err // that it cannot be read now is no reason to throw it away
 		}
 	} else {
-		start := len(c.b)
-		c.b = appendCacheRecord(c.b, r.uid, &s)
-		r.now = cachePlace{c.size, uint32(len(c.b) - start), s.kinds}
-		c.size += int64(len(c.b) - start)
+		start := len(c.buf)
+		c.buf = appendCacheRecord(c.buf, r.uid, &s)
+		r.now = cachePlace{c.size + int64(start), uint32(len(c.buf) - start), s.kinds}
 	}
 	c.moved = append(c.moved, r)
-	if len(c.b) < cacheWrite {
+	if len(c.buf) < cacheWrite {
 		return nil
 	}
 	return c.write()
 }
 
-func (c *cacheCompaction) write() error {
-	err := c.m.dir.WriteAll(c.f, c.b)
-	c.b = c.b[:0]
-	return err
-}
-
-// finish copies what has been added and puts the new file in place, if the old one
-// is still there.
-func (c *cacheCompaction) finish(ctx context.Context) error {
+// finish copies what has been added meanwhile, and tells memory and the index the new
+// places, some at a time.
+func (c *cacheCompaction) finish(t *txn) error {
 	m := c.m
-	t, err := m.begin(ctx, nil, false)
-	if err != nil {
-		return err
-	}
-	defer func() { t.end(err) }()
 	id, err := idNow(m.dir, cacheName)
-	if err != nil {
+	if err != nil || id.ino != c.ino {
 		return err
-	}
-	st, serr := m.dir.StatName(cacheCompact)
-	ours, ferr := fsx.FileStat(c.f)
-	if t.lock == nil || id.ino != c.ino || serr != nil || ferr != nil || st.Ino != ours.Ino {
-		return nil
 	}
 	if err = c.added(); err != nil {
 		return err
@@ -175,45 +121,56 @@ func (c *cacheCompaction) finish(ctx context.Context) error {
 	if err = c.write(); err != nil {
 		return err
 	}
-	if err = m.dir.Rename(cacheCompact, m.dir, cacheName); err != nil {
+	if err = c.replace(); err != nil {
 		return err
 	}
-	c.done = true
 	m.cache.mu.Lock()
 	m.cache.drop()
 	m.cache.mu.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := &m.state
-	t.rec = appendBatch(t.rec, recFacts, len(c.moved), func(b []byte, i int) []byte {
-		e := s.find(c.moved[i].uid)
-		if e == nil {
-			return b
+	for left := c.moved; len(left) > 0; {
+		some := left[:min(len(left), storeSlice)]
+		if left = left[len(some):]; len(t.rec) > 0 && !t.anew() {
+			t.writeIndex()
+			t.rec = t.rec[:0]
 		}
-		s.setPlace(e, c.moved[i].now)
-		return appendFacts(b, e)
-	})
+		c.publish(t, some)
+	}
 	return nil
+}
+
+// publish tells the new places of some messages.
+func (c *cacheCompaction) publish(t *txn, moved []movedRecord) {
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	s := &c.m.state
+	known := make([]*entry, 0, len(moved))
+	for _, r := range moved {
+		if e := s.find(r.uid); e != nil {
+			s.setPlace(e, r.now)
+			known = append(known, e)
+		}
+	}
+	if !t.anew() {
+		t.rec = appendBatch(t.rec, recFacts, len(known), func(b []byte, i int) []byte { return appendFacts(b, known[i]) })
+	}
 }
 
 // added copies the records whose places are others than they were.
 func (c *cacheCompaction) added() error {
-	m := c.m
 	var news []movedRecord
-	m.mu.RLock()
-	s, k := &m.state, 0
-	for e := range s.list.all() {
-		for k < len(c.moved) && c.moved[k].uid < e.uid {
-			k++
-		}
-		if p := e.place(); k == len(c.moved) || c.moved[k].uid != e.uid || c.moved[k].was != p {
-			if p.kinds != 0 {
+	k, was := 0, c.moved
+	c.m.eachChunk(func(list []entry) {
+		for i := range list {
+			e := &list[i]
+			for k < len(was) && was[k].uid < e.uid {
+				k++
+			}
+			if p := e.place(); p.kinds != 0 && (k == len(was) || was[k].uid != e.uid || was[k].was != p) {
 				news = append(news, movedRecord{uid: e.uid, was: p})
 			}
 		}
-	}
-	m.mu.RUnlock()
-	m.cache.replaced() // so that the file that has the name is read
+	})
+	c.m.cache.replaced() // so that the file that has the name is read
 	for _, r := range news {
 		if err := c.record(r); err != nil {
 			return err

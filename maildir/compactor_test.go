@@ -71,7 +71,7 @@ func TestCompactionBeside(t *testing.T) {
 	ctx := context.Background()
 	var beside atomic.Pointer[func()]
 	b := openSpot(t, unsynced(t), fsx.FS{Fault: func(op, path string) error {
-		if f := beside.Load(); f != nil && op == "write" && filepath.Base(path) == indexCompact {
+		if f := beside.Load(); f != nil && op == "write" && filepath.Base(path) == indexName+besideSuffix {
 			beside.Store(nil)
 			(*f)()
 		}
@@ -98,7 +98,7 @@ func TestCompactionBeside(t *testing.T) {
 	if err := h.m.compactIndex(ctx, true); err != nil {
 		t.Fatal(err)
 	}
-	if beside.Load() != nil || fileExists(b.dir, indexCompact) {
+	if beside.Load() != nil || fileExists(b.dir, indexName+besideSuffix) {
 		t.Error("no compaction")
 	}
 	refresh(t, h)
@@ -132,7 +132,7 @@ func TestCompactionTwice(t *testing.T) {
 	ctx := context.Background()
 	var beside atomic.Pointer[func()]
 	b := openSpot(t, unsynced(t), fsx.FS{Fault: func(op, path string) error {
-		if f := beside.Load(); f != nil && op == "write" && filepath.Base(path) == indexCompact {
+		if f := beside.Load(); f != nil && op == "write" && filepath.Base(path) == indexName+besideSuffix {
 			beside.Store(nil)
 			(*f)()
 		}
@@ -146,8 +146,8 @@ func TestCompactionTwice(t *testing.T) {
 	for name, f := range map[string]func(){
 		"another compaction": func() { other.m.compactIndex(ctx, true) },
 		"another, half way": func() {
-			os.WriteFile(filepath.Join(b.dir, indexCompact+"x"), nil, 0o644)
-			os.Rename(filepath.Join(b.dir, indexCompact+"x"), filepath.Join(b.dir, indexCompact))
+			os.WriteFile(filepath.Join(b.dir, indexName+besideSuffix+"x"), nil, 0o644)
+			os.Rename(filepath.Join(b.dir, indexName+besideSuffix+"x"), filepath.Join(b.dir, indexName+besideSuffix))
 		},
 		"the index is gone":      func() { os.Remove(filepath.Join(b.dir, indexName)) },
 		"the index is rewritten": func() { other.m.index.broken = true; appendText(t, other, mail) },
@@ -165,11 +165,47 @@ func TestCompactionTwice(t *testing.T) {
 		wantLook(t, x, look(h))
 		x.Close()
 		b.check()
-		os.Remove(filepath.Join(b.dir, indexCompact))
+		os.Remove(filepath.Join(b.dir, indexName+besideSuffix))
 	}
 }
 
 func fileExists(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
 	return err == nil
+}
+
+// TestCacheCompactionInSlices: the new places of a large mailbox's cache records are
+// told some at a time, and all of them.
+func TestCacheCompactionInSlices(t *testing.T) {
+	const n = 2*storeSlice + 100
+	b, _ := bigSpot(t, n)
+	h := b.open(Select)
+	for uid := imap.UID(1); uid <= n; uid++ {
+		h.Remember(uid, KindPreview, fmt.Append(nil, "preview ", uid))
+	}
+	h.m.flushCache(true)
+	var writes atomic.Int64
+	x := openSpot(t, b.dir, fsx.FS{Fault: func(op, path string) error {
+		if op == "write" && filepath.Base(path) == indexName {
+			writes.Add(1)
+		}
+		return nil
+	}})
+	other := x.open(Select)
+	writes.Store(0)
+	if err := other.m.compactCache(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := writes.Load(); got != 3 {
+		t.Errorf("the index was written %d times, want 3", got)
+	}
+	refresh(t, h)
+	for _, h := range []*Handle{h, other, openSpot(t, b.dir, fsx.FS{}).open(Examine)} {
+		for uid := imap.UID(1); uid <= n; uid++ {
+			if got := string(h.Cached(&Message{UID: uid}, KindPreview)); got != fmt.Sprint("preview ", uid) {
+				t.Fatalf("UID %d: %q", uid, got)
+			}
+		}
+	}
+	b.check()
 }

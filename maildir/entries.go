@@ -148,6 +148,17 @@ func (l *entries) between(lo, hi imap.UID) iter.Seq[*entry] {
 // all yields all messages.
 func (l *entries) all() iter.Seq[*entry] { return l.between(0, math.MaxUint32) }
 
+// eachChunk calls f for all messages, some neighbours at a time; mu is held for
+// reading, and given back in between. The caller holds writer, so that none comes or
+// goes meanwhile.
+func (m *Mailbox) eachChunk(f func([]entry)) {
+	for _, c := range m.state.list.chunks {
+		m.mu.RLock()
+		f(c.list)
+		m.mu.RUnlock()
+	}
+}
+
 func (l *entries) base(e *entry) []byte {
 	return l.byID[e.chunk].names[e.name : e.name+uint32(e.nameLen)]
 }

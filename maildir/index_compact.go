@@ -2,19 +2,11 @@ package maildir
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-
-	"maildir-imapd/maildir/fsx"
 )
-
-// indexCompact is the index that is being written beside the one in use. Only who
-// holds the dotlock makes the name and takes it away, so that a rename of it, under
-// the same lock, moves the file that was written and no other process's.
-const indexCompact = indexName + ".new"
 
 // compactIndex writes the index anew without its history, if it is bloated or in any case.
 //
@@ -26,71 +18,38 @@ const indexCompact = indexName + ".new"
 // one of a message is in the copy. A message that is gone before its turn comes is
 // in neither, and its line of the uidlist neither; so those are told at the end.
 func (m *Mailbox) compactIndex(ctx context.Context, always bool) error {
-	c := &indexCompaction{m: m, always: always}
-	if err := c.begin(ctx); err != nil || c.f == nil {
-		return err
-	}
-	err := c.messages(ctx)
-	if err == nil {
-		err = c.finish(ctx)
-	}
-	c.f.Close()
-	if !c.done {
-		m.dir.Remove(indexCompact) // another process's, perhaps, which then does without
-	}
-	return err
+	c := &indexCompaction{beside: beside{m: m, name: indexName}, always: always}
+	return c.run(ctx, c)
 }
 
 type indexCompaction struct {
-	m       *Mailbox
-	f       *os.File // the new file
-	size    int64    // of it
-	old     fileID   // of the file in use
-	from    int64    // where it ended
+	beside
+	old     fileID // of the file in use
+	from    int64  // where it ended
 	top     imap.UID
 	history []gone
 	always  bool
-	done    bool
-	buf     []byte
 }
 
-// begin notes what there is and makes the new file.
-func (c *indexCompaction) begin(ctx context.Context) error {
+func (c *indexCompaction) begin(*txn) (bool, error) {
 	m := c.m
-	t, err := m.begin(ctx, nil, false)
-	if err != nil {
-		return err
-	}
-	defer func() { t.end(err) }()
 	x := &m.index
-	if t.lock == nil || x.broken || !c.always && !x.bloated(&m.state) {
-		return nil
+	if x.broken || !c.always && !x.bloated(&m.state) {
+		return false, nil
 	}
 	c.old, c.from = x.id, x.end
 	m.mu.RLock()
+	defer m.mu.RUnlock()
 	c.top, c.history = m.state.top, slices.Clone(m.state.history)
 	c.buf = append(c.buf, indexMagic...)
 	c.buf = x.appendHead(c.buf, &m.state)
 	c.buf = appendKeys(c.buf, &m.state)
 	c.buf = appendCount(c.buf, &m.state)
-	m.mu.RUnlock()
-	if err = m.dir.Remove(indexCompact); err != nil && !isGone(err) {
-		return err
-	}
-	c.f, err = m.dir.OpenFile(indexCompact, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0)
-	return err
+	return true, nil
 }
 
-// write writes what has been gathered.
-func (c *indexCompaction) write() error {
-	err := c.m.dir.WriteAll(c.f, c.buf)
-	c.size += int64(len(c.buf))
-	c.buf = c.buf[:0]
-	return err
-}
-
-// messages writes the messages, some at a time, and the history.
-func (c *indexCompaction) messages(ctx context.Context) error {
+// copy writes the messages, some at a time, and the history.
+func (c *indexCompaction) copy(ctx context.Context) error {
 	m := c.m
 	for after, more := imap.UID(0), true; more; {
 		if err := ctx.Err(); err != nil {
@@ -127,20 +86,11 @@ func (m *Mailbox) lastingKeywords() bool {
 	return strings.Join(m.state.keys[maxLetters:], "") != ""
 }
 
-// finish adds what the old file has got meanwhile and puts the new one in its place,
-// if the old one is still there.
-func (c *indexCompaction) finish(ctx context.Context) error {
+// finish adds what the old file has got meanwhile.
+func (c *indexCompaction) finish(*txn) (err error) {
 	m := c.m
-	t, err := m.begin(ctx, nil, false)
-	if err != nil {
-		return err
-	}
-	defer func() { t.end(err) }()
 	x := &m.index
-	if t.lock == nil || x.broken || x.id.ino != c.old.ino || x.end < c.from {
-		return nil
-	}
-	if st, serr := m.dir.StatName(indexCompact); serr != nil || !c.owns(st.Ino) {
+	if x.broken || x.id.ino != c.old.ino || x.end < c.from {
 		return nil
 	}
 	if err = c.tail(); err != nil {
@@ -162,18 +112,12 @@ func (c *indexCompaction) finish(ctx context.Context) error {
 		err = m.dir.SyncData(c.f)
 	}
 	if err == nil {
-		err = m.dir.Rename(indexCompact, m.dir, indexName)
+		err = c.replace()
 	}
 	if err != nil {
 		return err
 	}
-	c.done = true
 	return c.use(last, sync)
-}
-
-func (c *indexCompaction) owns(ino uint64) bool {
-	st, err := fsx.FileStat(c.f)
-	return err == nil && st.Ino == ino
 }
 
 // tail copies what has been appended to the old file.
