@@ -94,7 +94,7 @@ func (m *Mailbox) compactList(ctx context.Context, always bool) error {
 	if err != nil {
 		return err
 	}
-	if t.lock != nil && (always || m.list.wasteful(m.state.list.len())) {
+	if t.lock != nil && (always || m.list.wasteful(&m.state)) {
 		err = t.rewriteList(nil)
 	}
 	t.end(err)

@@ -174,6 +174,62 @@ func fileExists(dir, name string) bool {
 	return err == nil
 }
 
+// TestLinesAboveStay: lines above all messages, which a uidlist written anew keeps, are
+// no reason to write it anew at every look; once a message lies above them they go.
+func TestLinesAboveStay(t *testing.T) {
+	b := openSpot(t, unsynced(t), fsx.FS{})
+	for range 3 {
+		b.drop("cur", mail)
+	}
+	h := b.open(Select)
+	refresh(t, h)
+	f, err := os.OpenFile(filepath.Join(b.dir, uidlistFile), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for uid := 10; uid < 310; uid++ { // by a program that has seen these files come and go
+		fmt.Fprintf(f, "%d :17000%d.M1P1.other\n", uid, uid)
+	}
+	f.Close()
+	looks := func() (rewritten int) {
+		list := func() uint64 {
+			id, err := idNow(h.m.dir, uidlistFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id.ino
+		}
+		for range 5 {
+			was := list()
+			os.Chtimes(filepath.Join(b.dir, "cur"), time.Now(), time.Now())
+			refresh(t, h)
+			b.compacted()
+			if list() != was {
+				rewritten++
+			}
+		}
+		return rewritten
+	}
+	if n := looks(); n != 0 {
+		t.Errorf("written anew %d times in 5 looks", n)
+	}
+	if n := h.m.list.lines; n != 303 {
+		t.Errorf("%d lines, want 303", n)
+	}
+	appendText(t, h, mail)
+	if n := looks(); n != 1 {
+		t.Errorf("with a message above: written anew %d times in 5 looks", n)
+	}
+	if n := h.m.list.lines; n != 4 {
+		t.Errorf("%d lines, want 4", n)
+	}
+	if h.UIDNext() != 311 {
+		t.Errorf("next UID %d", h.UIDNext())
+	}
+	h.Close()
+	b.check()
+}
+
 // TestCacheCompactionInSlices: the new places of a large mailbox's cache records are
 // told some at a time, and all of them.
 func TestCacheCompactionInSlices(t *testing.T) {

@@ -31,6 +31,10 @@ type listFile struct {
 	// it must be told anew, and news the loose lines found since.
 	told fileID
 	news []string
+	// pinned is how many of loose lie above all messages, as counted when there were
+	// so many lines and that was the highest UID.
+	pinned, pinnedOf int
+	pinnedAt         imap.UID
 }
 
 // forgetNames notes the names of messages about to be dropped: their lines
@@ -343,7 +347,7 @@ func (t *txn) trimList() error {
 		return nil
 	}
 	if !l.rewrite {
-		if l.wasteful(t.m.state.list.len()) {
+		if l.wasteful(&t.m.state) {
 			t.m.wantChore(choreList)
 		}
 		return nil
@@ -371,11 +375,6 @@ func (t *txn) badLines(u *uidlist) error {
 	m.store.log.Error("damaged lines in the list of UIDs; written anew from the good ones and the index",
 		"mailbox", m.dir.Path(), "aside", aside, "bad", u.bad, "good", len(u.records))
 	return nil
-}
-
-// wasteful tells that many lines are of no use.
-func (l *listFile) wasteful(messages int) bool {
-	return l.parsed && l.lines >= 100 && l.lines*3/4 >= messages
 }
 
 func sortRecords(r []uidRecord) []uidRecord {

@@ -88,3 +88,22 @@ func (t *txn) missingLines(u *uidlist) {
 		t.renumber(renumbered)
 	}
 }
+
+// wasteful tells that writing the file anew would leave out many lines. Those above all
+// messages stay (wholeList), however many: their files may turn up yet. They go once
+// there is a message above them.
+func (l *listFile) wasteful(s *state) bool {
+	many := func(lines int) bool { return lines >= 100 && lines*3/4 >= s.list.len() }
+	if !l.parsed || !many(l.lines) {
+		return false
+	}
+	if l.pinnedAt != s.top || l.pinnedOf != l.lines {
+		l.pinned, l.pinnedOf, l.pinnedAt = 0, l.lines, s.top
+		for _, uid := range l.loose {
+			if uid > s.top {
+				l.pinned++
+			}
+		}
+	}
+	return many(l.lines - l.pinned)
+}
