@@ -94,8 +94,14 @@ func (t *txn) courierList() (*uidlist, error) {
 }
 
 // plausible takes out of Courier's list what a damaged digit must have written:
-// UIDs are never given back, and the numbers would be used up. next is ours;
-// where it says nothing, half of all numbers remain.
+// UIDs are never given back, and the numbers would be used up. next is ours.
+//
+// Where ours says nothing, at the first take-over, only the upper half of all numbers
+// is refused. A closer bound has nothing to go by: the next UID of an emptied mailbox
+// may be any number above its last line, and refusing an honest one would give the UIDs
+// below it a second time, which is the worse fault. An honest one of two thousand
+// million is a message a second for 68 years; a damaged one below that leaves as many
+// to be given. Lines above the next UID are none, as the parser has it.
 func (t *txn) plausible(c *uidlist, next imap.UID) {
 	limit := imap.UID(maxUID / 2)
 	known := next > 1
