@@ -72,7 +72,7 @@ func (t *txn) settle(p *findings) error {
 		t.renamed(p)
 	}
 	t.publishGone(expunged)
-	if len(expunged) > 0 && len(t.m.state.list) == 0 { // the directory itself may go next, and nobody would tell
+	if len(expunged) > 0 && t.m.state.list.len() == 0 { // the directory itself may go next, and nobody would tell
 		t.m.store.watch.again(t.m)
 	}
 	fresh, err := t.doubled(p)
