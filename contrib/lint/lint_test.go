@@ -160,7 +160,7 @@ func TestImportTable(t *testing.T) {
 		{"imapd/transcript", []string{"github.com/emersion/go-imap/v2/imapclient", "maildir-imapd/imapd/wire"}, nil},
 		{"auth", []string{"maildir-imapd/imapd/config"}, []string{"imports imapd/config; it may import nothing of ours"}},
 		{"maildir", []string{"maildir-imapd/imapd", "github.com/emersion/go-maildir"}, []string{
-			"imports imapd; it may import maildir/message, maildir/fulltext, maildir/fsx of ours",
+			"imports imapd; it may import maildir/acl, maildir/message, maildir/fulltext, maildir/fsx of ours",
 			"imports github.com/emersion/go-maildir: an independent writer for demo, tools and tests; the store is ours"}},
 		{"cmd/maildir-imapd", []string{"maildir-imapd/auth", "maildir-imapd/cmd/internal/usermail"}, nil},
 		{"cmd/maildir-imapd", []string{"maildir-imapd/cmd/maildir-imapctl"}, []string{"imports cmd/maildir-imapctl; programs and contrib are imported by nothing"}},
