@@ -55,8 +55,8 @@ type openTree struct {
 	unusable string // why [server] state is not used, as store says it
 }
 
-// inTree opens a tree as its owner, for as long as f works in it. Package usermail has the options of users' trees. Folders have
-// no special uses here: what a tool does, it does by name.
+// inTree opens a tree as its owner, for as long as f works in it. Package usermail has the options of users' trees.
+// Folders have no special uses here: what a tool does, it does by name.
 func (s *site) inTree(o maildir.TreeOptions, log io.Writer, f func(t openTree) error) error {
 	return s.asOwner(o.Root, func(owner int) (err error) {
 		store, unusable, err := s.store(o.Root, log)
