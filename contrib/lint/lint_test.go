@@ -154,7 +154,7 @@ func TestImportTable(t *testing.T) {
 		want    []string
 	}{
 		{"imapd", []string{"maildir-imapd/imapd/wire", "maildir-imapd/maildir/message", "net", "github.com/emersion/go-imap/v2"}, nil},
-		{"imapd", []string{"maildir-imapd/maildir/fsx"}, []string{"imports maildir/fsx; it may import imapd/wire, imapd/order, imapd/deflate, imapd/park, imapd/config, maildir, maildir/message of ours"}},
+		{"imapd", []string{"maildir-imapd/maildir/fsx"}, []string{"imports maildir/fsx; it may import imapd/wire, imapd/order, imapd/deflate, imapd/park, imapd/config, maildir, maildir/acl, maildir/message of ours"}},
 		{"imapd", []string{"syscall"}, []string{`imports "syscall", which this package does without`}},
 		{"imapd", []string{"github.com/emersion/go-imap/v2/imapclient"}, []string{"imports github.com/emersion/go-imap/v2/imapclient: a client belongs to tools and tests"}},
 		{"imapd/transcript", []string{"github.com/emersion/go-imap/v2/imapclient", "maildir-imapd/imapd/wire"}, nil},
