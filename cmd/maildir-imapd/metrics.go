@@ -12,10 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"maildir-imapd/imapd"
 	"maildir-imapd/maildir"
 )
@@ -49,10 +45,11 @@ func openMetrics(address string, server *imapd.Server, store *maildir.Store, log
 			return nil, errors.Join(fmt.Errorf("[metrics] listen: %w", err), l.Close())
 		}
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(&numbers{server, store}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", expositionType)
+		_, _ = w.Write(numbers(server.Stats(), store.Stats()))
+	})
 	m := &exporter{listen: l, done: make(chan struct{})}
 	m.server = http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -92,59 +89,4 @@ func (m *exporter) close() {
 		_ = m.server.Close()
 	}
 	<-m.done
-}
-
-// numbers reads engine and store whenever somebody asks: nothing is counted twice.
-type numbers struct {
-	server *imapd.Server
-	store  *maildir.Store
-}
-
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("imapd_"+name, help, labels, nil)
-}
-
-var (
-	connectionsDesc = desc("connections", "Connections now.")
-	loginsDesc      = desc("logins_total", "Logins, by result: ok or failed.", "result")
-	commandsDesc    = desc("commands_total", "Commands read, by name.", "command")
-	appendedDesc    = desc("appended_messages_total", "Messages put into mailboxes by APPEND.")
-	bytesDesc       = desc("bytes_total", "Bytes of IMAP, by direction: in or out.", "direction")
-	mailboxesDesc   = desc("mailboxes", "Mailboxes in memory, by state: open or warm.", "state")
-	polledDesc      = desc("polled_mailboxes", "Mailboxes that clients wait for and whose directories could not be watched.")
-	resetsDesc      = desc("uidvalidity_resets_total", "Mailboxes of which all copies of UIDVALIDITY were lost.")
-	errorsDesc      = desc("write_errors_total", "Failures to write the daemon's own files, by file: index or cache.", "file")
-)
-
-// Describe names all there are.
-func (n *numbers) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connectionsDesc, loginsDesc, commandsDesc, appendedDesc, bytesDesc, mailboxesDesc, polledDesc, resetsDesc, errorsDesc} {
-		c <- d
-	}
-}
-
-// Collect takes them.
-func (n *numbers) Collect(c chan<- prometheus.Metric) {
-	e, s := n.server.Stats(), n.store.Stats()
-	gauge := func(d *prometheus.Desc, v int, labels ...string) {
-		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
-	count := func(d *prometheus.Desc, v int64, labels ...string) {
-		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	gauge(connectionsDesc, e.Connections)
-	count(loginsDesc, e.Logins, "ok")
-	count(loginsDesc, e.LoginFailures, "failed")
-	for name, v := range e.Commands {
-		count(commandsDesc, v, name)
-	}
-	count(appendedDesc, e.Appended)
-	count(bytesDesc, e.BytesIn, "in")
-	count(bytesDesc, e.BytesOut, "out")
-	gauge(mailboxesDesc, s.Open, "open")
-	gauge(mailboxesDesc, s.Warm, "warm")
-	gauge(polledDesc, s.Polled)
-	count(resetsDesc, s.Resets)
-	count(errorsDesc, s.IndexErrors, "index")
-	count(errorsDesc, s.CacheErrors, "cache")
 }
