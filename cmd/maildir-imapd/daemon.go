@@ -84,15 +84,17 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	for _, e := range errs {
 		log.Error("socket from systemd not used", "err", e)
 	}
-	d.gate, err = gate.New(cfg, gate.Options{Handler: d.handle, Certificates: d.certs, Sockets: sockets, Log: log})
+	d.gate, err = gate.New(cfg, gate.Options{Handler: d.handle, Certificates: d.certs, Sockets: sockets, Memory: d.memory.refusing, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, d.store.Close())
 	}
-	if d.metrics, err = openMetrics(cfg.Metrics.Listen, d.server, d.store, log); err != nil {
+	if d.metrics, err = openMetrics(cfg.Metrics.Listen, d.numbers, log); err != nil {
 		log.Error("metrics are not shown", "err", err) // the mail goes on
 	}
 	return d, nil
 }
+
+func (d *daemon) numbers() []byte { return numbers(d.gate.Refusals(), d.server.Stats(), d.store.Stats()) }
 
 // handle joins gate and engine.
 func (d *daemon) handle(ctx context.Context, c net.Conn, in *gate.Info) {
@@ -170,6 +172,7 @@ func (d *daemon) loop(signals <-chan os.Signal) {
 	}
 	daily := time.NewTicker(24 * time.Hour) // self-signed certificates are renewed, expiry is warned of
 	defer daily.Stop()
+	var settled <-chan time.Time // many changes at once are one message to systemd
 	for {
 		select {
 		case s := <-signals:
@@ -183,8 +186,23 @@ func (d *daemon) loop(signals <-chan os.Signal) {
 			d.reload("daily look")
 		case <-watchdog:
 			d.tell.alive(d.status())
+		case <-d.store.WatchNews():
+			settled = soon(settled)
+		case <-d.memory.news:
+			settled = soon(settled)
+		case <-settled:
+			settled = nil
+			d.tell.status(d.status())
 		}
 	}
+}
+
+// soon is when what has changed is told, unless that is under way.
+func soon(pending <-chan time.Time) <-chan time.Time {
+	if pending != nil {
+		return pending
+	}
+	return time.After(settle)
 }
 
 // status is the line of systemctl status.
@@ -192,6 +210,9 @@ func (d *daemon) status() string {
 	s := fmt.Sprintf("%d connections, listening on %s", d.gate.Connections(), strings.Join(d.gate.Addresses(), ", "))
 	if n := d.store.WatchStatus().Polled; n > 0 {
 		s += fmt.Sprintf("; %d mailboxes are polled, not watched: raise fs.inotify.max_user_watches", n)
+	}
+	if limit, full := d.memory.refusing(); full {
+		s += "; new connections are refused: [limits] memory = " + limit + " is used up"
 	}
 	if d.trouble != "" {
 		s = "Old settings in force: " + d.trouble + "; " + s

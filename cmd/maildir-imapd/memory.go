@@ -8,8 +8,10 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 )
 
@@ -19,7 +21,8 @@ import (
 // Short of memory is a process whose live objects and stacks take four fifths of the limit: what lies above them
 // is garbage, which the collector lets grow up to the limit by itself. Then all that is kept for later goes. When
 // that is not enough the limit is raised to what clients need and a fifth more: a collector that cannot keep a
-// limit would take half of the processors trying.
+// limit would take half of the processors trying. A limit that somebody has chosen also keeps new clients out then
+// (memory_full.go).
 //
 // A load that has gone quiet leaves garbage, pooled buffers and stacks that have grown: the collector comes for
 // them when as much again has been allocated, which on a quiet server is never, or after two minutes, and gives
@@ -36,8 +39,14 @@ type memory struct {
 
 	mu     sync.Mutex
 	limit  int64 // as configured
+	chosen bool  // by the administrator
 	raised int64 // what is in force instead, 0: nothing
 
+	full  atomic.Pointer[string] // the limit, while new connections are refused for it
+	news  chan struct{}          // gets one element when that begins or ends
+	eased time.Time              // the last collection to find out whether it ends
+
+	read    func() (inUse int64, total uint64) // measure
 	samples []metrics.Sample
 	last    uint64 // bytes ever allocated, at the last look
 	trimmed uint64 // and at the last trim
@@ -62,25 +71,34 @@ const (
 	tellEvery = time.Minute
 )
 
-func newMemory(store *maildir.Store, limit int64, log *slog.Logger) *memory {
+func newMemory(store *maildir.Store, limit config.Limit, log *slog.Logger) *memory {
 	m := &memory{store: store, log: log, stop: make(chan struct{}), done: make(chan struct{}), work: make(chan struct{}, 1), samples: []metrics.Sample{
 		liveBytes: {Name: "/gc/heap/live:bytes"}, stackBytes: {Name: "/memory/classes/heap/stacks:bytes"},
 		allocated: {Name: "/gc/heap/allocs:bytes"},
-	}}
+	}, news: make(chan struct{}, 1)}
+	m.read = m.measure
 	m.set(limit)
 	return m
 }
 
-// set puts a limit in force.
-func (m *memory) set(limit int64) {
+// set puts a limit in force. Whether it is reached the next look tells.
+func (m *memory) set(limit config.Limit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if limit == m.limit {
+	if limit.N == m.limit && limit.Set == m.chosen {
 		return
 	}
-	m.limit, m.raised = limit, 0
-	debug.SetMemoryLimit(limit)
-	m.store.SetMemory(limit)
+	m.limit, m.chosen, m.raised = limit.N, limit.Set, 0
+	debug.SetMemoryLimit(m.limit)
+	m.store.SetMemory(m.limit)
+	m.setFull(nil)
+}
+
+// inForce is what set has put in force, and what instead of it.
+func (m *memory) inForce() (limit, raised int64, chosen bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.limit, m.raised, m.chosen
 }
 
 // run looks until close.
@@ -126,16 +144,15 @@ func (m *memory) close() {
 // look tells whether the process is at work.
 func (m *memory) look() (busy bool) {
 	inUse, total := m.read()
-	m.mu.Lock()
-	limit, raised := m.limit, m.raised
-	m.mu.Unlock()
+	limit, raised, _ := m.inForce()
 	switch {
-	case inUse > fourFifths(max(limit, raised)):
+	case m.short(inUse):
 		m.relieve()
 		return true
 	case raised != 0 && inUse < fourFifths(limit)/2:
 		m.force(0)
 	}
+	m.ease(inUse)
 	busy = total-m.last > busyBytes
 	m.last = total
 	if !busy && total-m.trimmed > max(worthTrimming, uint64(inUse)/8) {
@@ -148,8 +165,14 @@ func (m *memory) look() (busy bool) {
 
 func fourFifths(n int64) int64 { return n / 5 * 4 }
 
-// read tells what is in use, and all that was ever allocated.
-func (m *memory) read() (inUse int64, total uint64) {
+// short tells whether there is something to be done about what is in use.
+func (m *memory) short(inUse int64) bool {
+	limit, raised, chosen := m.inForce()
+	return inUse > fourFifths(max(limit, raised)) || chosen && inUse > limit && m.full.Load() == nil
+}
+
+// measure tells what is in use, and all that was ever allocated.
+func (m *memory) measure() (inUse int64, total uint64) {
 	metrics.Read(m.samples)
 	return int64(m.samples[liveBytes].Value.Uint64() + m.samples[stackBytes].Value.Uint64()), m.samples[allocated].Value.Uint64()
 }
@@ -179,10 +202,7 @@ const mostShrinks = 4
 func (m *memory) relieve() {
 	runtime.GC() // what is said to be in use was so when garbage was collected last
 	inUse, total := m.read()
-	m.mu.Lock()
-	short := inUse > fourFifths(max(m.limit, m.raised))
-	m.mu.Unlock()
-	if !short {
+	if !m.short(inUse) {
 		m.last = total
 		return
 	}
@@ -190,9 +210,10 @@ func (m *memory) relieve() {
 	m.trim()
 	inUse, total = m.read()
 	m.last, m.trimmed = total, total
-	m.mu.Lock()
-	limit, raised := m.limit, m.raised
-	m.mu.Unlock()
+	limit, raised, chosen := m.inForce()
+	if chosen && inUse > limit {
+		m.fill(inUse)
+	}
 	if inUse <= fourFifths(max(limit, raised)) {
 		if time.Since(m.told) < tellEvery {
 			return

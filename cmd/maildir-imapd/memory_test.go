@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 )
 
@@ -23,7 +24,7 @@ func TestMemoryLimit(t *testing.T) {
 	defer debug.SetMemoryLimit(math.MaxInt64)
 	var log bytes.Buffer
 	const limit = 64 << 20
-	m := newMemory(store, limit, slog.New(slog.NewTextHandler(&log, nil)))
+	m := newMemory(store, config.Limit{N: limit}, slog.New(slog.NewTextHandler(&log, nil)))
 	inForce := func() int64 { return debug.SetMemoryLimit(-1) }
 	if m.look(); inForce() != limit {
 		t.Fatalf("%d in force", inForce())
@@ -45,7 +46,7 @@ func TestMemoryLimit(t *testing.T) {
 	if m.look(); inForce() != limit {
 		t.Errorf("%d in force after all", inForce())
 	}
-	if m.set(96 << 20); inForce() != 96<<20 {
+	if m.set(config.Limit{N: 96 << 20}); inForce() != 96<<20 {
 		t.Errorf("%d in force after a reload", inForce())
 	}
 }
@@ -58,7 +59,7 @@ func TestMemoryAfterALoad(t *testing.T) {
 	}
 	defer store.Close()
 	defer debug.SetMemoryLimit(math.MaxInt64)
-	m := newMemory(store, 1<<30, slog.New(slog.DiscardHandler))
+	m := newMemory(store, config.Limit{N: 1 << 30}, slog.New(slog.DiscardHandler))
 	m.look()
 	before := stats()
 	garbage = make([][]byte, 16)
@@ -92,4 +93,73 @@ var garbage [][]byte
 func stats() (s runtime.MemStats) {
 	runtime.ReadMemStats(&s)
 	return s
+}
+
+// TestMemoryFull: a limit that was chosen keeps new clients out from the moment that all of it is in use, after all that
+// can go has gone, until a fifth is free; once is it said, and by key and value.
+func TestMemoryFull(t *testing.T) {
+	store, err := maildir.NewStore(maildir.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	defer debug.SetMemoryLimit(math.MaxInt64)
+	var log bytes.Buffer
+	chosen := config.Limit{Set: true, N: 64 << 20}
+	m := newMemory(store, chosen, slog.New(slog.NewTextHandler(&log, nil)))
+	var readings []int64 // in MiB; the last one stays
+	m.read = func() (int64, uint64) {
+		now := readings[0]
+		if len(readings) > 1 {
+			readings = readings[1:]
+		}
+		return now << 20, 0
+	}
+	for i, step := range []struct {
+		readings []int64
+		full     bool
+	}{
+		{[]int64{40}, false},
+		{[]int64{60}, false},         // short, and more is taken
+		{[]int64{70, 70, 30}, false}, // what nobody has selected was enough
+		{[]int64{60, 30}, false},     // and garbage
+		{[]int64{65}, true},
+		{[]int64{65}, true},
+		{[]int64{200}, true},
+		{[]int64{63}, true}, // no client comes or goes for that
+		{[]int64{52}, true},
+		{[]int64{51}, false},
+		{[]int64{63}, false}, // nor back
+		{[]int64{66}, true},
+	} {
+		readings = step.readings
+		m.look()
+		if limit, full := m.refusing(); full != step.full || full && limit != "64M" {
+			t.Errorf("step %d: refusing %v %q", i, full, limit)
+		}
+		select {
+		case <-m.news:
+		default:
+			if i > 0 && (i == 4 || i == 9 || i == 11) {
+				t.Errorf("step %d: no news", i)
+			}
+		}
+	}
+	said := func(what string) int { return strings.Count(log.String(), what) }
+	if said("new connections are refused until") != 2 || said("new connections are taken again") != 1 || said(`key="[limits] memory" value=64M`) != 3 {
+		t.Errorf("log: %s", log.String())
+	}
+	// A reload begins anew, and a limit that nobody has chosen refuses nobody.
+	for _, limit := range []config.Limit{{Set: true, N: 96 << 20}, {N: 64 << 20}} {
+		m.set(limit)
+		if m.look(); m.full.Load() != nil {
+			t.Errorf("%+v: refused with 66 MiB in use", limit)
+		}
+	}
+	if m.set(chosen); m.full.Load() != nil {
+		t.Error("refused before a look")
+	}
+	if m.look(); m.full.Load() == nil {
+		t.Error("not refused")
+	}
 }

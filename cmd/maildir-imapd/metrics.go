@@ -11,12 +11,9 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"maildir-imapd/imapd"
-	"maildir-imapd/maildir"
 )
 
-// exporter shows numbers of engine and store in Prometheus' text format, under /metrics. One goroutine serves,
+// exporter shows numbers of gate, engine and store in Prometheus' text format, under /metrics. One goroutine serves,
 // and one for each connection; close joins them, but for an answer that takes longer than a second.
 type exporter struct {
 	server http.Server
@@ -24,8 +21,8 @@ type exporter struct {
 	done   chan struct{}
 }
 
-// openMetrics listens on a loopback address or a path; it gives nil for no address at all.
-func openMetrics(address string, server *imapd.Server, store *maildir.Store, log *slog.Logger) (*exporter, error) {
+// openMetrics listens on a loopback address or a path, where it shows what numbers gives; nil for no address at all.
+func openMetrics(address string, numbers func() []byte, log *slog.Logger) (*exporter, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -48,7 +45,7 @@ func openMetrics(address string, server *imapd.Server, store *maildir.Store, log
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", expositionType)
-		_, _ = w.Write(numbers(server.Stats(), store.Stats()))
+		_, _ = w.Write(numbers())
 	})
 	m := &exporter{listen: l, done: make(chan struct{})}
 	m.server = http.Server{

@@ -46,6 +46,7 @@ func TestMetricsSocket(t *testing.T) {
 	}
 	defer store.Close()
 	server := imapd.New(imapd.Options{})
+	numbers := func() []byte { return numbers(nil, server.Stats(), store.Stats()) }
 	path := filepath.Join(t.TempDir(), "m")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
@@ -54,7 +55,7 @@ func TestMetricsSocket(t *testing.T) {
 	dead.SetUnlinkOnClose(false)
 	dead.Close()
 	log := slog.New(slog.DiscardHandler)
-	m, err := openMetrics(path, server, store, log)
+	m, err := openMetrics(path, numbers, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,11 +73,11 @@ func TestMetricsSocket(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := openMetrics(path, server, store, log); err == nil {
+	if m, err := openMetrics(path, numbers, log); err == nil {
 		m.close()
 		t.Error("a file was taken for a socket")
 	}
-	if m, err := openMetrics("", server, store, log); m != nil || err != nil {
+	if m, err := openMetrics("", numbers, log); m != nil || err != nil {
 		t.Errorf("%v, %v", m, err)
 	}
 }

@@ -47,11 +47,16 @@ func (x *exposition) sample(name string, v float64, labels ...string) {
 	*x = append(strconv.AppendFloat(append(b, ' '), v, 'g', -1, 64), '\n')
 }
 
-// numbers reads engine, store, runtime and kernel whenever somebody asks: nothing is counted twice.
-func numbers(e imapd.Stats, s maildir.Stats) []byte {
+// numbers reads gate, engine, store, runtime and kernel whenever somebody asks: nothing is counted twice. refused is by
+// key of [limits].
+func numbers(refused map[string]int64, e imapd.Stats, s maildir.Stats) []byte {
 	var x exposition
 	x.gauge("imapd_connections", "Connections now.")
 	x.sample("imapd_connections", float64(e.Connections))
+	x.count("imapd_refused_connections_total", "Connections refused, by key of [limits]: max_connections, per_ip or memory.")
+	for _, key := range slices.Sorted(maps.Keys(refused)) {
+		x.sample("imapd_refused_connections_total", float64(refused[key]), "limit", key)
+	}
 	x.count("imapd_logins_total", "Logins, by result: ok or failed.")
 	x.sample("imapd_logins_total", float64(e.Logins), "result", "ok")
 	x.sample("imapd_logins_total", float64(e.LoginFailures), "result", "failed")

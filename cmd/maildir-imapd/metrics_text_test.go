@@ -13,7 +13,7 @@ import (
 // TestExposition: each line is one of Prometheus' text format, each sample is of the family announced before it, and
 // no family comes twice.
 func TestExposition(t *testing.T) {
-	text := string(numbers(imapd.Stats{Connections: 3, BytesIn: 1 << 53, Commands: map[string]int64{"UID FETCH": 7, "a\"\\\nb": 1}}, maildir.Stats{}))
+	text := string(numbers(map[string]int64{"memory": 7}, imapd.Stats{Connections: 3, BytesIn: 1 << 53, Commands: map[string]int64{"UID FETCH": 7, "a\"\\\nb": 1}}, maildir.Stats{}))
 	head := regexp.MustCompile(`^# (HELP|TYPE) ([a-z_]+) (.+)$`)
 	sample := regexp.MustCompile(`^([a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\["\\n])*"\})? ([0-9.e+]+)$`)
 	var seen []string
@@ -35,7 +35,7 @@ func TestExposition(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"imapd_connections 3\n", `imapd_commands_total{command="UID FETCH"} 7`, `imapd_commands_total{command="a\"\\\nb"} 1`,
+		"imapd_connections 3\n", `imapd_refused_connections_total{limit="memory"} 7`, `imapd_commands_total{command="UID FETCH"} 7`, `imapd_commands_total{command="a\"\\\nb"} 1`,
 		`imapd_bytes_total{direction="in"} 9.007199254740992e+15`, "go_goroutines ", "go_memstats_heap_inuse_bytes ",
 		"process_resident_memory_bytes ", "process_cpu_seconds_total ", "process_open_fds ",
 	} {

@@ -26,6 +26,9 @@ func (n notifier) reloading() {
 
 func (n notifier) alive(status string) { n.send(sd.SdNotifyWatchdog + "\nSTATUS=" + status) }
 
+// status tells what has changed between two ticks of the watchdog.
+func (n notifier) status(status string) { n.send("STATUS=" + status) }
+
 // watchdog is how often to say that the main loop still turns: twice in WatchdogSec, 0 for never.
 func (n notifier) watchdog() time.Duration {
 	d, err := sd.SdWatchdogEnabled(false)

@@ -161,9 +161,12 @@ type Quota struct {
 
 // Limit is a number that need not be there.
 type Limit struct {
-	Set bool  // unset, the first line of a maildirsize rules
+	Set bool  // of [quota], unset: the first line of a maildirsize rules
 	N   int64 // 0: no limit
 }
+
+// memoryDefault is what the process should do with where nobody says.
+const memoryDefault = 256 << 20
 
 // Exceeded says what becomes of mail beyond a quota.
 type Exceeded string
@@ -185,7 +188,7 @@ type Limits struct {
 	MaxLine            int64
 	MaxLiteral         int64
 	AppendLimit        int64
-	Memory             int64
+	Memory             Limit // unset, N is the default, and nobody is refused for it
 	BadCommands        int
 	BadCommandsPreauth int
 }
@@ -238,7 +241,7 @@ func Default() *Config {
 			MaxLine:            64 << 10,
 			MaxLiteral:         1 << 20,
 			AppendLimit:        128 << 20,
-			Memory:             256 << 20,
+			Memory:             Limit{N: memoryDefault},
 			BadCommands:        20,
 			BadCommandsPreauth: 3,
 		},

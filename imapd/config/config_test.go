@@ -155,7 +155,7 @@ func TestValues(t *testing.T) {
 	want.Special.Sent = []string{"Sent", "Sent Items", "Gesendete Elemente", "Fo;o #1"}
 	want.Special.Archive, want.Special.Important = nil, []string{"Wichtig"}
 	want.Limits.PerIP, want.Limits.MaxLine, want.Limits.AppendLimit = 0, 128<<10, 1<<30
-	want.Limits.Memory = 2 << 30
+	want.Limits.Memory = Limit{Set: true, N: 2 << 30}
 	want.Limits.IdleTimeout = 2 * time.Hour
 	want.Namespaces = []Namespace{{Name: "everyone", Prefix: "Public.", Path: "/etc/maildir-imapd/public", Layout: MaildirPP, ACL: []string{"anyone lr"}}}
 	if d := cmp.Diff(want, c); d != "" {

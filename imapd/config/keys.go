@@ -149,7 +149,7 @@ func (l *Limits) keys() []key {
 		size("max_line", &l.MaxLine, 1<<10, 16<<20),
 		size("max_literal", &l.MaxLiteral, 1<<10, 1<<30),
 		size("append_limit", &l.AppendLimit, 1<<10, 1<<62),
-		size("memory", &l.Memory, 32<<20, 1<<62),
+		budget("memory", &l.Memory, memoryDefault, 32<<20),
 		count("bad_commands", &l.BadCommands, 1),
 		count("bad_commands_preauth", &l.BadCommandsPreauth, 1),
 	}

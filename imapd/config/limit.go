@@ -27,6 +27,27 @@ func limit(name string, p *Limit, isSize bool) key {
 	})
 }
 
+// budget is a size of least at least; otherwise is the one where it is missing.
+func budget(name string, p *Limit, otherwise, least int64) key {
+	return scalar(name, func(v string) error {
+		if v == "" {
+			*p = Limit{N: otherwise}
+			return nil
+		}
+		n := int64(0)
+		err := size(name, &n, least, 1<<62).set([]string{v})
+		if err == nil {
+			*p = Limit{Set: true, N: n}
+		}
+		return err
+	}, func() string {
+		if !p.Set {
+			return ""
+		}
+		return formatSize(p.N)
+	})
+}
+
 func parseLimit(v string, isSize bool) (Limit, error) {
 	switch {
 	case v == "":

@@ -33,6 +33,9 @@ func anyConfig(t *rapid.T) *Config {
 	c.Namespaces = []Namespace{{Name: "p q", Prefix: odd("prefix") + "/", Path: "/" + odd("public"), Layout: FS, ACL: []string{"anyone lrs"}, Separator: "/"}}
 	c.Limits.MaxConnections = rapid.IntRange(0, 1<<20).Draw(t, "max")
 	c.Limits.AppendLimit = rapid.Int64Range(1024, 1<<50).Draw(t, "append")
+	if rapid.Bool().Draw(t, "budget") {
+		c.Limits.Memory = Limit{Set: true, N: rapid.Int64Range(32<<20, 1<<50).Draw(t, "memory")}
+	}
 	c.Limits.LoginTimeout = 2 * time.Minute
 	c.Limits.IdleTimeout = rapid.SampledFrom([]time.Duration{time.Minute, 30 * time.Minute, 90 * time.Minute}).Draw(t, "idle")
 	return c

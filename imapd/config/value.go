@@ -200,6 +200,9 @@ func parseSize(v string) (int64, error) {
 	return n << shift, nil
 }
 
+// Size writes a size as the file would have it.
+func Size(n int64) string { return formatSize(n) }
+
 func formatSize(n int64) string {
 	unit := ""
 	for i := 0; i < len(sizeUnits) && n != 0 && n%1024 == 0; i++ {

@@ -19,6 +19,11 @@
 // The self-signed certificate and its key lie in one file, [server] state/self-signed.pem, mode 0600, so that
 // no crash can leave a certificate without its key. Renewals keep the key.
 //
+// # Limits
+//
+// Connections in all, from one address, and memory: the gate asks whether there is any ([Options.Memory]) and counts
+// refusals by key of [limits]. A client reads the key and its value; the log does, a line a second at most.
+//
 // # Goroutines
 //
 // One accept loop per listening socket, from Start until Close, which waits for them; one goroutine per

@@ -29,7 +29,10 @@ type Options struct {
 	Handler      Handler
 	Certificates *Certificates
 	Sockets      []Socket // from systemd, see Activated
-	Log          *slog.Logger
+	// Memory tells whether the process is beyond [limits] memory, and that key's value: new connections are
+	// refused then. Who finds it out tells the log. Nil: never.
+	Memory func() (limit string, full bool)
+	Log    *slog.Logger
 }
 
 // Gate accepts connections on all listeners. It is safe for concurrent use.
@@ -120,6 +123,9 @@ func (g *Gate) Addresses() []string {
 // Connections is the number of connections that are let through now.
 func (g *Gate) Connections() int { return g.limits.count() }
 
+// Refusals is how many connections were refused since the start, by key of [limits].
+func (g *Gate) Refusals() map[string]int64 { return g.limits.refusals() }
+
 // accept starts the loop of one listener. Called with mu held.
 func (g *Gate) accept(ctx context.Context, l *listener) {
 	g.accepts.Add(1)
@@ -181,7 +187,7 @@ func (g *Gate) pass(name string, c net.Conn) *passed {
 	if t, ok := c.(*net.TCPConn); ok {
 		_ = t.SetKeepAliveConfig(keepAlive)
 	}
-	leave, refusal := g.limits.enter(c.RemoteAddr(), r.limits)
+	leave, refusal := g.enter(c.RemoteAddr(), r.limits)
 	if refusal != nil {
 		g.refuse(c, p.info, refusal)
 		return nil
@@ -201,6 +207,16 @@ func (g *Gate) pass(name string, c net.Conn) *passed {
 	return p
 }
 
+// enter counts a connection in, or tells why it must not come in.
+func (g *Gate) enter(remote net.Addr, lim config.Limits) (leave func(), r *refusal) {
+	if g.options.Memory != nil {
+		if limit, full := g.options.Memory(); full {
+			return nil, &refusal{why: "Short of memory", key: "memory", limit: limit}
+		}
+	}
+	return g.limits.enter(remote, lim)
+}
+
 // handshake runs TLS within timeout.
 func (g *Gate) handshake(c net.Conn, timeout time.Duration) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(g.stop, timeout)
@@ -218,9 +234,9 @@ func (g *Gate) refuse(c net.Conn, in Info, why *refusal) {
 	defer c.Close()
 	if n, ok := why.log(); ok {
 		g.options.Log.Warn("connection refused", "listener", in.Listener, "remote", host(c.RemoteAddr()),
-			"limit", why.key, "value", why.limit, "refusals", n)
+			"limit", "[limits] "+why.key, "value", why.limit, "refusals", n)
 	}
-	if !g.limits.startRefusal() {
+	if !g.limits.startRefusal(why) {
 		return
 	}
 	defer g.limits.endRefusal()

@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,6 +179,43 @@ func TestLimits(t *testing.T) {
 	g.Reload(&loose)
 	if _, got := dial(t, g.addr(t, "imap")); got != "* BYE [UNAVAILABLE] Too many connections, the limit is [limits] max_connections = 2" {
 		t.Error(got)
+	}
+}
+
+// TestShortOfMemory: while the process says so new connections are refused with key and value, those that are in stay, and
+// the log is left to who knows when it began. Refusals are counted by limit.
+func TestShortOfMemory(t *testing.T) {
+	c := testConfig(t)
+	c.Limits.PerIP = 2
+	var full atomic.Bool
+	g, log := start(t, c, Options{Memory: func() (string, bool) { return "64M", full.Load() }})
+	in, got := dial(t, g.addr(t, "imap"))
+	if !strings.HasPrefix(got, "* OK") {
+		t.Fatal(got)
+	}
+	full.Store(true)
+	const refused = "* BYE [UNAVAILABLE] Short of memory, the limit is [limits] memory = 64M"
+	if _, got := dial(t, g.addr(t, "imap")); got != refused {
+		t.Error(got)
+	}
+	if _, got := dialTLS(t, g.addr(t, "imaps"), &tls.Config{}); got != refused {
+		t.Errorf("under TLS: %s", got)
+	}
+	_ = in.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := in.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection that was there: %v", err)
+	}
+	full.Store(false)
+	for _, want := range []string{"* OK", "* BYE [UNAVAILABLE] Too many connections from your address"} {
+		if _, got := dial(t, g.addr(t, "imap")); !strings.HasPrefix(got, want) {
+			t.Errorf("afterwards: %s", got)
+		}
+	}
+	if n := g.Refusals(); n["memory"] != 2 || n["per_ip"] != 1 || n["max_connections"] != 0 {
+		t.Errorf("%v", n)
+	}
+	if strings.Contains(log.String(), "memory") {
+		t.Errorf("log: %s", log)
 	}
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -18,12 +19,13 @@ type limiter struct {
 	refusing int
 	full     quiet // max_connections
 	crowded  quiet // per_ip
+	refused  map[string]int64
 }
 
 // maxRefusals are told why at once; further ones are just closed.
 const maxRefusals = 64
 
-func (l *limiter) init() { l.perIP = map[netip.Prefix]int{} }
+func (l *limiter) init() { l.perIP, l.refused = map[netip.Prefix]int{}, map[string]int64{} }
 
 func (l *limiter) count() int {
 	l.mu.Lock()
@@ -37,10 +39,10 @@ func (l *limiter) enter(remote net.Addr, lim config.Limits) (leave func(), r *re
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lim.MaxConnections > 0 && l.total >= lim.MaxConnections {
-		return nil, &refusal{key: "[limits] max_connections", limit: lim.MaxConnections, quiet: &l.full}
+		return nil, &refusal{why: "Too many connections", key: "max_connections", limit: lim.MaxConnections, quiet: &l.full}
 	}
 	if counted && lim.PerIP > 0 && l.perIP[from] >= lim.PerIP {
-		return nil, &refusal{key: "[limits] per_ip", limit: lim.PerIP, where: " from your address", quiet: &l.crowded}
+		return nil, &refusal{why: "Too many connections from your address", key: "per_ip", limit: lim.PerIP, quiet: &l.crowded}
 	}
 	l.total++
 	if counted {
@@ -58,9 +60,11 @@ func (l *limiter) enter(remote net.Addr, lim config.Limits) (leave func(), r *re
 	}, nil
 }
 
-func (l *limiter) startRefusal() bool {
+// startRefusal counts a refusal, and tells whether the client can be told why.
+func (l *limiter) startRefusal(why *refusal) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.refused[why.key]++
 	if l.refusing == maxRefusals {
 		return false
 	}
@@ -90,21 +94,35 @@ func source(a net.Addr) (netip.Prefix, bool) {
 	return p, err == nil
 }
 
+// refusals is how many connections were refused, by key of [limits].
+func (l *limiter) refusals() map[string]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[string]int64{"max_connections": 0, "per_ip": 0, "memory": 0}
+	maps.Copy(all, l.refused)
+	return all
+}
+
 // refusal is a limit that was reached.
 type refusal struct {
-	key   string
-	limit int
-	where string
-	quiet *quiet
+	why   string
+	key   string // of [limits]
+	limit any
+	quiet *quiet // nil: the log has been told
 }
 
 // line is what the client reads: RFC 9051 §7.1.5, RFC 5530 §3.
 func (r *refusal) line() string {
-	return fmt.Sprintf("* BYE [UNAVAILABLE] Too many connections%s, the limit is %s = %d\r\n", r.where, r.key, r.limit)
+	return fmt.Sprintf("* BYE [UNAVAILABLE] %s, the limit is [limits] %s = %v\r\n", r.why, r.key, r.limit)
 }
 
 // log says whether this refusal gets a line, and how many it stands for.
-func (r *refusal) log() (n int, ok bool) { return r.quiet.ask(time.Now()) }
+func (r *refusal) log() (n int, ok bool) {
+	if r.quiet == nil {
+		return 0, false
+	}
+	return r.quiet.ask(time.Now())
+}
 
 // quiet lets one line a second into the log.
 type quiet struct {
