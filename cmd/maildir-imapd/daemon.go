@@ -94,7 +94,9 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	return d, nil
 }
 
-func (d *daemon) numbers() []byte { return numbers(d.gate.Refusals(), d.server.Stats(), d.store.Stats()) }
+func (d *daemon) numbers() []byte {
+	return numbers(d.gate.Refusals(), d.server.Stats(), d.store.Stats())
+}
 
 // handle joins gate and engine.
 func (d *daemon) handle(ctx context.Context, c net.Conn, in *gate.Info) {
