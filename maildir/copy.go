@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -32,7 +32,7 @@ func (h *Handle) Copy(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyR
 // Move is Copy, then the removal of the originals: a crash in between leaves
 // messages in both places. The two mailboxes are never locked together.
 func (h *Handle) Move(ctx context.Context, uids imap.UIDSet, dst *Handle) (CopyResult, error) {
-	if err := h.writable(acl.RightExpunge, acl.RightDeleteMessages); err != nil {
+	if err := cmp.Or(h.m.alive(), h.may(DeedMove)); err != nil {
 		return CopyResult{}, opError("move", h.loc.name, err)
 	}
 	// Within one quota nothing grows: there is nothing to refuse, and one line, if
@@ -66,11 +66,8 @@ func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle, with
 	if err := errors.Join(h.m.alive(), dst.m.alive()); err != nil {
 		return r, came, ErrNotExist
 	}
-	switch {
-	case dst.loc.readOnly || dst.mode == Examine || dst.mode == Peek:
-		return r, came, ErrReadOnly
-	case !dst.loc.rights.Has(acl.RightInsert):
-		return r, came, ErrNoPermission
+	if err := dst.may(DeedInsert); err != nil {
+		return r, came, err
 	}
 	c := &copying{src: h.m, dst: dst.m}
 	defer c.close()
@@ -277,8 +274,10 @@ func (r readerOnly) Read(b []byte) (int, error) { return r.d.Read(r.f, b) }
 // for which there is no room is left behind; the message is not.
 func (c *copying) translate(t *txn, rights Rights) error {
 	var used uint64
-	for i := range c.list {
-		used |= c.list[i].flags.Keywords
+	if allowed(rights, DeedFlag) {
+		for i := range c.list {
+			used |= c.list[i].flags.Keywords
+		}
 	}
 	var to [64]uint64
 	for bit := range c.keys {

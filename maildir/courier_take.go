@@ -144,7 +144,7 @@ func (t *txn) unlisted(ours, theirs []uidRecord) []uidRecord {
 // next life of this mailbox in memory, tries again.
 func (t *txn) takeCourier() {
 	m := t.m
-	if t.lock == nil || t.by != nil && t.by.loc.readOnly {
+	if t.lock == nil || t.by != nil && !allowed(t.by.loc.rights, DeedPlace) {
 		return
 	}
 	if err := t.courierAll(); err != nil {

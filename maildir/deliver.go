@@ -8,7 +8,6 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -39,11 +38,8 @@ func (h *Handle) deliver(ctx context.Context, sizeHint int64) (*Delivery, error)
 	if err := h.m.alive(); err != nil {
 		return nil, err
 	}
-	if h.mode == Examine || h.mode == Peek || h.loc.readOnly {
-		return nil, ErrReadOnly
-	}
-	if !h.loc.rights.Has(acl.RightInsert) {
-		return nil, ErrNoPermission
+	if err := h.may(DeedInsert); err != nil {
+		return nil, err
 	}
 	quota := h.loc.quota.look(ctx)
 	defer quota.close()
@@ -190,7 +186,7 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 	if err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}
-	uid, err := t.deliver(d, parseFlags(flags), internalDate)
+	uid, err := t.deliver(d, parseFlags(flags).permitted(d.h.loc.rights), internalDate)
 	t.end(err)
 	if err == nil {
 		quota.record(ctx, mail)

@@ -1,13 +1,13 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 
 	"github.com/emersion/go-imap/v2"
 
-	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -15,7 +15,7 @@ import (
 // set. It returns how many; which, the next Sync(true) tells, to this session
 // as to others.
 func (h *Handle) Expunge(ctx context.Context, uids imap.UIDSet) (n int, err error) {
-	if err := h.writable(acl.RightExpunge); err != nil {
+	if err := cmp.Or(h.m.alive(), h.may(DeedExpunge)); err != nil {
 		return 0, opError("expunge", h.loc.name, err)
 	}
 	h.m.mu.RLock()

@@ -7,8 +7,6 @@ import (
 	"math/bits"
 
 	"github.com/emersion/go-imap/v2"
-
-	"maildir-imapd/maildir/acl"
 )
 
 // StoreOp is what STORE does with its flags.
@@ -32,24 +30,6 @@ func (op StoreOp) apply(old, arg Flags) Flags {
 	return arg
 }
 
-// restrict leaves alone the flags that the user has no right to (RFC 4314 §4):
-// those of old stay.
-func restrict(r Rights, old, now Flags) Flags {
-	keep := SystemFlags(0)
-	if !r.Has(acl.RightSeen) {
-		keep |= Seen
-	}
-	if !r.Has(acl.RightDeleteMessages) {
-		keep |= Deleted
-	}
-	if !r.Has(acl.RightWrite) {
-		keep |= systemAll &^ (Seen | Deleted)
-		now.Keywords = old.Keywords
-	}
-	now.System = now.System&^keep | old.System&keep
-	return now
-}
-
 // step is one message's rename.
 type step struct {
 	uid       imap.UID
@@ -65,7 +45,8 @@ type step struct {
 // of the view that was addressed and exists, under no lock, after the change
 // has been published.
 func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags []imap.Flag, unchangedSince uint64, each func(Message)) (modified imap.UIDSet, err error) {
-	if err := h.writable(acl.RightSeen, acl.RightDeleteMessages, acl.RightWrite); err != nil {
+	set := parseFlags(flags)
+	if err := h.storable(op, set); err != nil {
 		return nil, opError("store", h.loc.name, err)
 	}
 	t, err := h.m.begin(ctx, h, true)
@@ -73,7 +54,7 @@ func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags 
 		return nil, opError("store", h.loc.name, err)
 	}
 	var touched uidRanges
-	modified, err = t.store(uids, op, parseFlags(flags), unchangedSince, &touched)
+	modified, err = t.store(uids, op, set.permitted(h.loc.rights), unchangedSince, &touched)
 	t.end(err)
 	if err == nil {
 		err = t.lost
@@ -84,20 +65,18 @@ func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags 
 	return modified, opError("store", h.loc.name, err)
 }
 
-// writable checks that something may be changed here, with one of the rights.
-func (h *Handle) writable(rights ...Rights) error {
+// storable checks that some of the flags that are named may be changed here.
+func (h *Handle) storable(op StoreOp, set flagSet) error {
 	if err := h.m.alive(); err != nil {
 		return err
 	}
-	if h.mode == Examine || h.mode == Peek || h.loc.readOnly {
-		return ErrReadOnly
+	if err := h.may(DeedStore); err != nil {
+		return err
 	}
-	for _, r := range rights {
-		if h.loc.rights.Has(r) {
-			return nil
-		}
+	if !set.storable(h.loc.rights, op) {
+		return ErrNoPermission
 	}
-	return ErrNoPermission
+	return nil
 }
 
 // each calls f for the messages of these ranges, some at a time.

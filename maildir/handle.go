@@ -51,14 +51,6 @@ func (h *Handle) Close() error {
 // Name is the mailbox's name as the client knows it.
 func (h *Handle) Name() string { return h.loc.name }
 
-// Rights are the user's rights here.
-func (h *Handle) Rights() Rights { return h.loc.rights }
-
-// ReadOnly tells that nothing can be changed through this handle.
-func (h *Handle) ReadOnly() bool {
-	return h.mode == Examine || h.mode == Peek || h.loc.readOnly || h.m.frozen.Load()
-}
-
 // QuotaExceeded tells what limit the last mail that came in through this handle went
 // beyond, where that is only warned of; nil for none.
 func (h *Handle) QuotaExceeded() *QuotaError { return h.over }
@@ -108,9 +100,9 @@ func (h *Handle) Keywords() []imap.Flag {
 	return flags
 }
 
-// CanAddKeywords tells whether there is room for one keyword more.
+// CanAddKeywords tells whether there is room for one keyword more, and the user may add it.
 func (h *Handle) CanAddKeywords() bool {
-	if h.ReadOnly() {
+	if h.May(DeedFlag) != nil {
 		return false
 	}
 	h.m.mu.RLock()

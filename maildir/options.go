@@ -55,7 +55,8 @@ type TreeOptions struct {
 	Separator  byte                        // of names as clients see them: '/' (also when zero) or '.'
 	Create     bool                        // make the Maildir with INBOX when it is absent
 	SpecialUse map[string]imap.MailboxAttr // mailbox name -> attribute, from the configuration
-	ReadOnly   bool                        // everybody may look and read, nobody change
+	ReadOnly   bool                        // everybody may look and read, nobody change; Access is not asked
+	Access     *Access                     // whose rights hold; nil: everything is allowed
 	Follow     []string                    // further absolute directories that symbolic links may lead into
 	DiskUTF8   bool                        // names on disk are UTF-8, not modified UTF-7
 	NoInbox    bool                        // the root directory is no mailbox

@@ -210,7 +210,7 @@ func (m *Mailbox) wants(h *Handle) bool { return m.courier.Load() || m.claims(h)
 
 // claims tells that this session is to move new mail to cur/.
 func (m *Mailbox) claims(h *Handle) bool {
-	if h == nil || h.mode != Select || h.loc.readOnly || m.frozen.Load() {
+	if h == nil || !h.places() || m.frozen.Load() {
 		return false
 	}
 	m.mu.RLock()

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -144,6 +143,13 @@ func (t *Tree) warn(msg, path string, err error) {
 // Exists tells whether there is such a mailbox; a mere parent is none.
 func (t *Tree) Exists(name string) (bool, error) {
 	name = t.names.clean(name)
+	if t.key.fixed == 0 {
+		_, err := t.permit(name, DeedLook)
+		if errors.Is(err, ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, opError("look for", name, err)
+	}
 	if t.names.isInbox(name) {
 		return true, nil
 	}
@@ -159,10 +165,13 @@ func (t *Tree) Exists(name string) (bool, error) {
 	return err == nil, opError("look for", name, err)
 }
 
+// deedOf is what opening a mailbox is, by what it is opened for.
+var deedOf = [...]Deed{Select: DeedOpen, Examine: DeedOpen, Peek: DeedCount, Target: DeedInsert}
+
 // Open opens a mailbox for one selection, a status, or a transfer.
 func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error) {
 	name = t.names.clean(name)
-	loc, err := t.locate(name)
+	loc, err := t.permit(name, deedOf[mode])
 	if err != nil {
 		return nil, opError("open", name, err)
 	}
@@ -170,10 +179,24 @@ func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error
 }
 
 func (t *Tree) locate(name string) (location, error) {
-	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, rights: acl.RightsAll, readOnly: t.o.ReadOnly, quota: t.quota}
-	if t.o.ReadOnly {
-		loc.rights = acl.RightsReadOnly
+	loc, err := t.lookUp(name)
+	if err == nil {
+		loc.rights, err = t.rightsOf(&loc)
 	}
+	return loc, err
+}
+
+// location is what is known of a mailbox's place before it is looked for: that of the root.
+func (t *Tree) location(name string) location {
+	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, quota: t.quota}
+	if t.key.fixed == 0 {
+		loc.tree = t
+	}
+	return loc
+}
+
+func (t *Tree) lookUp(name string) (location, error) {
+	loc := t.location(name)
 	loc.special = slices.Clone(t.special[name])
 	if t.names.isInbox(name) {
 		return loc, nil

@@ -32,6 +32,9 @@ func (t *Tree) create(ctx context.Context, name string, use []imap.MailboxAttr) 
 	if err := t.names.verify(name); err != nil {
 		return err
 	}
+	if err := t.permitBelow(name); err != nil {
+		return err
+	}
 	root, lock, err := t.change(ctx)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type Entry struct {
 	NoInferiors bool
 	HasChildren bool
 	SpecialUse  []imap.MailboxAttr
+	Hidden      bool   // no mail is in it: left out unless it is asked for
+	Rights      Rights // the user's; none for a mere parent
 }
 
 // maxListed bounds what a hostile arrangement of links could make of a tree.
@@ -48,6 +50,10 @@ func (t *Tree) List(ctx context.Context) ([]Entry, error) {
 	l, err := t.listing(nil)
 	if err != nil {
 		return nil, opError("list", "", err)
+	}
+	if t.key.fixed == 0 {
+		out, err := t.visible(l)
+		return out, opError("list", "", err)
 	}
 	return l.entries, nil
 }
@@ -103,6 +109,11 @@ func (t *Tree) look(root *fsx.Dir) (*treeListing, error) {
 	}
 	l.boxes = t.unique(l.boxes)
 	l.entries = t.entries(l.boxes)
+	for i := range l.entries {
+		if e := &l.entries[i]; !e.NonExistent {
+			e.Rights = t.key.fixed
+		}
+	}
 	return l, nil
 }
 

@@ -13,15 +13,15 @@ import (
 
 // location is a mailbox's place on disk: what a tree tells the store.
 type location struct {
-	name     string // as clients see it, UTF-8
-	dir      string // absolute path of the mailbox directory, links resolved: the key for "the same mailbox"
-	root     string // the tree's root: control files of the tree
-	rel      string // path from root to dir as it was found, "" for the root itself
-	follow   []string
-	rights   Rights
-	readOnly bool
-	special  []imap.MailboxAttr
-	quota    *quotaRoot // nil: mail here counts for nobody
+	name    string // as clients see it, UTF-8
+	dir     string // absolute path of the mailbox directory, links resolved: the key for "the same mailbox"
+	root    string // the tree's root: control files of the tree
+	rel     string // path from root to dir as it was found, "" for the root itself
+	follow  []string
+	rights  Rights // as of when they were asked for
+	tree    *Tree  // whom to ask again; nil where rights do not change
+	special []imap.MailboxAttr
+	quota   *quotaRoot // nil: mail here counts for nobody
 }
 
 // open opens the mailbox directory, following links only where the tree allows

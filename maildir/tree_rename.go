@@ -32,6 +32,9 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 	if n.below(to, from) {
 		return badName("a mailbox cannot be moved below itself")
 	}
+	if err := t.permitRename(from, to); err != nil {
+		return err
+	}
 	root, lock, err := t.change(ctx)
 	if err != nil {
 		return err
@@ -193,6 +196,9 @@ func componentCount(s string, sep byte) int {
 // renameInbox makes the new mailbox and moves INBOX's messages there. Cut
 // short, it leaves each message in INBOX, in the new mailbox, or in both.
 func (t *Tree) renameInbox(ctx context.Context, to string) error {
+	if _, err := t.permit(inbox, DeedMove); err != nil {
+		return err
+	}
 	if err := t.create(ctx, to, nil); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ type treeKey struct {
 	names names
 	root  string
 	words string // special uses and roots that links may lead to
+	fixed Rights // to all mailboxes; 0: Access tells
 }
 
 // treeShared is what all the sessions of a user, and everybody's in a public root,
@@ -37,7 +38,7 @@ type treeRegistry struct {
 
 // join finds or makes what a tree shares.
 func (r *treeRegistry) join(n names, root string, o *TreeOptions) *treeShared {
-	k := treeKey{names: n, root: root, words: treeWords(o)}
+	k := treeKey{names: n, root: root, words: treeWords(o), fixed: o.fixedRights()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.trees[k]

@@ -310,7 +310,7 @@ func TestReadOnlyTree(t *testing.T) {
 		}
 	}
 	loc, err := tree.locate("news/go")
-	if err != nil || loc.rights.String() != "lr" || !loc.readOnly {
+	if err != nil || loc.rights.String() != "lr" || loc.tree != nil {
 		t.Errorf("%+v %v", loc, err)
 	}
 }

@@ -261,7 +261,7 @@ func (h *Handle) Sync(expunge bool, d *Delta) {
 		}
 	}
 	if maxUID := s.maxUID(); maxUID > v.maxUID {
-		v.arrivals(s, maxUID, h.m.herald(maxUID, h.mode == Select))
+		v.arrivals(s, maxUID, h.m.herald(maxUID, h.places()))
 		d.ExistsChanged = true
 	}
 	d.Exists = v.exists(s)

@@ -1,0 +1,191 @@
+package maildir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"maildir-imapd/maildir/acl"
+)
+
+// Access is who uses a tree, and what holds where no file says who may do what. Everything is asked for at each use:
+// what it answers may change while sessions run.
+type Access struct {
+	Who     func() acl.Who
+	Default func() *acl.List // nil, and nil lists: nobody has rights
+	Private func() bool      // each user has a \Seen of their own
+	Anyone  func() bool      // users may give rights to anyone, and to all who log in
+}
+
+// ACLSource is where the list that holds for a mailbox comes from.
+type ACLSource struct {
+	Path string // of the file; empty where there is none
+	Kind string // "dovecot-acl", "courierimapacl", "root", "default", or "owner": no list, everything is allowed
+}
+
+// fixedRights are those that everybody has to all mailboxes of a tree, 0 where Access is asked.
+func (o *TreeOptions) fixedRights() Rights {
+	switch {
+	case o.ReadOnly:
+		return acl.RightsReadOnly
+	case o.Access == nil:
+		return acl.RightsAll
+	}
+	return 0
+}
+
+// listOf finds the list that holds for a mailbox.
+func (t *Tree) listOf(*location) (*acl.List, ACLSource, error) {
+	if t.o.Access.Default == nil {
+		return nil, ACLSource{Kind: "default"}, nil
+	}
+	return t.o.Access.Default(), ACLSource{Kind: "default"}, nil
+}
+
+// rightsOf are the user's rights to a mailbox. Without Access it costs nothing.
+func (t *Tree) rightsOf(loc *location) (Rights, error) {
+	if t.key.fixed != 0 {
+		return t.key.fixed, nil
+	}
+	l, _, err := t.listOf(loc)
+	if err != nil || l == nil {
+		return 0, err
+	}
+	who := t.o.Access.Who()
+	r, _ := l.Rights(&who)
+	return r, nil
+}
+
+// permit finds a mailbox for a deed.
+func (t *Tree) permit(name string, d Deed) (location, error) {
+	loc, err := t.locate(name)
+	if err == nil {
+		err = May(loc.rights, d)
+	}
+	return loc, err
+}
+
+// permitBelow asks for the right to make a mailbox, of the next mailbox above it that there is, else of the root. The
+// refusal is plain: a name that cannot be made says nothing of what is there.
+func (t *Tree) permitBelow(name string) error {
+	if t.key.fixed != 0 {
+		return nil
+	}
+	loc, err := t.location(""), error(ErrNotExist)
+	for p := t.names.parent(name); p != "" && errors.Is(err, ErrNotExist); p = t.names.parent(p) {
+		loc, err = t.locate(p)
+	}
+	if errors.Is(err, ErrNotExist) {
+		loc = t.location("")
+		loc.rights, err = t.rightsOf(&loc)
+	}
+	if err == nil && !allowed(loc.rights, DeedCreateBelow) {
+		err = ErrNoPermission
+	}
+	return err
+}
+
+// permitRename asks for the right to rename a mailbox, or those below what is a mere parent.
+func (t *Tree) permitRename(from, to string) error {
+	if t.key.fixed != 0 {
+		return nil
+	}
+	_, err := t.permit(from, DeedRename)
+	if errors.Is(err, ErrNotExist) {
+		err = t.permitRenameBelow(from)
+	}
+	if err != nil {
+		return err
+	}
+	return t.permitBelow(to)
+}
+
+func (t *Tree) permitRenameBelow(from string) error {
+	if _, err := t.lookUp(from); !errors.Is(err, ErrNotExist) {
+		return cmp.Or(err, error(ErrNotExist)) // it is there, and hidden
+	}
+	l, err := t.listing(nil)
+	if err != nil {
+		return err
+	}
+	for _, b := range l.below(t.names, from) {
+		if _, err := t.permit(b.name, DeedRename); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rights are the user's rights to a mailbox, for those who may know of it: others get ErrNotExist (RFC 4314 §6).
+func (t *Tree) Rights(ctx context.Context, name string) (Rights, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	name = t.names.clean(name)
+	loc, err := t.permit(name, DeedKnow)
+	if err != nil {
+		return 0, opError("ask for rights", name, err)
+	}
+	return loc.rights, nil
+}
+
+// ACL is the list that holds for a mailbox, and where it comes from; nil where none does. Only who may administer
+// the mailbox is answered.
+func (t *Tree) ACL(ctx context.Context, name string) (*acl.List, ACLSource, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, ACLSource{}, err
+	}
+	name = t.names.clean(name)
+	loc, err := t.permit(name, DeedAdminister)
+	if err != nil {
+		return nil, ACLSource{}, opError("read the list of", name, err)
+	}
+	if t.key.fixed != 0 {
+		return nil, ACLSource{Kind: "owner"}, nil
+	}
+	l, from, err := t.listOf(&loc)
+	return l, from, opError("read the list of", name, err)
+}
+
+// Recheck asks anew for the user's rights, which hold until the next time, and tells whether they are others now.
+// It is for the beginning of a command, so that each is judged by the rights of one moment. Where the tree has no
+// Access it does nothing.
+func (h *Handle) Recheck(ctx context.Context) (changed bool, err error) {
+	if h.loc.tree == nil {
+		return false, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	r, err := h.loc.tree.rightsOf(&h.loc)
+	if err != nil {
+		return false, opError("ask for rights", h.loc.name, err)
+	}
+	changed = r != h.loc.rights
+	h.loc.rights = r
+	return changed, nil
+}
+
+// visible is what a user sees of a listing: what may be looked up, and as mere parents what is above that.
+func (t *Tree) visible(l *treeListing) ([]Entry, error) {
+	seen := make([]box, 0, len(l.boxes))
+	rights := make(map[string]Rights, len(l.boxes))
+	for i := range l.boxes {
+		b := &l.boxes[i]
+		loc := t.location(b.name)
+		loc.rel, loc.dir = b.rel, t.root+"/"+b.rel
+		r, err := t.rightsOf(&loc)
+		if err != nil && !errors.Is(err, ErrNoPermission) {
+			return nil, err
+		}
+		if err == nil && allowed(r, DeedLook) {
+			seen = append(seen, *b)
+			rights[b.name] = r
+		}
+	}
+	out := t.entries(seen)
+	for i := range out {
+		out[i].Rights = rights[out[i].Name]
+	}
+	return out, nil
+}
