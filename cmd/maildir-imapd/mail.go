@@ -42,6 +42,9 @@ func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, err
 		Kind: imapd.Personal, Prefix: m.cfg.Mail.Prefix, Separator: o.Separator, Tree: own,
 	}}}
 	for _, n := range m.cfg.Namespaces {
+		if n.Kind == config.KindOther || !n.For(user.Name) {
+			continue
+		}
 		ns, err := m.public(n, user)
 		if err != nil { // the user's own mail must not suffer
 			if _, again := m.told.LoadOrStore(n.Name+"\x00"+err.Error(), true); !again {

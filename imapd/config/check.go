@@ -116,22 +116,3 @@ func mailboxName(v string) (string, error) {
 	}
 	return v, nil
 }
-
-// aclEntry checks one "identifier rights" pair (RFC 4314 §2). Rights beyond reading are accepted: nobody gets
-// them yet. Another identifier is refused rather than ignored: the folders would be open to more people than
-// the file says.
-func aclEntry(v string) (string, error) {
-	f := strings.Fields(v)
-	const do = "write anyone lrs"
-	switch {
-	case len(f) != 2:
-		return "", bad(do, "%q is not an identifier and its rights", v)
-	case f[0] != "anyone":
-		return "", bad(do, "%q: public folders are for everyone in this version", f[0])
-	case strings.Trim(f[1], "lrswipkxteacd") != "":
-		return "", bad(do, "%q has letters that are not rights", f[1])
-	case !strings.Contains(f[1], "l") || !strings.Contains(f[1], "r"):
-		return "", bad(do+", or remove the section", "%q gives nobody the right to look and read", v)
-	}
-	return f[0] + " " + f[1], nil
-}

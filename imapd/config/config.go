@@ -17,6 +17,8 @@ type Config struct {
 	Auth       Auth
 	Mail       Mail
 	Namespaces []Namespace
+	Aliases    []Alias
+	Mailboxes  []Mailbox
 	Special    Special
 	Quota      Quota
 	Limits     Limits
@@ -29,6 +31,7 @@ type Server struct {
 	Hostname string // empty: the machine's own name
 	Root     bool   // allows single mode as root
 	State    string // directory of certificates and per-user state
+	Motd     string // file of a text that everybody is sent at login; empty: none
 }
 
 // Listener is a section [listener "NAME"]; NAME is also the FileDescriptorName of its systemd socket.
@@ -87,6 +90,7 @@ type Host struct {
 // Auth is the section [auth].
 type Auth struct {
 	File         string
+	Groups       string // file of groups; empty: the password file's alone
 	Cleartext    Cleartext
 	Mechanisms   []string // upper case, as in RFC 4422's registry
 	FailureDelay time.Duration
@@ -115,6 +119,7 @@ type Mail struct {
 	Fsync     Fsync
 	Follow    []string // directories that symbolic links may lead to
 	UTF8      bool     // folder names on disk in UTF-8 instead of modified UTF-7
+	Tilde     bool     // ~user/box and ~public/box are names of other users' and of public mailboxes
 }
 
 // Layout is how folders lie on disk.
@@ -134,16 +139,6 @@ const (
 	FsyncYes    Fsync = "yes"    // all but STORE and EXPUNGE
 	FsyncAlways Fsync = "always" // those as well
 )
-
-// Namespace is a section [namespace "NAME"]: a public tree beside the user's own.
-type Namespace struct {
-	Name      string
-	Prefix    string
-	Path      string // template
-	Layout    Layout
-	ACL       []string // "identifier rights", where a folder has no list of its own
-	Separator string   // empty: as [mail] separator
-}
 
 // Special is the section [special]: which folders are for what (RFC 6154). The first name of each that exists
 // is the one; names are relative to the personal namespace.
@@ -249,9 +244,5 @@ func Default() *Config {
 	}
 }
 
-// newListener and newNamespace are what a named section starts from when the defaults have none of its name.
+// newListener is what a listener starts from when the defaults have none of its name.
 func newListener(name string) Listener { return Listener{Name: name, Enabled: true, TLS: StartTLS} }
-
-func newNamespace(name string) Namespace {
-	return Namespace{Name: name, Layout: MaildirPP, ACL: []string{"anyone lr"}}
-}

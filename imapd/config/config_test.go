@@ -133,7 +133,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Server = Server{Hostname: "mail.example.org", State: `/var/lib/with ; and # and "quotes"`}
+	want.Server = Server{Hostname: "mail.example.org", State: `/var/lib/with ; and # and "quotes"`, Motd: "/etc/maildir-imapd/motd"}
 	want.Listeners[0].Listen = []string{"127.0.0.1:1143", "[::1]:1143", ":1144", "/run/imap.sock"}
 	want.Listeners[0].TLS = Required
 	want.Listeners = append(want.Listeners, Listener{Name: "office", Listen: []string{"192.0.2.1:143"}, TLS: StartTLS})
@@ -148,16 +148,25 @@ func TestValues(t *testing.T) {
 	want.Auth.Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "CRAM-MD5"}
 	want.Auth.FailureDelay, want.Auth.Cache, want.Auth.Workers = 1500*time.Millisecond, 0, 4
 	want.Auth.Cleartext = CleartextLoopback
+	want.Auth.Groups = "/etc/group"
 	want.Mail = Mail{
 		Path: `/srv/mail/%d/100%%/%n \ end`, Layout: MaildirPP, Separator: ".", Prefix: "INBOX.", Fsync: FsyncAlways,
-		Follow: []string{"/bigdisk", "/other disk"}, UTF8: true,
+		Follow: []string{"/bigdisk", "/other disk"}, UTF8: true, Tilde: true,
 	}
 	want.Special.Sent = []string{"Sent", "Sent Items", "Gesendete Elemente", "Fo;o #1"}
 	want.Special.Archive, want.Special.Important = nil, []string{"Wichtig"}
 	want.Limits.PerIP, want.Limits.MaxLine, want.Limits.AppendLimit = 0, 128<<10, 1<<30
 	want.Limits.Memory = Limit{Set: true, N: 2 << 30}
 	want.Limits.IdleTimeout = 2 * time.Hour
-	want.Namespaces = []Namespace{{Name: "everyone", Prefix: "Public.", Path: "/etc/maildir-imapd/public", Layout: MaildirPP, ACL: []string{"anyone lr"}}}
+	want.Namespaces = []Namespace{newNamespace("everyone"), {
+		Name: "staff", Kind: KindPublic, Prefix: "Staff/", Path: "/srv/mail/staff/%d", Layout: FS, Separator: "/", Seen: SeenShared, Anyone: true,
+		ACL:       []string{"group=staff lrswi", "-user=bob w"},
+		Subscribe: []string{"Staff/Announce", "Staff/Lost and found"}, Hide: []string{"Calendar", "Contacts"},
+		Domains: []string{"example.org", "example.net"}, Storage: Limit{true, 10 << 30}, Messages: Limit{true, 0},
+	}, {Name: "shared", Kind: KindOther, Prefix: "Shared.%u.", Layout: MaildirPP, Seen: SeenPrivate, Domains: []string{"!example.com"}}}
+	want.Namespaces[0].Prefix, want.Namespaces[0].Path = "Public.", "/etc/maildir-imapd/public"
+	want.Aliases = []Alias{{"INBOX.Team", "Staff/team"}, {"INBOX.Ideen = Wünsche", "Public.ideas # 1"}}
+	want.Mailboxes = []Mailbox{{Name: "Trash", Expire: 30 * 24 * time.Hour}, {Name: "Public.News", Keep: 1000}}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -169,10 +178,20 @@ func TestDiff(t *testing.T) {
 	b.Limits.PerIP = 7
 	b.Listeners = b.Listeners[:1]
 	b.Listeners[0].Listen = []string{":143"}
-	b.Namespaces = []Namespace{{Name: "public"}}
+	b.Namespaces = []Namespace{newNamespace("public"), newNamespace("shared")}
+	a.Namespaces = []Namespace{{Name: "shared", Kind: KindPublic, Seen: SeenPrivate, Path: "/srv"}}
+	a.Aliases = []Alias{{"Team", "Public/a"}, {"Old", "Public/old"}}
+	b.Aliases = []Alias{{"New", "Public/new"}, {"Team", "Public/b"}}
+	b.Mailboxes = []Mailbox{{Name: "Trash", Keep: 1}}
 	want := []string{
 		`[listener "imap"] listen: (empty) -> :143`,
 		`[namespace "public"] added`,
+		`[namespace "shared"] kind: public -> other`,
+		`[namespace "shared"] path: /srv -> (empty)`,
+		`[alias] New: (empty) -> Public/new`,
+		`[alias] Team: Public/a -> Public/b`,
+		`[alias] Old: Public/old -> (empty)`,
+		`[mailbox "Trash"] added`,
 		`[limits] per_ip: 100 -> 7`,
 		`[listener "imaps"] removed`,
 	}
@@ -205,6 +224,29 @@ func TestLoad(t *testing.T) {
 	}
 	if _, _, err := Load(file); err == nil || !strings.Contains(err.Error(), "far too many") {
 		t.Errorf("huge: %v", err)
+	}
+}
+
+// TestFor: a namespace is there for the domains that it names.
+func TestFor(t *testing.T) {
+	for _, tt := range []struct {
+		domains, have, without string
+	}{
+		{"", "ann ann@example.org ann@example.com", ""},
+		{"example.org Example.NET", "ann@example.org ann@EXAMPLE.org ann@example.net", "ann ann@example.com ann@sub.example.org"},
+		{"!example.org", "ann ann@example.com", "ann@example.org"},
+	} {
+		c, _, err := Parse([]byte("[namespace \"x\"]\nprefix = X/\npath = /x\ndomains = "+tt.domains+"\n"), "x.ini", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, users := range map[bool]string{true: tt.have, false: tt.without} {
+			for user := range strings.FieldsSeq(users) {
+				if got := c.Namespaces[0].For(user); got != want {
+					t.Errorf("domains = %s: %s is %v", tt.domains, user, got)
+				}
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ func everySection() []section {
 	c.Listeners = []Listener{newListener("imap")}
 	c.Hosts = []Host{{Name: "mail.example.net"}}
 	c.Namespaces = []Namespace{newNamespace("public")}
+	c.Mailboxes = []Mailbox{{Name: "Trash"}}
 	return c.sections("/")
 }
 

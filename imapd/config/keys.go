@@ -1,14 +1,22 @@
 package config
 
+import "slices"
+
 // section is one section of one Config with its keys bound to the fields they fill. Loader, printer, Diff,
 // the suggestions and the tests of the man page all walk these tables: a key stands in one place.
 type section struct {
 	kind string
 	name string // the quoted part, "" for none
 	keys []key
+	idle map[string]string // keys that the kind has and this section has no use for, with what to do instead
 }
 
 func (s section) header() string { return header(s.kind, s.name) }
+
+// key is the index of a key, or -1.
+func (s section) key(name string) int {
+	return slices.IndexFunc(s.keys, func(k key) bool { return k.name == name })
+}
 
 func header(kind, name string) string {
 	if name == "" {
@@ -20,7 +28,7 @@ func header(kind, name string) string {
 // named tells which sections carry a name.
 var named = map[string]bool{
 	"server": false, "listener": true, "tls": false, "auth": false, "mail": false,
-	"namespace": true, "special": false, "quota": false, "limits": false, "log": false, "metrics": false,
+	"namespace": true, "alias": false, "mailbox": true, "special": false, "quota": false, "limits": false, "log": false, "metrics": false,
 }
 
 // sections returns every section of c in the order of Print. dir is what relative paths are relative to.
@@ -40,7 +48,12 @@ func (c *Config) sections(dir string) []section {
 		section{kind: "mail", keys: c.Mail.keys(dir)})
 	for i := range c.Namespaces {
 		n := &c.Namespaces[i]
-		all = append(all, section{kind: "namespace", name: n.Name, keys: n.keys(dir)})
+		all = append(all, section{kind: "namespace", name: n.Name, keys: n.keys(dir), idle: n.idle()})
+	}
+	all = append(all, section{kind: "alias", keys: aliasKeys(c.Aliases)})
+	for i := range c.Mailboxes {
+		m := &c.Mailboxes[i]
+		all = append(all, section{kind: "mailbox", name: m.Name, keys: m.keys()})
 	}
 	return append(all,
 		section{kind: "special", keys: c.Special.keys()},
@@ -55,6 +68,7 @@ func (s *Server) keys(dir string) []key {
 		text("hostname", &s.Hostname, hostname),
 		boolean("root", &s.Root),
 		path("state", &s.State, dir, plainPath),
+		path("motd", &s.Motd, dir, optionalPath),
 	}
 }
 
@@ -85,6 +99,7 @@ func (h *Host) keys(dir string) []key {
 func (a *Auth) keys(dir string) []key {
 	return []key{
 		path("file", &a.File, dir, plainPath),
+		path("groups", &a.Groups, dir, optionalPath),
 		enum("cleartext", &a.Cleartext, CleartextTLSOnly, CleartextYes, CleartextLoopback, CleartextNo),
 		words("mechanisms", &a.Mechanisms, mechanism),
 		duration("failure_delay", &a.FailureDelay),
@@ -103,16 +118,7 @@ func (m *Mail) keys(dir string) []key {
 		enum("fsync", &m.Fsync, FsyncYes, FsyncAlways),
 		paths("follow", &m.Follow, dir),
 		boolean("utf8", &m.UTF8),
-	}
-}
-
-func (n *Namespace) keys(dir string) []key {
-	return []key{
-		text("prefix", &n.Prefix, anyText),
-		path("path", &n.Path, dir, template),
-		enum("layout", &n.Layout, MaildirPP, FS),
-		names("acl", &n.ACL, aclEntry),
-		enum("separator", &n.Separator, "", "/", "."),
+		boolean("tilde", &m.Tilde),
 	}
 }
 

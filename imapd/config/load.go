@@ -152,6 +152,10 @@ func (l *loader) load(dir string) {
 	for _, h := range l.headers {
 		l.addSection(h)
 	}
+	l.addAliases()
+	for i := range l.config.Namespaces {
+		l.settleKind(&l.config.Namespaces[i], f)
+	}
 	for _, s := range l.config.sections(dir) {
 		if sec, err := f.GetSection(s.header()[1 : len(s.header())-1]); err == nil {
 			l.loadSection(s, sec)
@@ -181,14 +185,19 @@ func (l *loader) addSection(h string) {
 		}
 	case kind == "namespace":
 		c.Namespaces = append(c.Namespaces, newNamespace(name))
+	case kind == "mailbox":
+		c.Mailboxes = append(c.Mailboxes, Mailbox{Name: name})
 	case kind == "tls" && name != "":
 		c.Hosts = append(c.Hosts, Host{Name: name})
 	}
 }
 
 func exampleName(kind string) string {
-	if kind == "listener" {
+	switch kind {
+	case "listener":
 		return "imap"
+	case "mailbox":
+		return "Trash"
 	}
 	return "public"
 }
@@ -196,8 +205,12 @@ func exampleName(kind string) string {
 func (l *loader) loadSection(s section, sec *ini.Section) {
 	h := s.header()
 	for _, k := range sec.Keys() {
-		i := slices.IndexFunc(s.keys, func(x key) bool { return x.name == k.Name() })
+		i := s.key(k.Name())
 		line := l.lines[lineOf{h, k.Name(), 0}]
+		if do, idle := s.idle[k.Name()]; idle {
+			l.report(line, h, k.Name(), bad(do, "it means nothing here"))
+			continue
+		}
 		if i < 0 {
 			l.warn(line, h, k.Name(), "key", k.Name(), keyNames(s.keys))
 			continue

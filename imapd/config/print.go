@@ -15,7 +15,7 @@ func (c *Config) Print(w io.Writer) error {
 		}
 		b.WriteString(s.header() + "\n")
 		for _, k := range s.keys {
-			b.WriteString(strings.TrimSpace(k.name+" = "+k.get()) + "\n")
+			b.WriteString(strings.TrimSpace(keyText(k.name)+" = "+k.get()) + "\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -28,6 +28,8 @@ func (c *Config) clone() *Config {
 	d.Listeners = append([]Listener(nil), c.Listeners...)
 	d.Hosts = append([]Host(nil), c.Hosts...)
 	d.Namespaces = append([]Namespace(nil), c.Namespaces...)
+	d.Aliases = append([]Alias(nil), c.Aliases...)
+	d.Mailboxes = append([]Mailbox(nil), c.Mailboxes...)
 	return &d
 }
 
@@ -42,15 +44,34 @@ func Diff(a, b *Config) []string {
 			changes = append(changes, s.header()+" added")
 			continue
 		}
-		for i, k := range s.keys {
-			if was, is := old.keys[i].get(), k.get(); was != is {
-				changes = append(changes, fmt.Sprintf("%s %s: %s -> %s", s.header(), k.name, shown(was), shown(is)))
-			}
-		}
+		changes = append(changes, diffKeys(s, old)...)
 	}
 	for _, s := range a.clone().sections("/") {
 		if _, gone := before[s.header()]; gone {
 			changes = append(changes, s.header()+" removed")
+		}
+	}
+	return changes
+}
+
+// diffKeys compares two states of a section, whose keys need not be the same ones: [alias] has whatever the file has,
+// and a namespace those of its kind.
+func diffKeys(s, old section) (changes []string) {
+	change := func(name, was, is string) {
+		if was != is {
+			changes = append(changes, fmt.Sprintf("%s %s: %s -> %s", s.header(), name, shown(was), shown(is)))
+		}
+	}
+	for _, k := range s.keys {
+		was := ""
+		if i := old.key(k.name); i >= 0 {
+			was = old.keys[i].get()
+		}
+		change(k.name, was, k.get())
+	}
+	for _, k := range old.keys {
+		if s.key(k.name) < 0 {
+			change(k.name, k.get(), "")
 		}
 	}
 	return changes

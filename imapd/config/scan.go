@@ -20,6 +20,7 @@ type scanned struct {
 	lines    map[lineOf]int
 	headers  []string             // in the order of the file, each once
 	kinds    map[string][2]string // header -> kind and name
+	aliases  []Alias
 	problems []Problem
 }
 
@@ -52,6 +53,8 @@ func scan(data []byte) *scanned {
 			}
 			skipping = err != nil
 		case skipping: // of a section that has no name: one error is enough
+		case current == aliasHeader:
+			s.alias(line, number)
 		default:
 			s.key(current, line, number)
 		}
@@ -102,14 +105,19 @@ func (s *scanned) key(current, line string, number int) {
 		s.report(number, current, name, err)
 		return
 	}
-	for n := 0; ; n++ {
-		at := lineOf{current, name, n}
+	s.note(current, name, number)
+	s.clean.WriteString(name + " = " + value)
+}
+
+// note remembers where a key stands; n tells how often it stood in its section before.
+func (s *scanned) note(header, key string, number int) (n int) {
+	for ; ; n++ {
+		at := lineOf{header, key, n}
 		if _, taken := s.lines[at]; !taken {
 			s.lines[at] = number
-			break
+			return n
 		}
 	}
-	s.clean.WriteString(name + " = " + value)
 }
 
 func (s *scanned) report(line int, header, key string, err error) {
@@ -130,13 +138,13 @@ func printable(line string) error {
 }
 
 // withoutComment removes a comment: '#' or ';' at the start or after white space, outside double quotes. A
-// double quote quotes only where a value or an item of a list starts.
+// double quote quotes only where a key, a value or an item of a list starts.
 func withoutComment(line string) string {
 	for i := 0; i < len(line); i++ {
 		switch {
 		case (line[i] == '#' || line[i] == ';') && (i == 0 || isSpace(line[i-1])):
 			return strings.TrimSpace(line[:i])
-		case line[i] == '"' && i > 0 && strings.IndexByte(" \t,=", line[i-1]) >= 0:
+		case line[i] == '"' && (i == 0 || strings.IndexByte(" \t,=", line[i-1]) >= 0):
 			if n, err := quoteEnd(line[i:]); err == nil {
 				i += n - 1
 			}

@@ -13,6 +13,9 @@ func (l *loader) validate() {
 	l.validateListeners()
 	l.validateMetrics()
 	l.validateMail()
+	l.validateNamespaces()
+	l.validateAliases()
+	l.validateMailboxes()
 	l.validateSpecial()
 	l.validateLimits()
 }
@@ -115,27 +118,6 @@ func (l *loader) validateMail() {
 	m := l.config.Mail
 	if m.Prefix != "" && m.Prefix != "INBOX"+m.Separator {
 		l.at("[mail]", "prefix", bad("leave it empty, or write INBOX"+m.Separator, "%q is not a prefix that clients expect", m.Prefix))
-	}
-	prefixes := map[string]string{}
-	for _, n := range l.config.Namespaces {
-		h := header("namespace", n.Name)
-		sep := n.Separator
-		if sep == "" {
-			sep = m.Separator
-		}
-		switch {
-		case n.Path == "":
-			l.at(h, "path", bad("name the directory", "the section has no path"))
-		case strings.Trim(n.Prefix, sep) == "":
-			l.at(h, "prefix", bad("write prefix = Public"+sep, "a public namespace needs a prefix"))
-		case !strings.HasSuffix(n.Prefix, sep):
-			l.at(h, "prefix", bad("write "+n.Prefix+sep, "%q does not end with the separator %q", n.Prefix, sep))
-		case strings.EqualFold(n.Prefix, "INBOX"+sep):
-			l.at(h, "prefix", bad("choose another, such as Public"+sep, "%q belongs to the user's own mail", n.Prefix))
-		case prefixes[n.Prefix] != "":
-			l.at(h, "prefix", bad("give each its own", "%q is already the prefix of %s", n.Prefix, prefixes[n.Prefix]))
-		}
-		prefixes[n.Prefix] = h
 	}
 }
 

@@ -25,7 +25,7 @@ func At(c *config.Config, root string) maildir.TreeOptions {
 		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8,
 	}
 	for _, n := range c.Namespaces {
-		o.Foreign = append(o.Foreign, n.Prefix) // subscriptions to them are kept under their whole names
+		o.Foreign = append(o.Foreign, n.Head()) // subscriptions to them are kept under their whole names
 	}
 	return o
 }
@@ -69,14 +69,17 @@ func PublicAt(c *config.Config, n config.Namespace, root string) pubroot.Options
 }
 
 // AllPublic are the trees of a namespace: one, or as many as the users' names and homes make of its path. Users for
-// whom it has none, for want of a domain or a home, are left out.
+// whom it has none, for want of a domain or a home, are left out. Other users' mail is theirs: that has no tree here.
 func AllPublic(c *config.Config, n config.Namespace, users []User) (all []pubroot.Options) {
+	if n.Kind == config.KindOther {
+		return nil
+	}
 	if !strings.ContainsAny(n.Path, "%~") {
 		return []pubroot.Options{PublicAt(c, n, n.Path)}
 	}
 	seen := make(map[string]bool)
 	for _, u := range users {
-		if o, err := Public(c, n, u); err == nil && !seen[o.Root] {
+		if o, err := Public(c, n, u); err == nil && n.For(u.Name) && !seen[o.Root] {
 			seen[o.Root] = true
 			all = append(all, o)
 		}

@@ -40,6 +40,9 @@ path = /srv/all
 prefix = Domain.
 path = /srv/shared/%d
 layout = fs
+domains = !example.com
+[namespace "shared"]
+prefix = Others.%u.
 `
 
 // TestTrees: each key of the configuration that says where mail is and how it lies is heeded.
@@ -48,7 +51,7 @@ func TestTrees(t *testing.T) {
 	ann := User{Name: "ann@example.org", Home: "/home/ann"}
 	want := maildir.TreeOptions{
 		Root: "/home/ann/Mail", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true,
-		Foreign: []string{"All/", "Domain."},
+		Foreign: []string{"All/", "Domain.", "Others."},
 	}
 	got, err := Own(c, ann)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -75,9 +78,12 @@ func TestTrees(t *testing.T) {
 	}
 	net := domain
 	net.Root = "/srv/shared/example.net"
-	users := []User{ann, {Name: "bob@example.net"}, {Name: "carl"}, {Name: "dora@example.org"}}
+	users := []User{ann, {Name: "bob@example.net"}, {Name: "carl"}, {Name: "dora@example.org"}, {Name: "eve@example.com"}}
 	if diff := cmp.Diff([]pubroot.Options{domain, net}, AllPublic(c, c.Namespaces[1], users)); diff != "" {
 		t.Error("one a domain:", diff)
+	}
+	if others := AllPublic(c, c.Namespaces[2], users); others != nil {
+		t.Error("other users' mail:", others)
 	}
 }
 
