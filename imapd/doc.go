@@ -62,7 +62,8 @@
 //
 // Read and write buffers, decoder, encoder and message batches come from pools and go back before the
 // connection waits for its next command. An idle session is its goroutine's stack, of which the wait for input uses
-// little enough for 4 KiB whatever layers the connection has (package park), the session value, its place
+// little enough for 4 KiB whatever layers the connection has (package park) and in IDLE as well, whose frames are left
+// while it waits (errPaused), the session value, its place
 // in the mailbox's change log, and the UIDs of a saved search result as ranges. A search holds at most mostKept
 // messages that wait, four bytes for each that was found, and for each reader a candidate, whose buffers do not
 // grow with messages. A FETCH of whole messages holds two rooms of bodySpace: one that is sent, from where the files

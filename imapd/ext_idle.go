@@ -20,8 +20,9 @@ var extIdle = extension{
 const keepalive = 4 * time.Minute
 
 // runIdle pushes changes until the client says DONE. While it waits the session holds no buffer and no
-// codec; a second goroutine waits for the client's next byte and is joined before the command returns.
-func runIdle(ctx context.Context, s *session, w *responder) error {
+// codec, and little stack, since the command is paused; a second goroutine waits for the client's next byte and is
+// joined before the command goes on.
+func runIdle(_ context.Context, s *session, w *responder) error {
 	if err := w.continuation("idling"); err != nil {
 		return err
 	}
@@ -38,7 +39,13 @@ func runIdle(ctx context.Context, s *session, w *responder) error {
 		go func() { input <- s.c.awaitInput() }()
 	}
 	s.begun = false // what is waited for is a whole line again
-	err := s.idle(ctx, input)
+	s.paused.wait = func(ctx context.Context) error { return s.idle(ctx, input) }
+	s.paused.finish = s.endIdle
+	return errPaused
+}
+
+// endIdle is the client's DONE.
+func (s *session) endIdle(err error) error {
 	s.wake()
 	s.dec.Reset(s.c.reader())
 	if err != nil {

@@ -75,7 +75,7 @@ func TestIdleStack(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector's frames are larger")
 	}
-	const n, most = 100, 4<<10 + 512
+	const n, most = 200, 5 << 10
 	s := startServer(t, func(s *testServer) { s.options.Log, s.options.Limits.PerUser = quietLog, 0 })
 	for _, row := range []struct {
 		name string
@@ -134,7 +134,7 @@ func TestIdleSessionMemory(t *testing.T) {
 			c.do(t, "f FETCH 1:* (UID FLAGS ENVELOPE)\r\n", "f OK")
 			c.do(t, "f FETCH 1:20 (BODY.PEEK[])\r\n", "f OK")
 		}},
-		{"in IDLE", "idle", 20 << 10, func(c rawClient) { c.do(t, "i IDLE\r\n", "+") }},
+		{"in IDLE", "idle", 16 << 10, func(c rawClient) { c.do(t, "i IDLE\r\n", "+") }},
 	} {
 		heap, stacks := inUse()
 		conns := make([]rawClient, n)

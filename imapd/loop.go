@@ -35,6 +35,18 @@ type peer struct {
 	slow  slowness
 	// then runs once the tagged line of the present command has been sent: layer switches, hang-ups.
 	then func() error
+	// paused is what a command that returned errPaused waits for.
+	paused pause
+}
+
+// errPaused is what a command returns that may wait for hours in the middle: its frames are left meanwhile.
+var errPaused = errors.New("paused")
+
+// pause is such a wait, and the rest of the command.
+type pause struct {
+	wait   func(ctx context.Context) error
+	finish func(err error) error                      // what the command does and returns then
+	settle func(ctx context.Context, err error) error // what the loop does after that
 }
 
 // codecs pools decoder and encoder: an idle connection holds neither.
@@ -114,10 +126,27 @@ func loop[S side[S]](ctx context.Context, s S) error {
 				return err
 			}
 		}
-		if err := step(ctx, s, p); err != nil {
+		err := step(ctx, s, p)
+		if errors.Is(err, errPaused) {
+			err = p.resume(ctx, p.paused.wait(ctx))
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// resume ends a command that was paused.
+//
+//go:noinline
+func (p *peer) resume(ctx context.Context, err error) error {
+	rest := p.paused
+	p.paused = pause{}
+	if err := rest.settle(ctx, rest.finish(err)); err != nil {
+		return err
+	}
+	p.begun = false
+	return p.afterCommand()
 }
 
 // rest gives everything back before a wait.
@@ -226,16 +255,25 @@ func one[S side[S]](ctx context.Context, s S, p *peer) error {
 	default:
 		err = act.run(ctx, s, p.w)
 	}
+	if errors.Is(err, errPaused) {
+		p.paused.settle = func(ctx context.Context, err error) error { return conclude(ctx, s, p, row, name, start, err) }
+		return err
+	}
+	return conclude(ctx, s, p, row, name, start, err)
+}
+
+// conclude tells what the client must learn after a command, and answers it.
+func conclude[S side[S]](ctx context.Context, s S, p *peer, row *command[S], name string, start time.Time, err error) error {
 	if err != nil && (errors.Is(err, errDone) || errors.Is(err, errBrokenAnswer) || isNetwork(err)) {
 		return err
 	}
 	if se := settleError(s.settle(ctx, row, p.w)); se != nil {
-		return p.refuse(tag, se, nil)
+		return p.refuse(p.tag, se, nil)
 	}
 	if p.log.Enabled(ctx, slog.LevelDebug) { // the arguments alone would cost every command
 		p.log.Debug("command", "cmd", name, "took", time.Since(start), "err", err)
 	}
-	return p.answer(tag, name, err)
+	return p.answer(p.tag, name, err)
 }
 
 // settleError lets only an end of the connection through: a look at the disk that failed is logged where
