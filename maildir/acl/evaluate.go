@@ -2,67 +2,110 @@ package acl
 
 import "slices"
 
-// Rights are what a list gives to somebody, and whether any of its lines is about them.
-//
-// The kinds of lines are gone through in their order. Of each, those that match add up, and replace what lines of
-// earlier kinds gave; in the same way negative lines replace what earlier negative lines took. What is taken goes off
-// at the very end, so that a line for a user does not give back what one for anyone took. An owner begins with all
-// rights, which lines for anyone and for groups do not touch.
-//
-// With Union nothing is replaced.
+// kinds is how many there are.
+const kinds = int(GroupOverride) + 1
+
+// Rights are what the list gives to somebody. matched is false when no line is about them: then the list decides
+// nothing, and r is what its owner has anyway.
 func (l *List) Rights(w *Who) (r Rights, matched bool) {
 	if l == nil {
-		return 0, false
+		l = &List{}
 	}
-	var has, lacks Rights
-	if w.Owner && !l.Union {
-		has = RightsAll
+	if l.Union {
+		return l.sum(w), true
 	}
-	for kind := Anyone; kind <= GroupOverride; kind++ {
-		if w.Owner && !l.Union && kind < Owner {
-			continue
-		}
-		var sum [2]Rights // positive, negative
-		var any [2]bool
-		for i := range l.Entries {
-			e := &l.Entries[i]
-			if e.ID.Kind != kind || !e.ID.matches(w) {
-				continue
-			}
-			sign := 0
-			if e.Negative {
-				sign = 1
-			}
-			sum[sign] |= e.Rights
-			any[sign], matched = true, true
-		}
-		for sign, all := range []*Rights{&has, &lacks} {
-			switch {
-			case !any[sign]:
-			case l.Union:
-				*all |= sum[sign]
-			default:
-				*all = sum[sign]
-			}
-		}
+	var given, taken Rights
+	first := Anyone
+	if w.owns() {
+		given, first = RightsAll, Owner
 	}
-	return has &^ lacks, matched
+	for k := first; k <= GroupOverride; k++ {
+		any := l.apply(k, w, &given, &taken)
+		matched = matched || any
+	}
+	return given &^ taken, matched
 }
 
-// matches tells whether an identifier is about somebody.
-func (id ID) matches(w *Who) bool {
+// owns tells whether owner's lines are about somebody. Who did not say their name owns nothing.
+func (w *Who) owns() bool { return w.Owner && !w.Anonymous }
+
+// apply goes through the lines of one kind that are about somebody. Those of the identifier that comes first replace
+// what was there before, positive lines what is given and negative ones what is taken; those of further groups add.
+func (l *List) apply(k Kind, w *Who, given, taken *Rights) bool {
+	name, any := l.first(k, w)
+	if !any {
+		return false
+	}
+	var plus, minus Rights
+	replaces, takesAnew := false, false
+	for i := range l.Entries {
+		e := &l.Entries[i]
+		switch {
+		case e.ID.Kind != k || !w.is(e.ID):
+		case e.Negative:
+			minus |= e.Rights
+			takesAnew = takesAnew || e.ID.Name == name
+		default:
+			plus |= e.Rights
+			replaces = replaces || e.ID.Name == name
+		}
+	}
+	if replaces {
+		*given = 0
+	}
+	if takesAnew {
+		*taken = 0
+	}
+	*given |= plus
+	*taken |= minus
+	return true
+}
+
+// first is the name that comes first in the order of names, of the lines of one kind that are about somebody.
+func (l *List) first(k Kind, w *Who) (name string, any bool) {
+	for i := range l.Entries {
+		id := l.Entries[i].ID
+		if id.Kind == k && w.is(id) && (!any || id.Name < name) {
+			name, any = id.Name, true
+		}
+	}
+	return name, any
+}
+
+// is tells whether an identifier is about somebody. Names are compared byte by byte.
+func (w *Who) is(id ID) bool {
+	if w.Anonymous {
+		return id.Kind == Anyone
+	}
 	switch id.Kind {
-	case Anyone:
+	case Anyone, Authenticated:
 		return true
-	case Authenticated:
-		return !w.Anonymous
 	case Group, GroupOverride:
-		_, in := slices.BinarySearch(w.Groups, id.Name)
-		return in
+		_, member := slices.BinarySearch(w.Groups, id.Name)
+		return member
 	case Owner:
 		return w.Owner
 	case User:
-		return !w.Anonymous && id.Name == w.User
+		return id.Name == w.User
 	}
 	return false
+}
+
+// sum is Courier's way: all that match, less all negative ones that match, and owners always administer.
+func (l *List) sum(w *Who) Rights {
+	var given, taken Rights
+	for i := range l.Entries {
+		switch e := &l.Entries[i]; {
+		case !w.is(e.ID):
+		case e.Negative:
+			taken |= e.Rights
+		default:
+			given |= e.Rights
+		}
+	}
+	r := given &^ taken
+	if w.owns() {
+		r |= RightAdmin
+	}
+	return r
 }

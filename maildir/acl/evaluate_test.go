@@ -25,7 +25,7 @@ func TestRightsOfAList(t *testing.T) {
 		"a group over a user":         {lines: []Entry{{ID: ID{User, "bob"}, Rights: RightsAll}, {ID: ID{GroupOverride, "staff"}}}, who: bob, matched: true},
 		"union: lines add up":         {lines: []Entry{{ID: ID{Kind: Anyone}, Rights: RightLookup}, {ID: ID{User, "bob"}, Rights: RightRead}}, union: true, who: bob, want: lr, matched: true},
 		"union: negative lines, too":  {lines: []Entry{{ID: ID{Kind: Anyone}, Rights: lr}, {ID: ID{User, "bob"}, Negative: true, Rights: RightRead}}, union: true, who: bob, want: RightLookup, matched: true},
-		"union: nothing for an owner": {who: Who{User: "bob", Owner: true}, union: true},
+		"union: an owner administers": {who: Who{User: "bob", Owner: true}, union: true, want: RightAdmin, matched: true},
 	} {
 		got, matched := (&List{Entries: c.lines, Union: c.union}).Rights(&c.who)
 		if got != c.want || matched != c.matched {
