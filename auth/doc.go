@@ -10,11 +10,14 @@
 // can serve it is used. A secret is identified by its {SCHEME} or its $id$ and by
 // nothing else: what is not recognised is an error that names file and line, never
 // a password. Of the extra fields nologin and allow_nets are kept, after the
-// secret was found right, and quota, quota_messages and userdb_quota_rule are read. maildir-imapd.passwd(5) is the reference.
+// secret was found right, and quota, quota_messages, userdb_quota_rule, groups and userdb_acl_groups are read.
+// maildir-imapd.passwd(5) is the reference.
+//
+// A second file may say who belongs to which group; [Groups.Of] joins both. What groups are for, auth does not know.
 //
 // # Concurrency
 //
-// A *File is immutable. An *Authenticator may be used by any number of goroutines;
+// A *File and a *Groups are immutable. An *Authenticator may be used by any number of goroutines;
 // an Exchange belongs to one. The package starts no goroutine: hashing and waiting
 // happen in the caller's, bounded by Options.Workers and ended by its context.
 //

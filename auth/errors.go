@@ -71,7 +71,7 @@ func interrupted(user string, cause error) *Error {
 		Text: "Login could not be completed"}
 }
 
-// LineError is one bad line of a password file. It never quotes the secret.
+// LineError is one bad line of a password or group file. It never quotes a secret.
 type LineError struct {
 	Path string
 	Line int

@@ -164,6 +164,9 @@ func parseLine(raw []byte) (*entry, error) {
 	if _, err := ParseQuota(e.user.Extra); err != nil {
 		return nil, fmt.Errorf("user %q: %w", name, err)
 	}
+	if _, err := ParseUserGroups(e.user.Extra); err != nil {
+		return nil, fmt.Errorf("user %q: %w", name, err)
+	}
 	// A password with ':' would be cut there without a word. What follows it is
 	// seldom a number, and a uid that matters to anyone is.
 	if v.plain != nil && e.user.UID != "" && !isNumber(e.user.UID) {
