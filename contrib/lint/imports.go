@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"imapd/order":      {},
 	"imapd/deflate":    {},
 	"imapd/park":       {},
-	"imapd/config":     {},
+	"imapd/config":     {"maildir/acl"},
 	"auth":             {},
 	"maildir":          {"maildir/acl", "maildir/message", "maildir/fulltext", "maildir/fsx"},
 	"maildir/acl":      {},

@@ -1,31 +1,41 @@
 package config
 
-import "strings"
+import (
+	"errors"
+	"strings"
 
-// aclEntry checks one "identifier rights" pair (RFC 4314 §2), as in the files of access control lists.
+	"maildir-imapd/maildir/acl"
+)
+
+// aclEntry checks one line of an access control list (RFC 4314 §2), which is written as in the files of folders.
 func aclEntry(v string) (string, error) {
 	const do = "write anyone lrs, user=ann lrswi or group=staff lr"
-	id, rights, ok := strings.Cut(v, " ")
-	if !ok {
+	l, err := acl.Parse([]byte(v))
+	var wrong *acl.SyntaxError
+	switch {
+	case errors.As(err, &wrong):
+		return "", bad(do, "%q: %s", v, wrong.Msg)
+	case err != nil:
+		return "", bad(do, "%q: %v", v, err)
+	case len(l.Entries) != 1 || l.Entries[0].Rights == 0:
 		return "", bad(do, "%q is not an identifier and its rights", v)
+	case l.Entries[0].ID.Kind == acl.Owner:
+		return "", bad("name the user, as in user=ann lrswi", "public folders have no owner")
 	}
-	name := strings.TrimPrefix(id, "-")
-	kind, who, named := strings.Cut(name, "=")
-	switch kind {
-	case "anyone", "authenticated", "owner":
-		if named {
-			return "", bad(do, "%q takes no name", kind)
-		}
-	case "user", "group", "group-override":
-		if who == "" {
-			return "", bad(do, "%q names nobody", id)
-		}
-	default:
-		return "", bad(do, "%q is no identifier", id)
+	if id := l.Entries[0].ID; id.Name == "" && (id.Kind == acl.User || id.Kind == acl.Group || id.Kind == acl.GroupOverride) {
+		return "", bad(do, "%q names nobody", v)
 	}
-	rights = strings.TrimSpace(rights)
-	if rights == "" || strings.Trim(rights, "lrswipkxteacd") != "" {
-		return "", bad(do, "%q has letters that are not rights", rights)
+	return l.Entries[0].String(), nil
+}
+
+// List is what holds where neither a folder nor the root has a list: the key acl. Nil gives nobody anything.
+func (n *Namespace) List() *acl.List {
+	if len(n.ACL) == 0 {
+		return nil
 	}
-	return id + " " + rights, nil
+	l, err := acl.Parse([]byte(strings.Join(n.ACL, "\n")))
+	if err != nil { // no line of a file that has been loaded
+		return nil
+	}
+	return l
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"maildir-imapd/maildir/acl"
 )
 
 var update = flag.Bool("update", false, "write the .err files anew")
@@ -247,6 +249,25 @@ func TestFor(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNamespaceList: the key acl is a list as the folders' files are; an empty one gives nobody anything.
+func TestNamespaceList(t *testing.T) {
+	c, _, err := parse(t, filepath.Join(testdata, "good/shared.ini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]string{"bob": "lrs", "ann lee": "lr"} {
+		if r, _ := c.Namespaces[0].List().Rights(&acl.Who{User: user}); r.String() != want {
+			t.Errorf("%s: %s", user, r)
+		}
+	}
+	if r, _ := c.Namespaces[0].List().Rights(&acl.Who{User: "bob", Groups: []string{"staff"}}); r.String() != "lrsi" {
+		t.Errorf("staff: %s", r)
+	}
+	if l := c.Namespaces[1].List(); l != nil {
+		t.Errorf("acl = is %v", l)
 	}
 }
 
