@@ -88,7 +88,9 @@ func (a *appendAction) run(ctx context.Context, s *session, w *responder) error 
 	s.count.appended++
 	s.srv.stats.appended.Add(1)
 	warnOverQuota(w, h)
-	w.code = fmt.Sprintf("APPENDUID %d %d", h.UIDValidity(), uid)
+	if h.May(maildir.DeedOpen) == nil { // RFC 4315 §3: UIDs are for those who may read
+		w.code = fmt.Sprintf("APPENDUID %d %d", h.UIDValidity(), uid)
+	}
 	return nil
 }
 

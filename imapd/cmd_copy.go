@@ -63,13 +63,18 @@ func (a *copyAction) run(ctx context.Context, s *session, w *responder) error {
 		return nil
 	}
 	warnOverQuota(w, dst)
-	code := copyUID(result)
+	code := ""
+	if dst.May(maildir.DeedOpen) == nil { // RFC 4315 §3, as of APPENDUID
+		code = copyUID(result)
+	}
 	if !a.move {
 		w.code = code
 		return nil
 	}
 	// RFC 6851 §4.3: COPYUID in an untagged OK, before the EXPUNGEs that the loop sends.
-	w.untaggedStatus("OK", code, "Moved")
+	if code != "" {
+		w.untaggedStatus("OK", code, "Moved")
+	}
 	return nil
 }
 

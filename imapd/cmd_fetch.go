@@ -114,7 +114,7 @@ func (a *fetchAction) run(ctx context.Context, s *session, w *responder) error {
 		a.need = a.need&^needBody | needStructure
 	}
 	var seen imap.UIDSet // messages that this FETCH marks \Seen
-	if a.need&setsSeen != 0 && !s.sel.readOnly {
+	if a.need&setsSeen != 0 && s.sel.May(maildir.DeedSeen) == nil {
 		if seen, err = s.markSeen(ctx, uids); err != nil {
 			return err
 		}

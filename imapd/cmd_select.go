@@ -37,7 +37,7 @@ func (a *selectAction) run(ctx context.Context, s *session, w *responder) error 
 	if err != nil {
 		return err
 	}
-	s.sel = &selection{Handle: h, name: a.mailbox, readOnly: a.examine || h.ReadOnly()}
+	s.sel = &selection{Handle: h, name: a.mailbox, examined: a.examine}
 	a.describe(s, w)
 	return nil
 }
@@ -61,7 +61,7 @@ func (a *selectAction) describe(s *session, w *responder) {
 	w.numericCode("UIDVALIDITY", uint64(h.UIDValidity()), "UIDs valid")
 	w.numericCode("UIDNEXT", uint64(h.UIDNext()), "Predicted next UID")
 	w.code, w.text = "READ-WRITE", "SELECT completed"
-	if h.readOnly {
+	if h.ReadOnly() {
 		w.code = "READ-ONLY"
 	}
 	if a.examine {
@@ -74,11 +74,11 @@ type renumberedTold struct{ names map[string]bool }
 
 var renumberedKey stateKey[renumberedTold]
 
-// runClose expunges without a word and leaves the mailbox (RFC 9051 §6.4.1). One that was opened
-// read-only is only left.
+// runClose expunges without a word and leaves the mailbox (RFC 9051 §6.4.1). One that was opened by EXAMINE, or
+// where the user may not expunge, is only left (RFC 4314 §4).
 func runClose(ctx context.Context, s *session, _ *responder) error {
 	var err error
-	if !s.sel.readOnly {
+	if s.sel.May(maildir.DeedExpunge) == nil {
 		err = s.expunge(ctx, nil)
 	}
 	s.deselect()

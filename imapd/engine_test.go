@@ -44,6 +44,7 @@ type testServer struct {
 	hook atomic.Pointer[func(op, path string) error]
 
 	withPublic bool              // a second namespace, Public/
+	access     *maildir.Access   // to public mail; nil: all may read it
 	withPrefix bool              // folders lie below INBOX., with dots between levels
 	quota      maildir.Quota     // of the user
 	tweak      func(*testServer) // changes options and info before the start
@@ -190,7 +191,7 @@ func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
 		return mail, nil
 	}
 	public, err := s.store.Tree(maildir.TreeOptions{
-		Root: s.public, Layout: maildir.FS, Separator: '/', ReadOnly: true, NoInbox: true,
+		Root: s.public, Layout: maildir.FS, Separator: '/', ReadOnly: s.access == nil, Access: s.access, NoInbox: true,
 	})
 	if err != nil {
 		return nil, err

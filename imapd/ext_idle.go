@@ -110,6 +110,7 @@ func (s *session) idleWoken(ctx context.Context) error {
 	if err := s.lookedAt(s.w, err); err != nil {
 		return err
 	}
+	s.recheck(ctx, true)
 	s.tell(s.w, true)
 	return s.w.send()
 }
@@ -122,6 +123,7 @@ func (s *session) idleUpdate(ctx context.Context, still bool) error {
 		s.w.untaggedStatus("OK", "", "Still here")
 	}
 	if s.sel != nil {
+		s.recheck(ctx, true)
 		if err := s.update(ctx, s.w, true); err != nil {
 			return err
 		}

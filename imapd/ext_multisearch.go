@@ -9,7 +9,6 @@ import (
 
 	"maildir-imapd/imapd/wire"
 	"maildir-imapd/maildir"
-	"maildir-imapd/maildir/acl"
 )
 
 // extMultiSearch is RFC 7377.
@@ -184,10 +183,10 @@ func (a *multiSearchAction) one(ctx context.Context, s *session, w *responder, n
 			return ctx.Err()
 		}
 		defer h.Close()
-		if h.Rights()&acl.RightRead == 0 {
-			return nil
-		}
-		sel = &selection{Handle: h, name: name, readOnly: true}
+		sel = &selection{Handle: h, name: name, examined: true}
+	}
+	if sel.May(maildir.DeedCount) != nil { // while it was selected, the right was taken away
+		return nil
 	}
 	found := &searchResult{tag: s.tag, mailbox: name, validity: sel.UIDValidity(), uid: true}
 	if err := s.search(ctx, sel, a.program, &a.returns, found); err != nil {

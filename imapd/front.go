@@ -86,10 +86,10 @@ func (f *front) ended(err error) {
 	f.sleep()
 }
 
-func (f *front) base() *peer                       { return &f.peer }
-func (f *front) rows() map[string]*command[*front] { return f.srv.index.front }
-func (f *front) deadline() time.Time               { return f.end }
-func (f *front) admit(*command[*front]) error      { return nil }
+func (f *front) base() *peer                                   { return &f.peer }
+func (f *front) rows() map[string]*command[*front]             { return f.srv.index.front }
+func (f *front) deadline() time.Time                           { return f.end }
+func (f *front) admit(context.Context, *command[*front]) error { return nil }
 
 func (f *front) settle(context.Context, *command[*front], *responder) error { return nil }
 

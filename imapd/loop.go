@@ -101,7 +101,7 @@ type side[S any] interface {
 	// unknown is the answer to a command that has no row on this side of the login.
 	unknown(name string) error
 	// admit refuses a command in the wrong state.
-	admit(row *command[S]) error
+	admit(ctx context.Context, row *command[S]) error
 	// settle is called before the tagged line of a command that did not fail with BYE: it writes what the
 	// client must learn of the mailbox.
 	settle(ctx context.Context, row *command[S], w *responder) error
@@ -239,7 +239,7 @@ func one[S side[S]](ctx context.Context, s S, p *peer) error {
 	}
 	p.srv.stats.commands[name].Add(1)
 	if err == nil {
-		err = s.admit(row)
+		err = s.admit(ctx, row)
 		if err != nil && row.does&readsMore != 0 {
 			if e := d.DiscardLine(); e != nil {
 				return p.refuse(tag, mapSyntax(e), e)

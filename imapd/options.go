@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
 )
 
 // ConnInfo is what is known of a connection before its first byte.
@@ -82,6 +83,15 @@ type Tree interface {
 	Open(ctx context.Context, name string, mode maildir.Mode) (*maildir.Handle, error)
 	Close() error
 }
+
+// aclTree is a tree whose mailboxes have rights and lists of them (RFC 4314). Names are as for Tree.
+type aclTree interface {
+	Rights(ctx context.Context, name string) (maildir.Rights, error)
+	ACL(ctx context.Context, name string) (*acl.List, maildir.ACLSource, error)
+	SetACL(ctx context.Context, name string, c acl.Change) error
+}
+
+var _ aclTree = (*maildir.Tree)(nil)
 
 // Namespace places a tree in a user's names (RFC 2342).
 type Namespace struct {

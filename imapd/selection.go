@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -12,7 +13,7 @@ import (
 type selection struct {
 	*maildir.Handle
 	name     string      // as the client knows it
-	readOnly bool        // EXAMINE, or no right to change anything
+	examined bool        // opened by EXAMINE: nothing is changed, whatever the rights
 	mark     readMark    // of the window that was fetched last
 	decoded  decodeMark  // of the BINARY window that was fetched last
 	saved    savedSet    // what "$" stands for (RFC 5182)
@@ -52,7 +53,8 @@ func (sel *selection) keywordBit(name imap.Flag) uint64 {
 	return 0
 }
 
-// writeFlags is the FLAGS response and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
+// writeFlags is the FLAGS response and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1). The latter are those that the user
+// has the right to change (RFC 4314 §5.1.1).
 func (s *session) writeFlags(w *responder) {
 	s.sel.keywords = s.sel.Handle.Keywords()
 	flags := make([]imap.Flag, 0, len(systemFlags)+len(s.sel.keywords)+1)
@@ -68,16 +70,31 @@ func (s *session) writeFlags(w *responder) {
 	w.flagList(flags)
 	w.CRLF()
 	w.untagged().Raw("OK [PERMANENTFLAGS ")
-	if s.sel.readOnly {
+	if flags = s.sel.changeable(flags); len(flags) == 0 {
 		w.Raw("()] No flag can be changed")
 	} else {
-		if s.sel.CanAddKeywords() {
-			flags = append(flags, imap.FlagWildcard)
-		}
 		w.flagList(flags)
 		w.Raw("] Flags that last")
 	}
 	w.CRLF()
+}
+
+// changeable is what is left of flags without those that the user may not change, and "\*" where keywords may be added.
+func (sel *selection) changeable(flags []imap.Flag) []imap.Flag {
+	seen, trash, others := sel.May(maildir.DeedSeen) == nil, sel.May(maildir.DeedTrash) == nil, sel.May(maildir.DeedFlag) == nil
+	flags = slices.DeleteFunc(flags, func(f imap.Flag) bool {
+		switch f {
+		case imap.FlagSeen:
+			return !seen
+		case imap.FlagDeleted:
+			return !trash
+		}
+		return !others
+	})
+	if sel.CanAddKeywords() {
+		flags = append(flags, imap.FlagWildcard)
+	}
+	return flags
 }
 
 // writeMessageFlags writes the flags of one message without allocating.

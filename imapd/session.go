@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
 )
 
 // session is a connection after its login: authenticated and selected states. One goroutine owns it.
@@ -151,13 +152,18 @@ func (s *session) unknown(name string) error {
 	return bad("Unknown command")
 }
 
-func (s *session) admit(row *command[*session]) error {
+// admit also asks anew for the rights to the selected mailbox: a command is judged by those of its beginning.
+func (s *session) admit(ctx context.Context, row *command[*session]) error {
 	state := authenticated
 	if s.sel != nil {
 		state = selected
 	}
 	if row.in&state != 0 {
-		return nil
+		if s.sel == nil {
+			return nil
+		}
+		s.recheck(ctx, row.does&(opensMailbox|quiet) == 0)
+		return s.readable(row)
 	}
 	if state == authenticated {
 		return bad("No mailbox selected")
@@ -165,9 +171,30 @@ func (s *session) admit(row *command[*session]) error {
 	return bad("Not while a mailbox is selected")
 }
 
+// recheck asks for the rights to the selected mailbox. A client is told which flags it may change now (RFC 4314
+// §5.1.1), if it is to be told anything. Where nobody can say, the rights known last hold.
+func (s *session) recheck(ctx context.Context, tell bool) {
+	changed, err := s.sel.Recheck(ctx)
+	if err != nil {
+		s.log.Warn("asking for rights failed; those known last hold", "mailbox", s.sel.name, "err", err)
+	}
+	if changed && tell && s.sel.May(maildir.DeedOpen) == nil {
+		s.writeFlags(s.w)
+	}
+}
+
+// readable refuses what is for a selected mailbox alone when the right to read it has been taken away meanwhile. It
+// can still be left, and the session goes on.
+func (s *session) readable(row *command[*session]) error {
+	if row.in == selected && row.does&opensMailbox == 0 && s.sel.May(maildir.DeedOpen) != nil {
+		return no(imap.ResponseCodeNoPerm, "You may no longer read this mailbox")
+	}
+	return nil
+}
+
 // writable refuses commands that change the selected mailbox where it was opened by EXAMINE.
 func (s *session) writable() error {
-	if s.sel.readOnly {
+	if s.sel.examined {
 		return no(imap.ResponseCodeNoPerm, "Mailbox is selected read-only")
 	}
 	return nil

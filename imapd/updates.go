@@ -39,8 +39,11 @@ func (s *session) lookedAt(w *responder, err error) error {
 	return nil
 }
 
-// tell writes what has changed since the client was told last.
+// tell writes what has changed since the client was told last. Who may no longer read is told nothing.
 func (s *session) tell(w *responder, expunge bool) {
+	if s.sel.May(maildir.DeedOpen) != nil {
+		return
+	}
 	d := deltas.Get().(*maildir.Delta)
 	defer deltas.Put(d)
 	for d.More = true; d.More && w.Err() == nil; {
