@@ -18,6 +18,7 @@ import (
 // nothing on disk.
 type Survey struct {
 	Root      string
+	Control   string // where the lists lie, "" beside the mail
 	Server    Server // who has served it last
 	Layout    Layout
 	Separator byte     // that its clients know, as far as the disk tells
@@ -65,7 +66,7 @@ var ErrUnlisted = errors.New("folders that Dovecot has served lack dovecot-uidli
 // AdoptOptions narrow what is found out by looking.
 type AdoptOptions struct {
 	Layout  *Layout // nil: as it looks
-	Control string  // CONTROL= of Dovecot's mail_location, for this user; "" where its lists lie beside the mail
+	Control string  // CONTROL= of Dovecot's mail_location, for this user; "" where its lists lie beside the mail. They stay there
 	NewUIDs bool    // take over folders whose lists of UIDs seem to lie elsewhere
 }
 
@@ -85,11 +86,11 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 	if err != nil {
 		return nil, err
 	}
-	v := &Survey{Root: root}
+	v := &Survey{Root: root, Control: o.Control}
 	if err := v.guess(s, o); err != nil {
 		return nil, err
 	}
-	t, err := s.Tree(TreeOptions{Root: root, Layout: v.Layout, Separator: v.Separator, DiskUTF8: v.DiskUTF8, Follow: []string{"/"}})
+	t, err := s.Tree(TreeOptions{Root: root, Control: o.Control, Layout: v.Layout, Separator: v.Separator, DiskUTF8: v.DiskUTF8, Follow: []string{"/"}})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 	if err != nil {
 		return nil, err
 	}
-	subs, err := t.surveySubscriptions(ctx, o.Control)
+	subs, err := t.Subscriptions(ctx)
 	if err != nil {
 		v.Notes = append(v.Notes, fmt.Sprintf("subscriptions cannot be read, none are kept: %v", err))
 	}
@@ -108,7 +109,7 @@ func (s *Store) survey(ctx context.Context, root string, o AdoptOptions) (*Surve
 			return nil, err
 		}
 		f := Surveyed{Name: v.clientName(b.name), Path: b.rel, Subscribed: slices.Contains(subs, b.name)}
-		if err := f.look(s.fs, v, o.Control, &newest); err != nil {
+		if err := f.look(t, v, &newest); err != nil {
 			f.Notes = append(f.Notes, fmt.Sprintf("cannot be read: %v", err))
 		}
 		v.Folders = append(v.Folders, f)
@@ -158,19 +159,16 @@ func (s *Store) Adopt(ctx context.Context, root string, o AdoptOptions) (*Survey
 	if before.unlisted() && !o.NewUIDs {
 		return before, opError("adopt", "", ErrUnlisted)
 	}
-	w, err := s.Tree(TreeOptions{Root: before.Root, Layout: before.Layout, Separator: before.Separator, DiskUTF8: before.DiskUTF8})
+	w, err := s.Tree(TreeOptions{Root: before.Root, Layout: before.Layout, Separator: before.Separator, DiskUTF8: before.DiskUTF8, Control: o.Control})
 	if err != nil {
 		return nil, opError("adopt", "", err)
 	}
 	defer w.Close()
-	if err := w.bringRoot(o.Control); err != nil {
-		return nil, opError("adopt", "", err)
-	}
-	failed := s.adoptBoxes(ctx, w, before, o.Control)
+	failed := s.adoptBoxes(ctx, w, before)
 	if err := w.adoptSubscriptions(ctx); err != nil {
 		failed = append(failed, opError("take over subscriptions", "", err))
 	}
-	after, err := s.Survey(ctx, before.Root, AdoptOptions{Layout: &before.Layout})
+	after, err := s.Survey(ctx, before.Root, AdoptOptions{Layout: &before.Layout, Control: o.Control})
 	if err != nil {
 		return nil, errors.Join(append(failed, err)...)
 	}
@@ -178,7 +176,7 @@ func (s *Store) Adopt(ctx context.Context, root string, o AdoptOptions) (*Survey
 }
 
 // adoptBoxes takes the folders over, but those outside.
-func (s *Store) adoptBoxes(ctx context.Context, w *Tree, v *Survey, control string) (failed []error) {
+func (s *Store) adoptBoxes(ctx context.Context, w *Tree, v *Survey) (failed []error) {
 	l, err := w.listing(nil)
 	if err != nil {
 		return []error{opError("adopt", "", err)}
@@ -194,7 +192,7 @@ func (s *Store) adoptBoxes(ctx context.Context, w *Tree, v *Survey, control stri
 		if outside[b.rel] {
 			continue
 		}
-		if err := s.adoptBox(ctx, w, b.name, control); err != nil {
+		if err := adoptBox(ctx, w, b.name); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -214,14 +212,7 @@ func (v *Survey) after(now *Survey) *Survey {
 	return v
 }
 
-func (s *Store) adoptBox(ctx context.Context, t *Tree, name, control string) error {
-	loc, err := t.locate(name)
-	if err == nil {
-		err = t.bringControl(ctx, loc, control)
-	}
-	if err != nil {
-		return opError("adopt", name, err)
-	}
+func adoptBox(ctx context.Context, t *Tree, name string) error {
 	h, err := t.Open(ctx, name, Peek)
 	if err != nil {
 		return err
@@ -238,7 +229,7 @@ func (s *Store) adoptBox(ctx context.Context, t *Tree, name, control string) err
 
 // adoptSubscriptions writes ours where there are only Courier's.
 func (t *Tree) adoptSubscriptions(ctx context.Context) error {
-	d, err := t.open()
+	d, err := t.openLists()
 	if err != nil {
 		return err
 	}

@@ -11,13 +11,12 @@ import (
 
 // look reads what one folder brings: its files and the names of its messages,
 // never a message.
-func (f *Surveyed) look(fsys *fsx.FS, v *Survey, control string, newest *traces) error {
-	root, err := fsys.OpenDir(v.Root)
+func (f *Surveyed) look(t *Tree, v *Survey, newest *traces) error {
+	root, err := t.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	root.Follow = []string{"/"}
 	if err := f.links(root, v); err != nil {
 		return err
 	}
@@ -35,23 +34,23 @@ func (f *Surveyed) look(fsys *fsx.FS, v *Survey, control string, newest *traces)
 		}
 	}
 	f.Messages = len(files)
-	times, err := serverTimes(d)
+	b := together(d)
+	if err := t.apart.open(&b, f.Path); isGone(err) {
+		b.control, b.own = nil, nil
+	} else if err != nil {
+		return err
+	}
+	defer b.closeApart()
+	times, err := serverTimes(&b)
 	if err != nil {
 		return err
 	}
 	newest.dovecot, newest.list = max(newest.dovecot, times.dovecot), max(newest.list, times.list)
 	newest.courier, newest.ours = max(newest.courier, times.courier), max(newest.ours, times.ours)
-	ctl, err := controlBox(fsys, control, v.Layout, f.Path)
-	if err != nil {
+	if err := f.uids(&b, files, times); err != nil {
 		return err
 	}
-	if ctl != nil {
-		defer ctl.Close()
-	}
-	if err := f.uids(d, ctl, files, times); err != nil {
-		return err
-	}
-	return f.keywords(d, ctl, files, times)
+	return f.keywords(&b, files, times)
 }
 
 // mailFile is what the name of a message's file tells.
@@ -80,11 +79,15 @@ func readMail(files []mailFile, d *fsx.Dir, name string) ([]mailFile, error) {
 	return files, err
 }
 
-func serverTimes(d *fsx.Dir) (n traces, err error) {
+func serverTimes(b *boxDirs) (n traces, err error) {
 	for name, at := range map[string]*int64{
 		"dovecot.index": &n.dovecot, "dovecot.index.log": &n.dovecot, "dovecot.index.cache": &n.dovecot, "dovecot.list.index.log": &n.dovecot,
 		uidlistFile: &n.list, courierList: &n.courier, courierKeywords: &n.courier, indexName: &n.ours,
 	} {
+		d := b.of(name)
+		if d == nil {
+			continue
+		}
 		id, err := idNow(d, name)
 		if err != nil {
 			return n, err
@@ -95,12 +98,8 @@ func serverTimes(d *fsx.Dir) (n traces, err error) {
 }
 
 // uids tells which messages keep their numbers.
-func (f *Surveyed) uids(d, control *fsx.Dir, files []mailFile, times traces) error {
-	from, err := reading(d, control, uidlistFile)
-	if err != nil {
-		return err
-	}
-	u, err := surveyList(from, uidlistFile)
+func (f *Surveyed) uids(b *boxDirs, files []mailFile, times traces) error {
+	u, err := surveyList(b.control, uidlistFile)
 	if errors.Is(err, ErrCorrupt) {
 		f.Notes = append(f.Notes, fmt.Sprintf("%v; it is put aside", err))
 		u, err = nil, nil
@@ -108,7 +107,7 @@ func (f *Surveyed) uids(d, control *fsx.Dir, files []mailFile, times traces) err
 	if err != nil {
 		return err
 	}
-	theirs, err := surveyList(d, courierList)
+	theirs, err := surveyList(b.dir, courierList)
 	if errors.Is(err, ErrCorrupt) {
 		f.Notes = append(f.Notes, "Courier's list of UIDs cannot be read")
 		theirs, err = nil, nil
@@ -172,6 +171,9 @@ func (f *Surveyed) since(ours, theirs *uidlist, listed map[string]bool) {
 }
 
 func surveyList(d *fsx.Dir, name string) (*uidlist, error) {
+	if d == nil {
+		return nil, nil
+	}
 	b, _, err := d.ReadFile(name, listLimit)
 	if isGone(err) {
 		return nil, nil
@@ -183,14 +185,13 @@ func surveyList(d *fsx.Dir, name string) (*uidlist, error) {
 }
 
 // keywords counts them by where they will be kept.
-func (f *Surveyed) keywords(d, control *fsx.Dir, files []mailFile, times traces) error {
-	from, err := reading(d, control, keywordsFile)
-	if err != nil {
-		return err
-	}
-	b, _, err := from.ReadFile(keywordsFile, 1<<20)
-	if err != nil && !isGone(err) {
-		return err
+func (f *Surveyed) keywords(box *boxDirs, files []mailFile, times traces) error {
+	var b []byte
+	if box.control != nil {
+		var err error
+		if b, _, err = box.control.ReadFile(keywordsFile, 1<<20); err != nil && !isGone(err) {
+			return err
+		}
 	}
 	m := parseKeywords(b)
 	named := uint32(0)
@@ -210,7 +211,7 @@ func (f *Surveyed) keywords(d, control *fsx.Dir, files []mailFile, times traces)
 	if f.Keywords == maxLetters && times.ours == 0 {
 		f.Notes = append(f.Notes, "all 26 letters are taken: keywords beyond them, if there are any, lie in dovecot.index only and cannot be kept")
 	}
-	k, err := readCourierKeys(d)
+	k, err := readCourierKeys(box.dir)
 	if isGone(err) {
 		return nil
 	}

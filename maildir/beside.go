@@ -55,7 +55,7 @@ func (b *beside) run(ctx context.Context, w rewriting) error {
 	}
 	b.f.Close()
 	if !b.done {
-		b.m.dir.Remove(b.name + besideSuffix) // another process's, perhaps, which then does without
+		b.m.own.Remove(b.name + besideSuffix) // another process's, perhaps, which then does without
 	}
 	return err
 }
@@ -76,16 +76,16 @@ func (b *beside) locked(ctx context.Context, f func(*txn) error) error {
 // create makes the file, in the place of what was left when its writer died.
 func (b *beside) create() (err error) {
 	name := b.name + besideSuffix
-	if err = b.m.dir.Remove(name); err != nil && !isGone(err) {
+	if err = b.m.own.Remove(name); err != nil && !isGone(err) {
 		return err
 	}
-	b.f, err = b.m.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
+	b.f, err = b.m.own.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
 	return err
 }
 
 // ours tells that the name is still the file's that has been written.
 func (b *beside) ours() bool {
-	named, err := b.m.dir.StatName(b.name + besideSuffix)
+	named, err := b.m.own.StatName(b.name + besideSuffix)
 	if err != nil {
 		return false
 	}
@@ -95,7 +95,7 @@ func (b *beside) ours() bool {
 
 // write writes what has been gathered.
 func (b *beside) write() error {
-	err := b.m.dir.WriteAll(b.f, b.buf)
+	err := b.m.own.WriteAll(b.f, b.buf)
 	b.size += int64(len(b.buf))
 	b.buf = b.buf[:0]
 	return err
@@ -103,7 +103,7 @@ func (b *beside) write() error {
 
 // replace gives the file the name of the one in use.
 func (b *beside) replace() error {
-	err := b.m.dir.Rename(b.name+besideSuffix, b.m.dir, b.name)
+	err := b.m.own.Rename(b.name+besideSuffix, b.m.own, b.name)
 	b.done = err == nil
 	return err
 }

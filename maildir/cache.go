@@ -105,7 +105,7 @@ func (c *cacheFile) open(validity uint32) *os.File {
 	if c.f != nil || c.refused != nil {
 		return c.f
 	}
-	f, st, err := c.m.dir.OpenStat(cacheName)
+	f, st, err := c.m.own.OpenStat(cacheName)
 	if err == nil {
 		var head [cacheHead]byte
 		if _, err = f.ReadAt(head[:], 0); err == nil && (string(head[:8]) != cacheMagic || le.Uint32(head[8:]) != validity) {
@@ -135,7 +135,7 @@ func (c *cacheFile) unreadable() error {
 
 // replaced drops the open file if the name is another one's by now.
 func (c *cacheFile) replaced() bool {
-	id, err := idNow(c.m.dir, cacheName)
+	id, err := idNow(c.m.own, cacheName)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil || id.ino == c.id.ino {

@@ -13,7 +13,7 @@ const cacheLoose = 4 << 20
 // records of messages that are gone, and those that others with more sections
 // have taken the place of.
 func (m *Mailbox) cacheBloated() bool {
-	id, err := idNow(m.dir, cacheName)
+	id, err := idNow(m.own, cacheName)
 	if err != nil || id.size < cacheLoose {
 		return false
 	}
@@ -47,7 +47,7 @@ type movedRecord struct {
 }
 
 func (c *cacheCompaction) begin(*txn) (bool, error) {
-	id, err := idNow(c.m.dir, cacheName)
+	id, err := idNow(c.m.own, cacheName)
 	c.ino = id.ino
 	c.buf = append(c.buf, cacheHeader(c.m.state.validity)...)
 	return id != (fileID{}), err
@@ -111,7 +111,7 @@ func (c *cacheCompaction) record(r movedRecord) error {
 // places, some at a time.
 func (c *cacheCompaction) finish(t *txn) error {
 	m := c.m
-	id, err := idNow(m.dir, cacheName)
+	id, err := idNow(m.own, cacheName)
 	if err != nil || id.ino != c.ino {
 		return err
 	}

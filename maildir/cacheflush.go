@@ -164,7 +164,7 @@ func (w *cacheWriter) flush() error {
 func (t *txn) appendCache(b []byte) (start int64, err error) {
 	m := t.m
 	c := &m.cache
-	now, err := idNow(m.dir, cacheName)
+	now, err := idNow(m.own, cacheName)
 	if err != nil {
 		return 0, err
 	}
@@ -175,7 +175,7 @@ func (t *txn) appendCache(b []byte) (start int64, err error) {
 	ours := c.open(m.state.validity) != nil && now.size >= cacheHead
 	c.mu.Unlock()
 	if ours {
-		st, err := m.dir.Append(cacheName, b, false)
+		st, err := m.own.Append(cacheName, b, false)
 		return st.Size - int64(len(b)), err
 	}
 	m.mu.Lock()
@@ -183,7 +183,7 @@ func (t *txn) appendCache(b []byte) (start int64, err error) {
 		m.state.setPlace(e, cachePlace{})
 	}
 	m.mu.Unlock()
-	err = m.dir.WriteFile(cacheName, append(cacheHeader(m.state.validity), b...), 0, false)
+	err = m.own.WriteFile(cacheName, append(cacheHeader(m.state.validity), b...), 0, false)
 	c.mu.Lock()
 	c.drop()
 	c.mu.Unlock()

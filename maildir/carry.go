@@ -21,7 +21,7 @@ type carriedMessage struct {
 
 // carry reads what is to be kept of an index; nil where there is nothing.
 func carry(d *fsx.Dir) *carried {
-	m := &Mailbox{dir: d}
+	m := &Mailbox{boxDirs: together(d)}
 	m.index.m = m
 	b, _, err := d.ReadFile(indexName, indexLimit)
 	if err != nil {

@@ -51,14 +51,19 @@ type checker struct {
 	found []Finding
 	errs  []error
 	path  string
+	at    boxDirs // of the mailbox
 }
 
 func (c *checker) fail(invariant int, file, format string, a ...any) {
-	c.found = append(c.found, newFinding(invariant, c.path, file, fmt.Sprintf(format, a...)))
+	f := newFinding(invariant, c.path, file, fmt.Sprintf(format, a...))
+	if d := c.at.of(file); d != c.at.dir && d != nil {
+		f.Dir = d.Path()
+	}
+	c.found = append(c.found, f)
 }
 
 func (c *checker) mailbox(path string) {
-	c.path = path
+	c.path, c.at = path, boxDirs{}
 	var f fsx.FS
 	dir, err := f.OpenDir(path)
 	if err != nil {
@@ -69,13 +74,14 @@ func (c *checker) mailbox(path string) {
 	if _, err := dir.StatName(uidlistFile + ".lock"); err == nil {
 		c.fail(3, uidlistFile+".lock", "left behind, or somebody is at work")
 	}
-	c.contents(dir)
+	b := together(dir)
+	c.contents(&b)
 }
 
 // contents checks what does not depend on anybody else.
-func (c *checker) contents(dir *fsx.Dir) {
-	files := c.files(dir)
-	list := c.uidlist(dir)
+func (c *checker) contents(b *boxDirs) {
+	files := c.files(b.dir)
+	list := c.uidlist(b)
 	if list == nil {
 		return
 	}
@@ -83,7 +89,7 @@ func (c *checker) contents(dir *fsx.Dir) {
 	for _, r := range list.records {
 		known[r.base] = r.uid
 	}
-	c.index(dir, list, files, known)
+	c.index(b, list, files, known)
 }
 
 // files checks that base names are unique.
@@ -136,10 +142,10 @@ func regularNames(d *fsx.Dir) (names []string, err error) {
 	return names, err
 }
 
-func (c *checker) uidlist(dir *fsx.Dir) *uidlist {
-	b, _, err := dir.ReadFile(uidlistFile, listLimit)
+func (c *checker) uidlist(box *boxDirs) *uidlist {
+	b, _, err := box.control.ReadFile(uidlistFile, listLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.noList(dir)
+		c.noList(box)
 		return nil
 	}
 	if err != nil {
@@ -166,8 +172,8 @@ func (c *checker) uidlist(dir *fsx.Dir) *uidlist {
 }
 
 // noList looks whether the mailbox was served before.
-func (c *checker) noList(dir *fsx.Dir) {
-	if left, _, err := leftovers(dir); err != nil {
+func (c *checker) noList(box *boxDirs) {
+	if left, _, err := leftovers(box); err != nil {
 		c.errs = append(c.errs, err)
 	} else if len(left) > 0 {
 		c.fail(invNoList, uidlistFile, "is not there, but %s", strings.Join(left, ", "))
@@ -175,10 +181,10 @@ func (c *checker) noList(dir *fsx.Dir) {
 }
 
 // index reads the index as a process that starts would, and compares.
-func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, known map[string]imap.UID) {
-	m := &Mailbox{dir: dir}
+func (c *checker) index(box *boxDirs, list *uidlist, files map[string]string, known map[string]imap.UID) {
+	m := &Mailbox{boxDirs: *box}
 	m.index.m = m
-	b, _, err := dir.ReadFile(indexName, indexLimit)
+	b, _, err := box.own.ReadFile(indexName, indexLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -213,11 +219,11 @@ func (c *checker) index(dir *fsx.Dir, list *uidlist, files map[string]string, kn
 			c.fail(6, indexName, "UID %d has MODSEQ %d above the mailbox's %d", e.uid, e.modseq, s.modseq)
 		}
 		if where, ok := files[base]; ok && e.bits&verified != 0 {
-			c.size(dir, where, e)
+			c.size(box.dir, where, e)
 		}
 	}
-	c.cache(dir, s)
-	c.text(dir, s)
+	c.cache(box.own, s)
+	c.text(box.own, s)
 }
 
 // text reads the text index as a search would.

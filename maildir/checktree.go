@@ -33,7 +33,12 @@ func (t *Tree) Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 		return nil, opError("check", "", err)
 	}
 	defer root.Close()
-	k := &treeCheck{tree: t, ctx: ctx, o: o, root: root}
+	lists, err := t.openLists()
+	if err != nil {
+		return nil, opError("check", "", err)
+	}
+	defer lists.Close()
+	k := &treeCheck{tree: t, ctx: ctx, o: o, root: root, lists: lists}
 	if err := k.all(); err != nil {
 		return nil, opError("check", "", err)
 	}
@@ -43,11 +48,12 @@ func (t *Tree) Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 // treeCheck is one run.
 type treeCheck struct {
 	checker
-	tree *Tree
-	ctx  context.Context
-	o    CheckOptions
-	root *fsx.Dir
-	high uint32 // the greatest UIDVALIDITY of any mailbox
+	tree  *Tree
+	ctx   context.Context
+	o     CheckOptions
+	root  *fsx.Dir
+	lists *fsx.Dir // the same directory, unless the tree's lists lie apart
+	high  uint32   // the greatest UIDVALIDITY of any mailbox
 }
 
 func (k *treeCheck) all() error {
@@ -63,43 +69,49 @@ func (k *treeCheck) all() error {
 		if err := k.ctx.Err(); err != nil {
 			return err
 		}
-		err := inMailbox(k.root, b.rel, func(d *fsx.Dir) error {
-			if _, err := d.StatName("cur"); isGone(err) {
+		err := t.inMailbox(k.root, b.rel, func(d boxDirs) error {
+			if _, err := d.dir.StatName("cur"); isGone(err) {
 				return nil // a directory that never became one
 			}
-			return k.box(d, b.rel)
+			return k.box(&d, b.rel)
 		})
 		if err != nil {
 			k.errs = append(k.errs, err)
 		}
 	}
-	k.path = t.root
+	k.path, k.at = t.root, boxDirs{}
 	k.twins(l)
-	k.sentinel()
-	k.subscriptions()
 	k.third()
 	k.leftInRoot()
+	k.path = t.lists()
+	k.sentinel()
+	k.subscriptions()
 	return k.quota()
 }
 
 // box checks one mailbox under its lock.
-func (k *treeCheck) box(d *fsx.Dir, rel string) error {
-	k.path = d.Path()
-	if st := d.Identity(); k.o.Owner > 0 && int(st.Uid) != k.o.Owner {
+func (k *treeCheck) box(b *boxDirs, rel string) error {
+	k.path, k.at = b.dir.Path(), *b
+	if st := b.dir.Identity(); k.o.Owner > 0 && int(st.Uid) != k.o.Owner {
 		k.fail(invOwner, "", "is of user %d, the tree of user %d: not checked", st.Uid, k.o.Owner)
 		return nil
 	}
-	release, busy, err := k.lock(d)
+	if b.control == nil { // nobody has served it
+		k.files(b.dir)
+		k.props(b.dir)
+		return nil
+	}
+	release, busy, err := k.lock(b.control)
 	if err != nil || busy {
 		return err
 	}
 	defer release()
-	k.contents(d)
-	k.validity(d, rel)
-	k.keywords(d)
-	k.props(d)
-	k.left(d)
-	k.owners(d)
+	k.contents(b)
+	k.validity(b, rel)
+	k.keywords(b)
+	k.props(b.dir)
+	k.left(b)
+	k.owners(b)
 	return nil
 }
 
@@ -138,8 +150,8 @@ func deadLock(d *fsx.Dir, name string) (pid int, gone bool) {
 }
 
 // validity compares the list of UIDs with what the tree knows.
-func (k *treeCheck) validity(d *fsx.Dir, rel string) {
-	b, _, err := d.ReadFile(uidlistFile, listLimit)
+func (k *treeCheck) validity(box *boxDirs, rel string) {
+	b, _, err := box.control.ReadFile(uidlistFile, listLimit)
 	if err != nil {
 		return // told elsewhere
 	}
@@ -150,7 +162,7 @@ func (k *treeCheck) validity(d *fsx.Dir, rel string) {
 	k.high = max(k.high, u.validity)
 	k.tree.store.third.look(k.tree.root, func(c *treeCopy) {
 		id := c.boxes[rel]
-		if id != nil && id.validity == u.validity && id.least(processAlive) > u.next && !k.ahead(d, id) {
+		if id != nil && id.validity == u.validity && id.least(processAlive) > u.next && !k.ahead(box.own, id) {
 			k.fail(invThird, uidlistFile, "next UID %d, but UIDs below %d have been given", u.next, id.least(processAlive))
 		}
 	})
@@ -159,7 +171,7 @@ func (k *treeCheck) validity(d *fsx.Dir, rel string) {
 // ahead tells that the index knows the greater next UID, and so all our
 // processes do: an orderly state, as the list's header need not tell it.
 func (k *treeCheck) ahead(d *fsx.Dir, id *identity) bool {
-	m := &Mailbox{dir: d}
+	m := &Mailbox{boxDirs: together(d)}
 	m.index.m = m
 	b, _, err := d.ReadFile(indexName, indexLimit)
 	if err != nil {
@@ -170,8 +182,8 @@ func (k *treeCheck) ahead(d *fsx.Dir, id *identity) bool {
 }
 
 // keywords checks dovecot-keywords against the letters of the messages.
-func (k *treeCheck) keywords(d *fsx.Dir) {
-	b, _, err := d.ReadFile(keywordsFile, 1<<20)
+func (k *treeCheck) keywords(box *boxDirs) {
+	b, _, err := box.control.ReadFile(keywordsFile, 1<<20)
 	if err != nil && !isGone(err) {
 		k.errs = append(k.errs, err)
 		return
@@ -183,7 +195,7 @@ func (k *treeCheck) keywords(d *fsx.Dir) {
 	letters := parseKeywords(b)
 	var used [maxLetters]int
 	for _, name := range messageDirs {
-		sub, err := d.Sub(name)
+		sub, err := box.dir.Sub(name)
 		if err != nil {
 			continue
 		}
@@ -244,7 +256,7 @@ func (k *treeCheck) twins(l *treeListing) {
 
 // sentinel checks the tree's last UIDVALIDITY.
 func (k *treeCheck) sentinel() {
-	last, others, err := validitySentinels(k.root)
+	last, others, err := validitySentinels(k.lists)
 	switch {
 	case err != nil:
 		k.errs = append(k.errs, err)
@@ -257,7 +269,7 @@ func (k *treeCheck) sentinel() {
 }
 
 func (k *treeCheck) subscriptions() {
-	b, _, err := k.root.ReadFile(subscriptionsFile, maxSubscriptions)
+	b, _, err := k.lists.ReadFile(subscriptionsFile, maxSubscriptions)
 	if isGone(err) {
 		return
 	}
@@ -284,7 +296,7 @@ func (k *treeCheck) third() {
 // quota compares maildirsize with the mailboxes, while they stand still.
 func (k *treeCheck) quota() error {
 	r := k.tree.quota
-	f, _, err := readQuota(k.root)
+	f, _, err := readQuota(k.lists)
 	if r == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

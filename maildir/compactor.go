@@ -65,7 +65,7 @@ func compact(ctx context.Context, m *Mailbox) {
 func (s *Store) keep(m *Mailbox) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || m.dead.Load() || s.boxes[m.dirPath] != m {
+	if s.closed || m.dead.Load() || s.boxes[m.key] != m {
 		return false
 	}
 	s.use(m)

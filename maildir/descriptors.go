@@ -10,8 +10,8 @@ import (
 // fail until a restart. So their number is bounded by the limit as well, and when an open fails for want of a
 // descriptor, some of them go and it is tried again.
 
-// warmShare is how many descriptors there must be for each mailbox kept warm: it holds up to six, and two thirds
-// of all are for what is in use.
+// warmShare is how many descriptors there must be for each mailbox kept warm: it holds up to six, or eight where lists
+// and indices lie apart from the mail, and more than half of all are for what is in use.
 const warmShare = 16
 
 // shedTries is how often an open is tried again: each time half of those that are idle have gone.
@@ -46,8 +46,8 @@ func (s *Store) coolest(n int) (victims []*Mailbox) {
 	for range min(n, s.idle.Len()) {
 		m := s.idle.Remove(s.idle.Front()).(*Mailbox)
 		m.idle = nil
-		if s.boxes[m.dirPath] == m {
-			delete(s.boxes, m.dirPath)
+		if s.boxes[m.key] == m {
+			delete(s.boxes, m.key)
 		}
 		victims = append(victims, m)
 	}

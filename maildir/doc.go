@@ -91,6 +91,12 @@
 // mailbox takes it over, EXAMINE and STATUS too: files get the letters of the keywords
 // that they have already.
 //
+// A tree may keep lists and indices apart from its mail, in directories of their own for
+// each mailbox (apart.go): then dovecot-uidlist, dovecot-keywords and their locks lie in
+// the one for lists, with subscriptions, dovecot-uidvalidity and maildirsize in its root,
+// and our index, cache and text in the one for indices. maildir-imapd.moving beside the
+// tree's lists notes a rename that has not reached all of them.
+//
 // Ours, per tree, outside of it: the third copy (thirdcopy.go) of UIDVALIDITY,
 // next UID and GUID in the daemon's state directory. It is asked when a mailbox
 // comes into memory; a line is written and synced before UIDs are given, one for
@@ -253,7 +259,7 @@
 //  15. Each line of maildir-imapd.props is a word and its value.
 //  16. The sum of maildirsize, where it is, is what the mailboxes hold.
 //  17. Nothing is left of work that was cut short: files in tmp/ for 36 hours,
-//     unfinished files of ours, mailboxes deleted but for a part.
+//     unfinished files of ours, mailboxes deleted or renamed but for a part.
 //  18. What is in a mailbox belongs to the directory's owner, or to its group where
 //     that may write, who may read and write it.
 //  19. No two directories have one mailbox name.

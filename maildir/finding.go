@@ -10,6 +10,7 @@ type Finding struct {
 	Invariant int    // its number in this package's documentation
 	Mailbox   string // directory of the mailbox, or of the tree
 	File      string // in it; "" for the mailbox as a whole
+	Dir       string // where the file lies if it does not lie beside the mail
 	What      string // what was seen
 	Means     string // what comes of it for those who read their mail there
 	Repair    string // what Tree.Repair does about it; else what a person can do
@@ -17,7 +18,12 @@ type Finding struct {
 }
 
 // Path names the file.
-func (f *Finding) Path() string { return filepath.Join(f.Mailbox, f.File) }
+func (f *Finding) Path() string {
+	if f.Dir != "" {
+		return filepath.Join(f.Dir, f.File)
+	}
+	return filepath.Join(f.Mailbox, f.File)
+}
 
 // Error is the finding in one line, without what it means.
 func (f *Finding) Error() string {

@@ -169,7 +169,7 @@ func (m *Mailbox) scanText(ctx context.Context, each func(r textEntry)) (end int
 			x.mu.Unlock()
 		}
 	}()
-	f, err := m.dir.OpenRead(textName)
+	f, err := m.own.OpenRead(textName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fsx.ErrNotRegular), errors.Is(err, unix.ELOOP):
 		return 0, nil // what is no file is replaced by one

@@ -106,7 +106,7 @@ func (w *textWorker) index(ctx context.Context, m *Mailbox) error {
 	if err != nil {
 		return err
 	}
-	if id, err := idNow(m.dir, textName); err != nil || id.size != end {
+	if id, err := idNow(m.own, textName); err != nil || id.size != end {
 		m.text.forget() // what follows the end is mended before more is appended
 	}
 	if dead > textWorth && dead > all/2 {

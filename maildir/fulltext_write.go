@@ -47,7 +47,7 @@ func (t *txn) appendText(records []byte, have *imap.UIDSet) error {
 	x.mu.Lock()
 	known := x.id
 	x.mu.Unlock()
-	now, err := idNow(m.dir, textName)
+	now, err := idNow(m.own, textName)
 	if err != nil {
 		return err
 	}
@@ -59,19 +59,19 @@ func (t *txn) appendText(records []byte, have *imap.UIDSet) error {
 		*have = there
 		if end == 0 {
 			head := textHeader(m.validity())
-			if err := m.dir.WriteFile(textName, append(head, records...), 0, false); err != nil {
+			if err := m.own.WriteFile(textName, append(head, records...), 0, false); err != nil {
 				return err
 			}
 			return x.sound(m)
 		}
 		if end < now.size {
-			if err := cutFile(m.dir, textName, end); err != nil {
+			if err := cutFile(m.own, textName, end); err != nil {
 				return err
 			}
 		}
 	}
 	records = withoutRecords(records, *have)
-	st, err := m.dir.Append(textName, records, false)
+	st, err := m.own.Append(textName, records, false)
 	if err != nil {
 		x.forget()
 		return err
@@ -84,7 +84,7 @@ func (t *txn) appendText(records []byte, have *imap.UIDSet) error {
 
 // sound notes that the file's end is good.
 func (x *textFile) sound(m *Mailbox) error {
-	id, err := idNow(m.dir, textName)
+	id, err := idNow(m.own, textName)
 	x.mu.Lock()
 	x.id = id
 	x.mu.Unlock()
@@ -142,16 +142,16 @@ func (t *txn) compactText() (err error) {
 	m := t.m
 	m.text.forget()
 	tmp := textName + ".tmp"
-	if err := m.dir.Remove(tmp); err != nil && !isGone(err) {
+	if err := m.own.Remove(tmp); err != nil && !isGone(err) {
 		return err
 	}
-	f, err := m.dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
+	f, err := m.own.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			m.dir.Remove(tmp)
+			m.own.Remove(tmp)
 		}
 	}()
 	defer f.Close()
@@ -166,7 +166,7 @@ func (t *txn) compactText() (err error) {
 		have.add(r.uid)
 		b = appendTextRecord(b, r.uid, r.name, func(dst []byte) []byte { return append(dst, r.filter...) })
 		if len(b) >= textWindow {
-			werr = m.dir.WriteAll(f, b)
+			werr = m.own.WriteAll(f, b)
 			b = b[:0]
 		}
 	})
@@ -174,12 +174,12 @@ func (t *txn) compactText() (err error) {
 		err = werr
 	}
 	if err == nil {
-		err = m.dir.WriteAll(f, b)
+		err = m.own.WriteAll(f, b)
 	}
 	if err != nil {
 		return err
 	}
-	return m.dir.Rename(tmp, m.dir, textName)
+	return m.own.Rename(tmp, m.own, textName)
 }
 
 // texted are the messages that have a record, in a file that is sound up to end.

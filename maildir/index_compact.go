@@ -73,7 +73,7 @@ func (c *indexCompaction) copy(ctx context.Context) error {
 		return err
 	}
 	if m.lastingKeywords() {
-		return m.dir.SyncData(c.f)
+		return m.own.SyncData(c.f)
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (c *indexCompaction) finish(*txn) (err error) {
 	}
 	sync := m.lastingKeywords()
 	if sync {
-		err = m.dir.SyncData(c.f)
+		err = m.own.SyncData(c.f)
 	}
 	if err == nil {
 		err = c.replace()
@@ -126,7 +126,7 @@ func (c *indexCompaction) tail() error {
 	b := make([]byte, min(x.end-c.from, indexPiece))
 	for at := c.from; at < x.end; {
 		piece := b[:min(int64(len(b)), x.end-at)]
-		if _, err := c.m.dir.ReadAt(x.f, piece, at); err != nil {
+		if _, err := c.m.own.ReadAt(x.f, piece, at); err != nil {
 			return err
 		}
 		c.buf = append(c.buf[:0], piece...)
@@ -174,7 +174,7 @@ func (c *indexCompaction) use(last []byte, sync bool) error {
 	}
 	x.note()
 	if sync {
-		err = m.dir.Sync()
+		err = m.own.Sync()
 		x.named = err == nil
 	}
 	return err

@@ -65,9 +65,9 @@ func (x *indexFile) failed(err error) error {
 
 // sync makes what has been written durable, and the file's name if need be.
 func (x *indexFile) sync() error {
-	err := x.m.dir.SyncData(x.f)
+	err := x.m.own.SyncData(x.f)
 	if err == nil && !x.named {
-		err = x.m.dir.Sync()
+		err = x.m.own.Sync()
 		x.named = err == nil
 	}
 	return err
@@ -75,7 +75,7 @@ func (x *indexFile) sync() error {
 
 // write appends records to the file; the dotlock is held and the file caught up with.
 func (x *indexFile) write(b []byte) error {
-	d := x.m.dir
+	d := x.m.own
 	if !x.appends {
 		f, st, err := x.openAppend()
 		if err != nil {
@@ -104,7 +104,7 @@ func (x *indexFile) write(b []byte) error {
 
 // openAppend opens the file that has the name now, to be read and appended to.
 func (x *indexFile) openAppend() (*os.File, fsx.Stat, error) {
-	f, err := x.m.dir.OpenFile(indexName, os.O_RDWR|os.O_APPEND, 0)
+	f, err := x.m.own.OpenFile(indexName, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return nil, fsx.Stat{}, err
 	}
@@ -130,7 +130,7 @@ func (x *indexFile) rewrite() error {
 		return err
 	}
 	var end indexEnd
-	if err := x.m.dir.Replace(indexName, 0, sync, func(w io.Writer) error {
+	if err := x.m.own.Replace(indexName, 0, sync, func(w io.Writer) error {
 		end.w = w
 		return x.writeTo(&end)
 	}); err != nil {
@@ -177,12 +177,12 @@ func (x *indexFile) putAside() error {
 	if !x.damaged {
 		return nil
 	}
-	aside, err := setAside(x.m.dir, indexName, x.m.store.now())
+	aside, err := setAside(x.m.own, indexName, x.m.store.now())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	x.damaged = false
 	x.m.store.log.Error("damaged index put aside; it is written anew without the expunge history, save dates and keywords past the 26th that stood behind the damage",
-		"mailbox", x.m.dir.Path(), "aside", aside, "bytes", x.id.size, "good", x.end)
+		"mailbox", x.m.own.Path(), "aside", aside, "bytes", x.id.size, "good", x.end)
 	return nil
 }

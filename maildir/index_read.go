@@ -19,7 +19,7 @@ const (
 // another one. It needs no lock: records carry checksums, and what does not
 // check is taken for not yet written.
 func (x *indexFile) catchUp() error {
-	id, err := idNow(x.m.dir, indexName)
+	id, err := idNow(x.m.own, indexName)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (x *indexFile) catchUp() error {
 // unchanged tells whether what comes before the end is still what it was.
 func (x *indexFile) unchanged() (bool, error) {
 	b := make([]byte, len(x.last))
-	n, err := x.m.dir.ReadAt(x.f, b, x.end-int64(len(b)))
+	n, err := x.m.own.ReadAt(x.f, b, x.end-int64(len(b)))
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -66,7 +66,7 @@ func (x *indexFile) unchanged() (bool, error) {
 // readAll reads the file that has the name now. After an error what has been
 // read of it is not believed to be all.
 func (x *indexFile) readAll() error {
-	f, st, err := x.m.dir.OpenStat(indexName)
+	f, st, err := x.m.own.OpenStat(indexName)
 	if errors.Is(err, fs.ErrNotExist) {
 		x.broken = true
 		return nil
@@ -115,7 +115,7 @@ func (x *indexFile) fold(a *applier, size int64) (ok bool, err error) {
 			b = append(make([]byte, 0, need), b...)
 		}
 		var n int
-		n, err = x.m.dir.ReadAt(x.f, b[len(b):min(int64(cap(b)), int64(len(b))+size-off)], off)
+		n, err = x.m.own.ReadAt(x.f, b[len(b):min(int64(cap(b)), int64(len(b))+size-off)], off)
 		ended := errors.Is(err, io.EOF)
 		if ended {
 			err = nil
@@ -158,7 +158,7 @@ func (x *indexFile) passed(b []byte) {
 // latter there are no records, and no file of ours begins otherwise than ours do.
 func (x *indexFile) recordsFollow() bool {
 	b := make([]byte, min(x.id.size-x.end, damageMost))
-	n, err := x.m.dir.ReadAt(x.f, b, x.end)
+	n, err := x.m.own.ReadAt(x.f, b, x.end)
 	if b = b[:n]; err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}

@@ -24,13 +24,13 @@ func damagedKeywords(b []byte) (n int) {
 // readKeys takes over dovecot-keywords when it has changed.
 func (t *txn) readKeys() error {
 	m := t.m
-	id, err := idNow(m.dir, keywordsFile)
+	id, err := idNow(m.control, keywordsFile)
 	if err != nil || id == m.seen.keys {
 		return err
 	}
 	var b []byte
 	if id != (fileID{}) {
-		if b, _, err = m.dir.ReadFile(keywordsFile, 1<<20); err != nil && !isGone(err) {
+		if b, _, err = m.control.ReadFile(keywordsFile, 1<<20); err != nil && !isGone(err) {
 			return err
 		}
 	}
@@ -68,12 +68,12 @@ func (t *txn) keysLost(letters keywordMap, bad int) {
 	var aside string
 	if bad > 0 {
 		var err error
-		if aside, err = setAside(m.dir, keywordsFile, m.store.now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if aside, err = setAside(m.control, keywordsFile, m.store.now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.once("keywords", "damaged list of keywords cannot be put aside", "err", err)
 			return
 		}
 	}
-	m.store.log.Error("list of keywords damaged or gone; written anew from what is left", "mailbox", m.dir.Path(),
+	m.store.log.Error("list of keywords damaged or gone; written anew from what is left", "mailbox", m.control.Path(),
 		"aside", aside, "bad", bad, "keywords", strings.Fields(strings.Join(letters.names[:], " ")))
 	if err := t.writeKeys(letters); err != nil {
 		m.once("keywords", "cannot write the list of keywords", "err", err)

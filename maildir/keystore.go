@@ -93,23 +93,23 @@ func (t *txn) keywordBits(names []string, create bool) (bits uint64, err error) 
 // so the time must grow (FORMATS §5.4).
 func (t *txn) writeKeys(letters keywordMap) error {
 	m := t.m
-	lock, err := m.dir.Lock(t.ctx, keywordsFile, fsx.LockOptions{Wait: m.store.o.LockWait, Stale: lockStale})
+	lock, err := m.control.Lock(t.ctx, keywordsFile, fsx.LockOptions{Wait: m.store.o.LockWait, Stale: lockStale})
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	if err := m.dir.WriteFile(keywordsFile, letters.encode(nil), 0, true); err != nil {
+	if err := m.control.WriteFile(keywordsFile, letters.encode(nil), 0, true); err != nil {
 		return err
 	}
-	id, err := idNow(m.dir, keywordsFile)
+	id, err := idNow(m.control, keywordsFile)
 	if err != nil {
 		return err
 	}
 	if was := m.seen.keys.mtime / second; id.mtime/second <= was {
-		if err := m.dir.Chtimes(keywordsFile, time.Unix(was+1, 0)); err != nil {
+		if err := m.control.Chtimes(keywordsFile, time.Unix(was+1, 0)); err != nil {
 			return err
 		}
-		if id, err = idNow(m.dir, keywordsFile); err != nil {
+		if id, err = idNow(m.control, keywordsFile); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func (m *Mailbox) forgetNames(uids []imap.UID) {
 // look. all asks for the loose lines too, which a warm start does without.
 func (t *txn) readList(all bool) error {
 	m := t.m
-	id, err := idNow(m.dir, uidlistFile)
+	id, err := idNow(m.control, uidlistFile)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (t *txn) readList(all bool) error {
 			return err
 		}
 	}
-	b, st, err := m.dir.ReadFile(uidlistFile, listLimit)
+	b, st, err := m.control.ReadFile(uidlistFile, listLimit)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (t *txn) readList(all bool) error {
 // when the file must be read as a whole.
 func (t *txn) readListTail() (done bool, err error) {
 	m := t.m
-	f, st, err := m.dir.OpenStat(uidlistFile)
+	f, st, err := m.control.OpenStat(uidlistFile)
 	if err != nil {
 		return false, err
 	}
@@ -108,11 +108,11 @@ func (t *txn) readListTail() (done bool, err error) {
 	}
 	// The number of an inode may be given again, to a file that took this one's place meanwhile.
 	b := make([]byte, len(m.list.head)+1)
-	if _, err := m.dir.ReadAt(f, b, 0); err != nil || string(b) != m.list.head+"\n" {
+	if _, err := m.control.ReadAt(f, b, 0); err != nil || string(b) != m.list.head+"\n" {
 		return false, nil
 	}
 	b = make([]byte, st.Size-m.seen.list.size+1)
-	if _, err := m.dir.ReadAt(f, b, m.seen.list.size-1); err != nil || b[0] != '\n' {
+	if _, err := m.control.ReadAt(f, b, m.seen.list.size-1); err != nil || b[0] != '\n' {
 		return false, nil
 	}
 	b = b[1:]
@@ -182,12 +182,12 @@ func (t *txn) newValidity(floor uint32) (uint32, error) {
 	if t.lock == nil {
 		return uint32(t.m.dir.Identity().Ino)&0x7fffffff | 1, nil // shown, but nothing is kept under it
 	}
-	root, err := t.m.store.fs.OpenDir(t.m.root)
+	lists, err := t.m.store.fs.OpenDir(t.m.lists)
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
-	return uidValidityAbove(root, floor, t.m.store.now())
+	defer lists.Close()
+	return uidValidityAbove(lists, floor, t.m.store.now())
 }
 
 func newGUID() string {
@@ -223,7 +223,7 @@ func (t *txn) assign(records []uidRecord) error {
 	for _, r := range records {
 		b = appendUIDRecord(b, r)
 	}
-	st, err := m.dir.Append(uidlistFile, b, true)
+	st, err := m.control.Append(uidlistFile, b, true)
 	if err != nil {
 		return err
 	}
@@ -248,11 +248,11 @@ func (t *txn) rewriteList(records []uidRecord) error {
 	if err != nil {
 		return err
 	}
-	if err := m.dir.Replace(uidlistFile, 0, true, u.writeTo); err != nil {
+	if err := m.control.Replace(uidlistFile, 0, true, u.writeTo); err != nil {
 		return err
 	}
 	head := bytes.TrimSuffix(u.appendHead(nil), []byte{'\n'})
-	id, err := idNow(m.dir, uidlistFile)
+	id, err := idNow(m.control, uidlistFile)
 	if err != nil {
 		return err
 	}
@@ -313,7 +313,7 @@ func (t *txn) foreignParts(u *uidlist) (map[imap.UID]string, error) {
 	if m.seen.list == (fileID{}) {
 		return nil, nil // there is none
 	}
-	b, _, err := m.dir.ReadFile(uidlistFile, listLimit)
+	b, _, err := m.control.ReadFile(uidlistFile, listLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // removed by somebody who takes no lock
 	}
@@ -369,11 +369,11 @@ func (t *txn) badLines(u *uidlist) error {
 		return nil
 	}
 	aside := asideName(uidlistFile, m.store.now())
-	if err := m.dir.Link(uidlistFile, m.dir, aside); err != nil {
+	if err := m.control.Link(uidlistFile, m.control, aside); err != nil {
 		return err
 	}
 	m.store.log.Error("damaged lines in the list of UIDs; written anew from the good ones and the index",
-		"mailbox", m.dir.Path(), "aside", aside, "bad", u.bad, "good", len(u.records))
+		"mailbox", m.control.Path(), "aside", aside, "bad", u.bad, "good", len(u.records))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,14 +22,17 @@ import (
 type Mailbox struct {
 	store *Store
 	root  string // of the tree
+	lists string // where the tree's own lists are: root, unless they lie apart
 
+	key     string        // location.key; store.mu
 	dirPath string        // store.mu
 	rel     string        // below root; store.mu
 	users   int           // store.mu
 	idle    *list.Element // store.mu
 	warm    int64         // store.mu: bytes of memory, as of when it became idle
 
-	dir, newDir, curDir *fsx.Dir
+	boxDirs
+	newDir, curDir *fsx.Dir
 
 	writer      chan struct{} // holds one element while it is taken
 	list        listFile      // writer
@@ -159,12 +163,13 @@ func (l dirLook) stale(mtime, now int64, watched bool) bool {
 
 // newMailbox opens the directories. A directory that lacks cur, new or tmp
 // gets them if that is permitted.
-func newMailbox(s *Store, dir string, loc location) (*Mailbox, error) {
-	d, err := loc.open(s.fs)
+func newMailbox(ctx context.Context, s *Store, loc *location) (*Mailbox, error) {
+	b, err := loc.place(ctx, s.fs)
 	if err != nil {
 		return nil, err
 	}
-	m := &Mailbox{store: s, root: loc.root, dirPath: dir, rel: loc.rel, dir: d, writer: make(chan struct{}, 1)}
+	d := b.dir
+	m := &Mailbox{store: s, root: loc.root, lists: loc.apart.lists(loc.root), key: loc.key(), dirPath: filepath.Clean(loc.dir), rel: loc.rel, boxDirs: b, writer: make(chan struct{}, 1)}
 	m.cache.m = m
 	m.index.m = m
 	if m.newDir, err = openSub(d, "new"); err == nil {
@@ -199,21 +204,21 @@ func (m *Mailbox) sub(dir int) *fsx.Dir {
 	return m.curDir
 }
 
-// current tells whether the directory at this place is still the one that is
+// current tells whether the directories at this place are still those that are
 // open.
 func (m *Mailbox) current(loc *location) (bool, error) {
 	if m.dead.Load() {
 		return false, nil
 	}
-	d, err := loc.open(m.store.fs)
+	b, err := loc.openAll(m.store.fs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer d.Close()
-	return d.Identity().SameFile(m.dir.Identity()), nil
+	defer b.close()
+	return b.sameAs(&m.boxDirs), nil
 }
 
 // removed tells whether another program has removed the mailbox's directory. A
@@ -247,11 +252,12 @@ func (m *Mailbox) close() {
 	m.giveBack()
 	m.cache.close()
 	m.index.close()
-	for _, d := range []*fsx.Dir{m.newDir, m.curDir, m.dir} {
+	for _, d := range []*fsx.Dir{m.newDir, m.curDir} {
 		if d != nil {
 			d.Close()
 		}
 	}
+	m.boxDirs.close()
 }
 
 // lockWriter waits for the disk.

@@ -17,11 +17,11 @@ import (
 func (t *txn) noList(damage error, b []byte) error {
 	m := t.m
 	if damage != nil && t.lock != nil {
-		aside, err := setAside(m.dir, uidlistFile, m.store.now())
+		aside, err := setAside(m.control, uidlistFile, m.store.now())
 		if err != nil {
 			return err
 		}
-		m.store.log.Error("damaged list of UIDs put aside; rebuilding it from what is left", "mailbox", m.dir.Path(), "aside", aside, "err", damage)
+		m.store.log.Error("damaged list of UIDs put aside; rebuilding it from what is left", "mailbox", m.control.Path(), "aside", aside, "err", damage)
 	}
 	u := &uidlist{version: '3', rewrite: true}
 	r := m.recall()
@@ -158,7 +158,7 @@ func (u *uidlist) salvage(b []byte) int {
 // used has none of them.
 func (t *txn) startOver(floor uint32) (uint32, error) {
 	m := t.m
-	left, last, err := leftovers(m.dir)
+	left, last, err := leftovers(&m.boxDirs)
 	if err != nil {
 		return 0, err
 	}
@@ -177,7 +177,19 @@ func (t *txn) startOver(floor uint32) (uint32, error) {
 // the greatest UIDVALIDITY that they name. dovecot-keywords is none: programs that
 // convert mail write it beside the messages, and the tree's last UIDVALIDITY may
 // be there before the first look at INBOX.
-func leftovers(d *fsx.Dir) (left []string, last uint32, err error) {
+func leftovers(b *boxDirs) (left []string, last uint32, err error) {
+	b.distinct(func(d *fsx.Dir) {
+		if err == nil {
+			var more []string
+			more, last, err = leftIn(d, last)
+			left = append(left, more...)
+		}
+	})
+	return left, last, err
+}
+
+// leftIn is leftovers of one of the directories, where others name a UIDVALIDITY last.
+func leftIn(d *fsx.Dir, last uint32) (left []string, _ uint32, err error) {
 	err = d.Each(func(name []byte, _ fsx.Type) bool {
 		s := string(name)
 		if s == cacheName || s == textName || s == propsFile || strings.HasPrefix(s, "dovecot.index") ||

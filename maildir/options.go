@@ -51,6 +51,8 @@ func (l Layout) String() string {
 // TreeOptions describe one tree of mailboxes.
 type TreeOptions struct {
 	Root       string // absolute path
+	Control    string // absolute path of what Dovecot calls CONTROL: lists of UIDs and the like; "" is beside the mail
+	Index      string // absolute path of what Dovecot calls INDEX: indices and caches; "" is beside the lists
 	Layout     Layout
 	Separator  byte                        // of names as clients see them: '/' (also when zero) or '.'
 	Create     bool                        // make the Maildir with INBOX when it is absent

@@ -107,7 +107,7 @@ func TestWatchesRunOut(t *testing.T) {
 		if err := os.Rename(spots[1].dir, to); err != nil {
 			t.Fatal(err)
 		}
-		store.moved(spots[1].dir, to)
+		store.moved(nil, &move{fromDir: spots[1].dir, toDir: to})
 		spots[1].dir = to
 		spots[1].drop("new", mail)
 		await(t, handles[1], 2, what+": moved")
@@ -140,7 +140,7 @@ func TestMovedWhileWatched(t *testing.T) {
 	if err := os.Rename(b.dir, to); err != nil {
 		t.Fatal(err)
 	}
-	b.store.moved(b.dir, to)
+	b.store.moved(nil, &move{fromDir: b.dir, toDir: to})
 	b.dir = to
 	b.drop("new", mail)
 	await(t, h, 1, "after the rename")

@@ -20,17 +20,26 @@ type quotaStamp struct {
 	mtimes [2]int64
 }
 
-// count adds up all mail and writes maildirsize anew. When another program
+// count adds up all mail and writes maildirsize anew, in d. When another program
 // changes the mailboxes meanwhile it counts once more, and after that lets the
 // next one to ask try.
 func (r *quotaRoot) count(ctx context.Context, d *fsx.Dir, q Quota) (*quotaLook, error) {
+	mail := d
+	if t := r.tree; t.lists() != t.root {
+		root, err := t.open()
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		mail = root
+	}
 	for try := 0; ; try++ {
-		before, err := r.still(ctx, d)
+		before, err := r.still(ctx, mail)
 		if err != nil {
 			return nil, err
 		}
 		l := &quotaLook{root: r, q: q, fresh: true}
-		if l.sum, err = countMail(ctx, d, before); err != nil {
+		if l.sum, err = countMail(ctx, mail, before); err != nil {
 			return nil, err
 		}
 		l.file, err = writeQuota(d, q, l.sum)
@@ -39,7 +48,7 @@ func (r *quotaRoot) count(ctx context.Context, d *fsx.Dir, q Quota) (*quotaLook,
 			r.warn("cannot write maildirsize, every question counts the mail anew", err)
 			return l, nil
 		}
-		after, err := r.stamps(d)
+		after, err := r.stamps(mail)
 		if err == nil && slices.Equal(before, after) {
 			return l, nil
 		}

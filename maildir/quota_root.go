@@ -123,7 +123,7 @@ func (r *quotaRoot) find(ctx context.Context) (*quotaLook, error) {
 		return nil, nil
 	}
 	q := r.configured()
-	d, err := r.tree.open()
+	d, err := r.tree.openLists()
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (r *quotaRoot) peek() *quotaLook {
 	if r == nil {
 		return nil
 	}
-	d, err := r.tree.open()
+	d, err := r.tree.openLists()
 	if err != nil {
 		return &quotaLook{root: r}
 	}
@@ -236,7 +236,7 @@ func (l *quotaLook) admit(ctx context.Context, a amount) (over *QuotaError, err 
 }
 
 func (l *quotaLook) recount(ctx context.Context) error {
-	d, err := l.root.tree.open()
+	d, err := l.root.tree.openLists()
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (l *quotaLook) record(ctx context.Context, a amount) {
 	if l == nil {
 		return
 	}
-	d, err := l.root.tree.open()
+	d, err := l.root.tree.openLists()
 	if err != nil {
 		l.root.warn("cannot append to maildirsize", err)
 		return
@@ -344,7 +344,7 @@ func (r *quotaRoot) changed(ctx context.Context) {
 	if r == nil {
 		return
 	}
-	d, err := r.tree.open()
+	d, err := r.tree.openLists()
 	if err != nil {
 		return
 	}
@@ -359,5 +359,5 @@ func (r *quotaRoot) warn(msg string, err error) {
 	if errors.Is(err, fsx.ErrCrash) || errors.Is(err, context.Canceled) {
 		return
 	}
-	r.tree.warn(msg, r.tree.root+"/"+quotaName, err)
+	r.tree.warn(msg, r.tree.lists()+"/"+quotaName, err)
 }

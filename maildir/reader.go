@@ -152,7 +152,7 @@ func (r *Reader) record(p cachePlace) []byte {
 	b := r.window[:want]
 	n := 0
 	if f := r.m.cache.reading(r.m.validity()); f != nil {
-		n, _ = r.m.dir.ReadAt(f, b, p.off) // n tells all
+		n, _ = r.m.own.ReadAt(f, b, p.off) // n tells all
 	}
 	r.window, r.winAt = b[:n], p.off
 	return b[:min(n, size)]

@@ -15,11 +15,11 @@ func (m *Mailbox) stale() (looks, error) {
 	if err != nil {
 		return 0, err
 	}
-	list, err := idNow(m.dir, uidlistFile)
+	list, err := idNow(m.control, uidlistFile)
 	if err != nil {
 		return 0, err
 	}
-	index, err := idNow(m.dir, indexName)
+	index, err := idNow(m.own, indexName)
 	if err != nil {
 		return 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,10 @@ func (t *Tree) Repair(ctx context.Context, found []Finding) error {
 	var errs []error
 	for _, b := range l.boxes {
 		var path string
-		err := inMailbox(root, b.rel, func(d *fsx.Dir) error {
-			path = d.Path()
+		err := t.inMailbox(root, b.rel, func(d boxDirs) error {
+			path = d.dir.Path()
 			if todo := wants(found, path); todo != nil {
-				return t.repairBox(ctx, d, b, todo)
+				return t.repairBox(ctx, &d, b, todo)
 			}
 			return nil
 		})
@@ -40,19 +41,23 @@ func (t *Tree) Repair(ctx context.Context, found []Finding) error {
 			errs = append(errs, fmt.Errorf("%s: %w", path, err))
 		}
 	}
-	for _, step := range []func(context.Context, *fsx.Dir, []Finding) error{t.repairRoot, t.repairSubscriptions, t.repairThird, t.repairQuota} {
-		if err := step(ctx, root, found); err != nil {
-			errs = append(errs, err)
+	err = t.inLists(root, func(lists *fsx.Dir) (err error) {
+		for _, step := range []func(context.Context, *fsx.Dir, []Finding) error{t.repairRoot, t.repairSubscriptions, t.repairThird, t.repairQuota} {
+			err = errors.Join(err, step(ctx, lists, found))
 		}
+		return err
+	})
+	if err != nil {
+		errs = append(errs, err)
 	}
 	return opError("repair", "", errors.Join(errs...))
 }
 
-// wants is which invariants do not hold in a directory, of those that a program
+// wants is which invariants do not hold in directories, of those that a program
 // can restore; nil for none.
-func wants(found []Finding, dir string) (todo map[int]bool) {
+func wants(found []Finding, dirs ...string) (todo map[int]bool) {
 	for i := range found {
-		if f := &found[i]; f.Mailbox == dir && !f.ByHand {
+		if f := &found[i]; slices.Contains(dirs, f.Mailbox) && !f.ByHand {
 			if todo == nil {
 				todo = make(map[int]bool)
 			}
@@ -72,7 +77,7 @@ func has(found []Finding, invariant int) bool {
 	return false
 }
 
-func (t *Tree) repairBox(ctx context.Context, d *fsx.Dir, b box, todo map[int]bool) error {
+func (t *Tree) repairBox(ctx context.Context, d *boxDirs, b box, todo map[int]bool) error {
 	if todo[invLeft] {
 		err := t.abandoned(d, func(in *fsx.Dir, name string) {
 			if err := removeTree(in, name, nil); err != nil {
@@ -104,14 +109,17 @@ func (t *Tree) repairBox(ctx context.Context, d *fsx.Dir, b box, todo map[int]bo
 // putAside takes away, under the lock, what opening the mailbox would believe.
 // What opening itself puts aside, for it makes no sense at all, is left to that.
 // Of the index it returns what nothing else has.
-func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) (kept *carried, err error) {
-	lock, err := d.Lock(ctx, uidlistFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
+func (t *Tree) putAside(ctx context.Context, d *boxDirs, todo map[int]bool) (kept *carried, err error) {
+	if d.control == nil {
+		return nil, nil // nobody has served it
+	}
+	lock, err := d.control.Lock(ctx, uidlistFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
 	if err != nil {
 		return nil, err
 	}
 	var files []string
 	if todo[invIndexID] || todo[invIndexUIDs] {
-		kept = carry(d)
+		kept = carry(d.own)
 		files = append(files, indexName)
 	}
 	if todo[invCache] {
@@ -121,13 +129,13 @@ func (t *Tree) putAside(ctx context.Context, d *fsx.Dir, todo map[int]bool) (kep
 		files = append(files, textName)
 	}
 	for _, name := range files {
-		if _, aerr := setAside(d, name, t.store.now()); aerr != nil && !isGone(aerr) {
+		if _, aerr := setAside(d.own, name, t.store.now()); aerr != nil && !isGone(aerr) {
 			err = errors.Join(err, aerr)
 		}
 	}
-	if b, _, rerr := d.ReadFile(uidlistFile, listLimit); rerr == nil && todo[invList] {
+	if b, _, rerr := d.control.ReadFile(uidlistFile, listLimit); rerr == nil && todo[invList] {
 		if u, perr := parseUIDList(b); perr == nil && u.bad == 0 { // those with bad lines are kept by the reader
-			err = errors.Join(err, d.Link(uidlistFile, d, asideName(uidlistFile, t.store.now())))
+			err = errors.Join(err, d.control.Link(uidlistFile, d.control, asideName(uidlistFile, t.store.now())))
 		}
 	}
 	return kept, errors.Join(err, lock.Unlock())
@@ -169,51 +177,51 @@ func (t *txn) restore(todo map[int]bool, kept *carried) error {
 
 // repairRoot makes the tree's last UIDVALIDITY be known, and removes what a
 // deletion left. A lock whose process is gone goes with it.
-func (t *Tree) repairRoot(ctx context.Context, root *fsx.Dir, found []Finding) error {
-	todo := wants(found, t.root)
+func (t *Tree) repairRoot(ctx context.Context, lists *fsx.Dir, found []Finding) error {
+	todo := wants(found, append(t.apart.roots(), t.root)...)
 	if !todo[invSentinel] && !todo[invLeft] && !todo[invLock] {
 		return nil
 	}
-	d, lock, err := t.change(ctx)
+	root, lock, err := t.change(ctx) // ends what has been noted
 	if err != nil {
 		return err
 	}
-	defer t.unlock(d, lock)
+	defer t.unlock(root, lock)
 	if st, err := root.StatName(trashDir); err == nil && t.old(st, time.Minute) {
 		if err := removeTree(root, trashDir, lock.Touch); err != nil {
 			return err
 		}
 	}
-	last, others, err := validitySentinels(root)
+	last, others, err := validitySentinels(lists)
 	if err != nil || !todo[invSentinel] {
 		return err
 	}
 	for _, old := range others {
-		if err := root.Remove(sentinel(old)); err != nil && !isGone(err) {
+		if err := lists.Remove(sentinel(old)); err != nil && !isGone(err) {
 			return err
 		}
 	}
 	if last != 0 {
 		return nil
 	}
-	high, err := t.highest(root)
+	high, err := t.highest(root, lists)
 	if err != nil {
 		return err
 	}
-	f, err := root.OpenFile(sentinel(high), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o444)
+	f, err := lists.OpenFile(sentinel(high), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o444)
 	if err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return writeUIDValidity(root, high)
+	return writeUIDValidity(lists, high)
 }
 
 // highest is the greatest UIDVALIDITY that anything in the tree knows.
-func (t *Tree) highest(root *fsx.Dir) (high uint32, err error) {
+func (t *Tree) highest(root, lists *fsx.Dir) (high uint32, err error) {
 	t.store.third.look(t.root, func(c *treeCopy) { high = c.high })
-	if b, _, err := root.ReadFile(validityFile, 64); err == nil {
+	if b, _, err := lists.ReadFile(validityFile, 64); err == nil {
 		var n uint32
 		if _, err := fmt.Sscanf(string(b), "%08x", &n); err == nil {
 			high = max(high, n)
@@ -224,8 +232,11 @@ func (t *Tree) highest(root *fsx.Dir) (high uint32, err error) {
 		return 0, err
 	}
 	for _, b := range l.boxes {
-		err := inMailbox(root, b.rel, func(d *fsx.Dir) error {
-			if b, _, err := d.ReadFile(uidlistFile, listLimit); err == nil {
+		err := t.inMailbox(root, b.rel, func(d boxDirs) error {
+			if d.control == nil {
+				return nil
+			}
+			if b, _, err := d.control.ReadFile(uidlistFile, listLimit); err == nil {
 				if u, err := parseUIDList(b); err == nil {
 					high = max(high, u.validity)
 				}
@@ -239,16 +250,16 @@ func (t *Tree) highest(root *fsx.Dir) (high uint32, err error) {
 	return high, nil
 }
 
-func (t *Tree) repairSubscriptions(ctx context.Context, root *fsx.Dir, found []Finding) error {
+func (t *Tree) repairSubscriptions(ctx context.Context, lists *fsx.Dir, found []Finding) error {
 	if !has(found, invSubscribe) {
 		return nil
 	}
-	lock, err := root.Lock(ctx, subscriptionsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
+	lock, err := lists.Lock(ctx, subscriptionsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: lockStale})
 	if err != nil {
 		return err
 	}
 	good := &subscriptions{}
-	if b, _, rerr := root.ReadFile(subscriptionsFile, maxSubscriptions); rerr == nil {
+	if b, _, rerr := lists.ReadFile(subscriptionsFile, maxSubscriptions); rerr == nil {
 		if s, perr := parseSubscriptions(b, t.names.layout); perr == nil {
 			for _, line := range s.lines {
 				if strings.IndexByte(line, 0) < 0 {
@@ -257,8 +268,8 @@ func (t *Tree) repairSubscriptions(ctx context.Context, root *fsx.Dir, found []F
 			}
 		}
 	}
-	if _, err = setAside(root, subscriptionsFile, t.store.now()); err == nil || isGone(err) {
-		err = root.WriteFile(subscriptionsFile, good.encode(nil), 0, true)
+	if _, err = setAside(lists, subscriptionsFile, t.store.now()); err == nil || isGone(err) {
+		err = lists.WriteFile(subscriptionsFile, good.encode(nil), 0, true)
 	}
 	return errors.Join(err, lock.Unlock())
 }
@@ -278,19 +289,19 @@ func (t *Tree) repairThird(ctx context.Context, _ *fsx.Dir, found []Finding) err
 
 // repairQuota counts the mail anew. Limits that nobody has told this tree of are kept
 // as the file has them: who opens it with other ones writes them there (find).
-func (t *Tree) repairQuota(ctx context.Context, root *fsx.Dir, found []Finding) error {
+func (t *Tree) repairQuota(ctx context.Context, lists *fsx.Dir, found []Finding) error {
 	if !has(found, invQuota) || t.quota == nil {
 		return nil
 	}
 	q := t.quota.configured()
-	if f, st, err := readQuota(root); err == nil && !q.Set {
+	if f, st, err := readQuota(lists); err == nil && !q.Set {
 		if f.unknown {
-			t.quota.damaged(root, st)
+			t.quota.damaged(lists, st)
 			return nil
 		}
 		q.Storage, q.Messages = f.limits.Storage, f.limits.Messages
 	}
-	l, err := t.quota.count(ctx, root, q)
+	l, err := t.quota.count(ctx, lists, q)
 	l.close()
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ type Store struct {
 	boot string
 
 	mu     sync.Mutex
-	boxes  map[string]*Mailbox // by directory
+	boxes  map[string]*Mailbox // by location.key
 	idle   *list.List          // of *Mailbox nobody has open, the longest idle first
 	closed bool
 
@@ -95,7 +94,7 @@ func (s *Store) open(ctx context.Context, loc location, mode Mode) (*Handle, err
 }
 
 func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handle, error) {
-	m, err := s.mailbox(loc)
+	m, err := s.mailbox(ctx, &loc)
 	if err != nil {
 		return nil, err
 	}
@@ -119,20 +118,20 @@ func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handl
 }
 
 // mailbox finds or makes the Mailbox of a directory and counts its user.
-func (s *Store) mailbox(loc location) (*Mailbox, error) {
-	dir := filepath.Clean(loc.dir)
+func (s *Store) mailbox(ctx context.Context, loc *location) (*Mailbox, error) {
+	key := loc.key()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return nil, errClosed
 	}
-	m := s.boxes[dir]
+	m := s.boxes[key]
 	if m != nil {
 		s.use(m)
 	}
 	s.mu.Unlock()
 	if m != nil {
-		same, err := m.current(&loc)
+		same, err := m.current(loc)
 		if err != nil { // nothing is known: whoever has it open goes on
 			s.release(m)
 			return nil, err
@@ -141,15 +140,15 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 			return m, nil
 		}
 		// The directory has been replaced behind our back.
-		s.forget(dir, m)
+		s.forget(key, m)
 		s.release(m)
 	}
-	fresh, err := newMailbox(s, dir, loc)
+	fresh, err := newMailbox(ctx, s, loc)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	if other := s.boxes[dir]; other != nil || s.closed {
+	if other := s.boxes[key]; other != nil || s.closed {
 		closed := s.closed
 		if other != nil {
 			s.use(other)
@@ -162,7 +161,7 @@ func (s *Store) mailbox(loc location) (*Mailbox, error) {
 		return other, nil
 	}
 	fresh.users = 1
-	s.boxes[dir] = fresh
+	s.boxes[key] = fresh
 	s.mu.Unlock()
 	return fresh, nil
 }
@@ -192,7 +191,7 @@ func (s *Store) release(m *Mailbox) {
 	s.mu.Lock()
 	m.users--
 	if m.users == 0 {
-		if s.boxes[m.dirPath] != m || s.closed {
+		if s.boxes[m.key] != m || s.closed {
 			victims = append(victims, m)
 		} else {
 			m.idle, m.warm = s.idle.PushBack(m), size
@@ -208,44 +207,40 @@ func (s *Store) release(m *Mailbox) {
 
 // moved tells that a mailbox's directory has another name now: sessions that
 // have it selected go on.
-func (s *Store) moved(oldDir, newDir string) {
-	oldDir, newDir = filepath.Clean(oldDir), filepath.Clean(newDir)
+func (s *Store) moved(a *apart, x *move) {
+	oldKey, newKey := a.key(x.fromDir, x.from), a.key(x.toDir, x.to)
 	s.mu.Lock()
-	m := s.boxes[oldDir]
+	m := s.boxes[oldKey]
 	if m == nil {
 		s.mu.Unlock()
 		return
 	}
-	delete(s.boxes, oldDir)
-	if s.boxes[newDir] != nil {
+	delete(s.boxes, oldKey)
+	if s.boxes[newKey] != nil {
 		s.mu.Unlock()
 		m.kill()
 		return
 	}
-	m.dirPath = newDir
-	if rel, ok := strings.CutPrefix(newDir, m.root+"/"); ok {
-		m.rel = rel
-	}
-	s.boxes[newDir] = m
+	m.key, m.dirPath, m.rel = newKey, filepath.Clean(x.toDir), x.to
+	s.boxes[newKey] = m
 	s.mu.Unlock()
 	s.watch.moved(m)
 }
 
 // removed tells that a mailbox is no more: its sessions see ErrNotExist.
-func (s *Store) removed(dir string) {
-	dir = filepath.Clean(dir)
+func (s *Store) removed(key string) {
 	s.mu.Lock()
-	m := s.boxes[dir]
+	m := s.boxes[key]
 	s.mu.Unlock()
-	s.forget(dir, m)
+	s.forget(key, m)
 }
 
 // forget ends a mailbox, unless the directory is another one's by now.
-func (s *Store) forget(dir string, m *Mailbox) {
+func (s *Store) forget(key string, m *Mailbox) {
 	s.mu.Lock()
 	last := false
-	if m != nil && s.boxes[dir] == m {
-		delete(s.boxes, dir)
+	if m != nil && s.boxes[key] == m {
+		delete(s.boxes, key)
 		s.watch.forget(m)
 		last = s.notIdle(m)
 		m.kill()

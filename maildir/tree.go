@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -21,6 +20,7 @@ type Tree struct {
 	names names
 	root  string // links resolved
 	quota *quotaRoot
+	apart *apart
 	*treeShared
 	closed atomic.Bool
 }
@@ -32,25 +32,41 @@ func (s *Store) Tree(o TreeOptions) (*Tree, error) {
 	if !filepath.IsAbs(o.Root) {
 		return nil, &Error{Op: "open tree", Err: badName("the path of a mail tree must be absolute")}
 	}
-	root, err := s.fs.Resolve(filepath.Clean(o.Root))
-	if errors.Is(err, fs.ErrNotExist) && o.Create {
-		if err = t.makeRoot(filepath.Clean(o.Root)); err == nil {
-			root, err = s.fs.Resolve(filepath.Clean(o.Root))
+	root, err := t.rootAt(o.Root, func(d *fsx.Dir) error {
+		if o.NoInbox {
+			return nil
 		}
-	}
+		return makeMaildir(d, 0o700)
+	})
 	if err != nil {
 		return nil, opError("open tree", "", err)
 	}
 	t.root = root
+	if t.apart, err = newApart(t); err != nil {
+		return nil, opError("open tree", "", err)
+	}
 	t.treeShared = s.trees.join(t.names, root, &o)
 	t.o.SpecialUse = nil // shared, now
 	t.quota = newQuotaRoot(t)
 	return t, nil
 }
 
-// makeRoot makes the root, the directories above it and, unless there is no
-// INBOX, cur, new and tmp; private to their owner.
-func (t *Tree) makeRoot(path string) error {
+// rootAt resolves links in the path of one of the tree's roots. If the tree is to be made
+// and the root is not there it is made, and filled.
+func (t *Tree) rootAt(path string, fill func(*fsx.Dir) error) (string, error) {
+	path = filepath.Clean(path)
+	root, err := t.store.fs.Resolve(path)
+	if errors.Is(err, fs.ErrNotExist) && t.o.Create {
+		if err = t.makeRoot(path, fill); err == nil {
+			root, err = t.store.fs.Resolve(path)
+		}
+	}
+	return root, err
+}
+
+// makeRoot makes a root and the directories above it, private to their owner, and
+// what fill wants in it.
+func (t *Tree) makeRoot(path string, fill func(*fsx.Dir) error) error {
 	d, err := t.store.fs.OpenDir("/")
 	if err != nil {
 		return err
@@ -72,10 +88,7 @@ func (t *Tree) makeRoot(path string) error {
 		d.Close()
 		d = sub
 	}
-	if t.o.NoInbox {
-		return nil
-	}
-	return makeMaildir(d, 0o700)
+	return fill(d)
 }
 
 // makeMaildir makes the three directories, cur last: with it, the mailbox is there.
@@ -107,17 +120,26 @@ func (t *Tree) open() (*fsx.Dir, error) {
 
 // change opens the root and takes the lock under which the tree changes. Dovecot
 // takes it by fcntl.
-func (t *Tree) change(ctx context.Context) (*fsx.Dir, *fsx.Lock, error) {
+func (t *Tree) change(ctx context.Context) (*fsx.Dir, *treeLock, error) {
 	if t.o.ReadOnly {
 		return nil, nil, ErrNoPermission
 	}
+	return t.changing(ctx)
+}
+
+// changing is change of what does not show: a tree that is only read has lists, too.
+func (t *Tree) changing(ctx context.Context) (*fsx.Dir, *treeLock, error) {
 	d, err := t.open()
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := d.Lock(ctx, "mailboxes", fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 2 * time.Minute, Record: true})
+	l, err := t.lock(ctx, d)
 	if err != nil {
 		d.Close()
+		return nil, nil, err
+	}
+	if err := t.apart.recover(d); err != nil {
+		t.unlock(d, l)
 		return nil, nil, err
 	}
 	return d, l, nil
@@ -125,8 +147,8 @@ func (t *Tree) change(ctx context.Context) (*fsx.Dir, *fsx.Lock, error) {
 
 // unlock ends what change began. A lock that somebody overrode while the work
 // was done is told to the log: the work itself is complete.
-func (t *Tree) unlock(d *fsx.Dir, l *fsx.Lock) {
-	if err := l.Unlock(); err != nil {
+func (t *Tree) unlock(d *fsx.Dir, l *treeLock) {
+	if err := l.unlock(); err != nil {
 		t.store.log.Warn("mailbox tree lock", "err", err)
 	}
 	d.Close()
@@ -188,7 +210,7 @@ func (t *Tree) locate(name string) (location, error) {
 
 // location is what is known of a mailbox's place before it is looked for: that of the root.
 func (t *Tree) location(name string) location {
-	loc := location{name: name, dir: t.root, root: t.root, follow: t.o.Follow, quota: t.quota}
+	loc := location{name: name, dir: t.root, root: t.root, apart: t.apart, follow: t.o.Follow, quota: t.quota}
 	if t.key.fixed == 0 {
 		loc.tree = t
 	}

@@ -49,7 +49,11 @@ func (t *Tree) createLocked(root *fsx.Dir, name string, use []imap.MailboxAttr) 
 	} else if !errors.Is(err, ErrNotExist) {
 		return err
 	}
-	validity, err := takeUIDValidity(root, t.store.now())
+	var validity uint32
+	err := t.inLists(root, func(d *fsx.Dir) (err error) {
+		validity, err = takeUIDValidity(d, t.store.now())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -71,13 +75,17 @@ func (t *Tree) createFolder(root *fsx.Dir, name string, list *uidlist, use []ima
 	if err := removeTree(tmp, buildDir, nil); err != nil {
 		return err
 	}
-	tmp.Like(t.model(root, name))
+	model, rel := t.model(root, name), t.names.path(name)
+	if err := t.apart.create(root, model, rel, list); err != nil {
+		return err
+	}
+	tmp.Like(model)
 	if err := tmp.Mkdir(buildDir, 0); err != nil {
 		return err
 	}
 	err = t.fill(root, tmp, list, use)
 	if err == nil {
-		err = tmp.RenameNew(buildDir, root, t.names.path(name))
+		err = tmp.RenameNew(buildDir, root, rel)
 	}
 	if err != nil {
 		removeTree(tmp, buildDir, nil)
@@ -95,7 +103,7 @@ func (t *Tree) fill(root, tmp *fsx.Dir, list *uidlist, use []imap.MailboxAttr) e
 	if err := touch(d, "maildirfolder"); err != nil {
 		return err
 	}
-	if err := writeControl(root, d, list, use); err != nil {
+	if err := t.writeControl(root, d, list, use); err != nil {
 		return err
 	}
 	return makeMaildir(d, 0)
@@ -129,7 +137,10 @@ func (t *Tree) createNested(root *fsx.Dir, name string, list *uidlist, use []ima
 	if err := removeControl(d); err != nil {
 		return err
 	}
-	if err := writeControl(root, d, list, use); err != nil {
+	if err := t.apart.create(root, d.Identity(), t.names.path(name), list); err != nil {
+		return err
+	}
+	if err := t.writeControl(root, d, list, use); err != nil {
 		return err
 	}
 	return makeMaildir(d, 0)
@@ -176,8 +187,8 @@ func touch(d *fsx.Dir, name string) error {
 	return f.Close()
 }
 
-// writeControl writes the files that a new mailbox begins with.
-func writeControl(root, d *fsx.Dir, list *uidlist, use []imap.MailboxAttr) error {
+// writeControl writes the files that a new mailbox begins with beside its mail.
+func (t *Tree) writeControl(root, d *fsx.Dir, list *uidlist, use []imap.MailboxAttr) error {
 	// dovecot-shared in the root makes \Seen private in all mailboxes made from then on.
 	if _, err := root.StatName("dovecot-shared"); err == nil {
 		if err := touch(d, "dovecot-shared"); err != nil {
@@ -190,6 +201,9 @@ func writeControl(root, d *fsx.Dir, list *uidlist, use []imap.MailboxAttr) error
 		if err := d.WriteFile(propsFile, p.encode(nil), 0, true); err != nil {
 			return err
 		}
+	}
+	if t.lists() != t.root {
+		return nil // it is there already
 	}
 	return d.WriteFile(uidlistFile, list.encode(nil), 0, true)
 }

@@ -45,12 +45,13 @@ func (t *Tree) delete(ctx context.Context, name string) error {
 	if err := t.deleteAt(root, p, lock); err != nil {
 		return err
 	}
+	t.apart.removed(p.rel)
 	t.store.third.deleted(ctx, t.root, p.rel)
 	return nil
 }
 
 // deleteAt removes the mailbox at p.
-func (t *Tree) deleteAt(root *fsx.Dir, p place, lock *fsx.Lock) error {
+func (t *Tree) deleteAt(root *fsx.Dir, p place, lock *treeLock) error {
 	if err := removeTree(root, trashDir, lock.Touch); err != nil { // left by a crash
 		return err
 	}
@@ -82,7 +83,7 @@ func (t *Tree) deleteAt(root *fsx.Dir, p place, lock *fsx.Lock) error {
 	if err != nil {
 		return err
 	}
-	t.store.removed(p.dir)
+	t.store.removed(t.apart.key(p.dir, p.rel))
 	if err := parent.Sync(); err != nil {
 		return err
 	}
@@ -104,13 +105,13 @@ func (t *Tree) deleteLink(parent *fsx.Dir, last string, p place) error {
 	if err := parent.Remove(last); err != nil {
 		return err
 	}
-	t.store.removed(p.dir)
+	t.store.removed(t.apart.key(p.dir, p.rel))
 	t.store.log.Info("deleted a mailbox that was a link; the messages stay", "path", p.dir)
 	return parent.Sync()
 }
 
 // deleteInside takes the mailbox out of a directory that stays.
-func (t *Tree) deleteInside(parent *fsx.Dir, last string, p place, lock *fsx.Lock) error {
+func (t *Tree) deleteInside(parent *fsx.Dir, last string, p place, lock *treeLock) error {
 	d, err := parent.Sub(last)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (t *Tree) deleteInside(parent *fsx.Dir, last string, p place, lock *fsx.Loc
 	if err := d.RenameNew("cur", d, deletedDir); err != nil {
 		return err
 	}
-	t.store.removed(p.dir)
+	t.store.removed(t.apart.key(p.dir, p.rel))
 	if err := d.Sync(); err != nil {
 		return err
 	}

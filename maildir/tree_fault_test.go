@@ -103,23 +103,68 @@ func deletedLeftovers(t *testing.T, root string, layout Layout) {
 // has moved, UIDVALIDITY is never used again, and the change can be made.
 func TestTreeFaults(t *testing.T) {
 	for _, layout := range bothLayouts {
-		fixture := faultFixture(t, layout)
-		for name, row := range treeRows {
-			if layout == FS && strings.Contains(name, "subscri") {
-				continue // the file is the same
-			}
-			everyFault(t, layout.String()+" "+name, 5, func(t *testing.T, k faultKind, n int64) bool {
-				x := &treeRound{t: t, layout: layout, row: row, kind: k, validities: map[uint32]bool{}}
-				return x.run(n, fixture)
-			})
-		}
+		treeFaults(t, layout, "")
 	}
 }
 
-// faultFixture makes the tree that every round begins with a copy of.
-func faultFixture(t *testing.T, layout Layout) string {
-	root := filepath.Join(t.TempDir(), "Mail")
-	tree := testTree(t, TreeOptions{Root: root, Layout: layout, Create: true}, fsx.FS{})
+// TestApartFaults does it to trees whose lists, or indices, or both, lie apart.
+func TestApartFaults(t *testing.T) {
+	treeFaults(t, MaildirPP, "control")
+	treeFaults(t, MaildirPP, "index")
+	for _, layout := range bothLayouts {
+		treeFaults(t, layout, "control index")
+	}
+}
+
+func treeFaults(t *testing.T, layout Layout, apart string) {
+	fixture := faultFixture(t, layout, apart)
+	for name, row := range treeRows {
+		if (layout == FS || apart == "index") && strings.Contains(name, "subscri") {
+			continue // the file is the same
+		}
+		everyFault(t, strings.TrimSpace(layout.String()+" "+apart)+" "+name, 5, func(t *testing.T, k faultKind, n int64) bool {
+			x := &treeRound{t: t, layout: layout, apart: apart, row: row, kind: k, validities: map[uint32]bool{}}
+			return x.run(n, fixture)
+		})
+	}
+}
+
+// apartOptions are those of a tree below top: "Mail", and what lies apart beside it.
+func apartOptions(top string, layout Layout, apart string) TreeOptions {
+	o := TreeOptions{Root: filepath.Join(top, "Mail"), Layout: layout, Create: true}
+	if strings.Contains(apart, "control") {
+		o.Control = filepath.Join(top, "Control")
+	}
+	if strings.Contains(apart, "index") {
+		o.Index = filepath.Join(top, "Index")
+	}
+	return o
+}
+
+// listOf is where a mailbox's list of UIDs is.
+func listOf(t *testing.T, tree *Tree, name string) string {
+	t.Helper()
+	loc, err := tree.locate(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree.lists() == tree.root {
+		return loc.dir
+	}
+	return filepath.Join(tree.lists(), tree.apart.rel(loc.rel))
+}
+
+// fixtureTree is what every round begins with a copy of.
+type fixtureTree struct {
+	top        string
+	validities map[string]uint32
+}
+
+// faultFixture makes it.
+func faultFixture(t *testing.T, layout Layout, apart string) fixtureTree {
+	top := t.TempDir()
+	tree := testTree(t, apartOptions(top, layout, apart), fsx.FS{})
+	fixture := fixtureTree{top, map[string]uint32{}}
 	for _, name := range []string{"INBOX", "a", "a/b", "a/b/c", "other"} {
 		if name != "INBOX" {
 			if err := tree.Create(t.Context(), name, nil); err != nil {
@@ -129,22 +174,33 @@ func faultFixture(t *testing.T, layout Layout) string {
 		loc, _ := tree.locate(name)
 		deliver(t, loc.dir, "cur", name)
 		deliver(t, loc.dir, "new", name)
+		if name == "other" {
+			continue // nobody has looked at it
+		}
+		h, err := tree.Open(t.Context(), name, Examine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fixture.validities[name] = h.UIDValidity()
+		h.Close()
 	}
 	for _, name := range []string{"other", "a"} {
 		if err := tree.Subscribe(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return root
+	return fixture
 }
 
 // treeRound is one tree in which one change goes wrong at one operation.
 type treeRound struct {
 	t          *testing.T
 	layout     Layout
+	apart      string
 	row        treeRow
 	kind       faultKind
-	root       string
+	top        string
+	options    TreeOptions
 	validities map[uint32]bool
 	again      *Tree // of the next life
 }
@@ -171,15 +227,16 @@ func (x *treeRound) messages(name string) int {
 }
 
 // run tells whether the fault was reached.
-func (x *treeRound) run(n int64, fixture string) bool {
+func (x *treeRound) run(n int64, fixture fixtureTree) bool {
 	t := x.t
-	x.root = filepath.Join(unsynced(t), "Mail")
-	defer os.RemoveAll(filepath.Dir(x.root))
-	if err := os.CopyFS(x.root, os.DirFS(fixture)); err != nil {
+	x.top = unsynced(t)
+	defer os.RemoveAll(x.top)
+	if err := os.CopyFS(x.top, os.DirFS(fixture.top)); err != nil {
 		t.Fatal(err)
 	}
+	x.options = apartOptions(x.top, x.layout, x.apart)
 	for _, pattern := range []string{"*", ".*", "*/*", "*/*/*"} {
-		lists, _ := filepath.Glob(filepath.Join(x.root, pattern, uidlistFile))
+		lists, _ := filepath.Glob(filepath.Join(x.top, "*", pattern, uidlistFile))
 		for _, path := range lists {
 			x.validities[validityOf(t, filepath.Dir(path))] = true
 		}
@@ -188,7 +245,11 @@ func (x *treeRound) run(n int64, fixture string) bool {
 		t.Fatalf("fixture: %v", x.validities)
 	}
 	if x.row.prepare != nil {
-		x.row.prepare(t, x.root, x.layout)
+		root := x.options.Root
+		if x.options.Control != "" && strings.Contains(t.Name(), "damaged") {
+			root = x.options.Control
+		}
+		x.row.prepare(t, root, x.layout)
 	}
 	var armed, hit atomic.Bool
 	armed.Store(true)
@@ -204,7 +265,7 @@ func (x *treeRound) run(n int64, fixture string) bool {
 		return err
 	}}, LockWait: 2 * time.Second})
 	defer s.Close()
-	tree, err := s.Tree(TreeOptions{Root: x.root, Layout: x.layout, Create: true})
+	tree, err := s.Tree(x.options)
 	if err == nil {
 		err = x.row.do(t.Context(), tree)
 	}
@@ -213,23 +274,30 @@ func (x *treeRound) run(n int64, fixture string) bool {
 	if n%8 != 0 { // else the next life breaks the crashed one's locks, which takes its time
 		x.removeLocks()
 	}
-	x.verify(where, err)
+	x.verify(where, err, fixture)
 	return hit.Load()
 }
 
 // removeLocks removes those of a crashed life.
 func (x *treeRound) removeLocks() {
-	for _, pattern := range []string{"*.lock", "*/*.lock", ".*/*.lock", "*/*/*.lock"} {
-		locks, _ := filepath.Glob(filepath.Join(x.root, pattern))
+	for _, pattern := range []string{"*.lock", "*/*.lock", ".*/*.lock", "*/*/*.lock", "*/*/*/*.lock"} {
+		locks, _ := filepath.Glob(filepath.Join(x.top, "*", pattern))
 		for _, l := range locks {
 			os.Remove(l)
 		}
 	}
 }
 
-func (x *treeRound) verify(where string, err error) {
+func (x *treeRound) verify(where string, err error, fixture fixtureTree) {
 	t := x.t
-	x.again = testTree(t, TreeOptions{Root: x.root, Layout: x.layout, Create: true}, fsx.FS{})
+	s, serr := NewStore(StoreOptions{LockWait: 2 * time.Second})
+	if serr != nil {
+		t.Fatal(serr)
+	}
+	defer s.Close()
+	if x.again, serr = s.Tree(x.options); serr != nil {
+		t.Fatalf("%s: %v", where, serr)
+	}
 	list := show(t, x.again)
 	if err != nil && !errors.Is(err, fsx.ErrCrash) && classify(err) == nil && !errors.Is(err, ErrNotExist) {
 		t.Errorf("%s: not for a client", where)
@@ -256,6 +324,7 @@ func (x *treeRound) verify(where string, err error) {
 	if subs, serr := x.again.Subscriptions(t.Context()); x.row.prepare == nil && (serr != nil || !slices.Contains(subs, "other")) {
 		t.Fatalf("%s: subscriptions %q, %v", where, subs, serr)
 	}
+	x.numbered(where, fixture.validities)
 	// In the next life it works, or has worked already.
 	if derr := x.row.do(t.Context(), x.again); derr != nil && !errors.Is(derr, ErrExist) && !errors.Is(derr, ErrNotExist) {
 		t.Fatalf("%s: then: %v; %s", where, derr, show(t, x.again))
@@ -263,15 +332,52 @@ func (x *treeRound) verify(where string, err error) {
 	if cerr := x.again.Create(t.Context(), "fresh", nil); cerr != nil {
 		t.Fatalf("%s: then create: %v", where, cerr)
 	}
-	loc, _ := x.again.locate("fresh")
-	if v := validityOf(t, loc.dir); x.validities[v] {
+	if v := validityOf(t, listOf(t, x.again, "fresh")); x.validities[v] {
 		t.Fatalf("%s: UIDVALIDITY %d again", where, v)
 	}
 	if derr := x.again.Delete(t.Context(), "fresh"); derr != nil { // sweeps up what another deletion has left
 		t.Fatalf("%s: then delete: %v", where, derr)
 	}
 	x.removeLocks() // nobody has come by in the mailboxes yet
-	for _, cerr := range Check(x.root) {
+	for _, cerr := range Check(x.options.Root) {
 		t.Errorf("%s: %v", where, cerr)
+	}
+	if x.apart == "" {
+		return
+	}
+	found, cerr := x.again.Check(t.Context(), CheckOptions{})
+	for i := range found {
+		if found[i].Invariant <= invText || strings.Contains(found[i].File, movingFile) {
+			cerr = errors.Join(cerr, &found[i])
+		}
+	}
+	if cerr != nil {
+		t.Errorf("%s: %v; %s", where, cerr, show(t, x.again))
+	}
+}
+
+// numbered looks whether mailboxes have the UIDVALIDITY that they had, under the old
+// name or the new one, and their messages' UIDs with it.
+func (x *treeRound) numbered(where string, validities map[string]uint32) {
+	t := x.t
+	for name, want := range validities {
+		to := x.row.moves[name]
+		switch {
+		case to != "" && name != inbox && x.exists(to):
+			name = to
+		case !x.exists(name):
+			continue
+		}
+		h, err := x.again.Open(t.Context(), name, Examine)
+		if err != nil {
+			t.Fatalf("%s: open %s: %v", where, name, err)
+		}
+		if h.UIDValidity() != want {
+			t.Errorf("%s: UIDVALIDITY of %s is %d, was %d", where, name, h.UIDValidity(), want)
+		}
+		if last := h.MaxUID(); name != inbox && last != 2 {
+			t.Errorf("%s: last UID of %s is %d", where, name, last)
+		}
+		h.Close()
 	}
 }

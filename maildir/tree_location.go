@@ -15,7 +15,8 @@ import (
 type location struct {
 	name    string // as clients see it, UTF-8
 	dir     string // absolute path of the mailbox directory, links resolved: the key for "the same mailbox"
-	root    string // the tree's root: control files of the tree
+	root    string // the tree's root
+	apart   *apart // nil: everything lies beside the mail
 	rel     string // path from root to dir as it was found, "" for the root itself
 	follow  []string
 	rights  Rights // as of when they were asked for

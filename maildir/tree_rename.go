@@ -99,6 +99,10 @@ func (t *Tree) plan(l *treeListing, from, to string) ([]move, error) {
 // nesting. What fails half-way is taken back; what a crash cuts short leaves
 // every mailbox whole under its old name or its new one.
 func (t *Tree) renameFolders(root *fsx.Dir, moves []move) error {
+	end, err := t.apart.moving(root, moves)
+	if err != nil {
+		return err
+	}
 	for i := range moves {
 		// A link goes on leading where it did: its mailbox keeps its place.
 		if st, err := root.StatName(moves[i].from); err == nil && st.IsLink() {
@@ -114,16 +118,17 @@ func (t *Tree) renameFolders(root *fsx.Dir, moves []move) error {
 				t.tellMoved(moves[i : i+1])
 			}
 		}
-		return err
+		return errors.Join(err, end())
 	}
+	err = end()
 	t.tellMoved(moves)
-	return root.Sync()
+	return errors.Join(err, root.Sync())
 }
 
 func (t *Tree) tellMoved(moves []move) {
 	for _, m := range moves {
 		if m.fromDir != "" {
-			t.store.moved(m.fromDir, m.toDir)
+			t.store.moved(t.apart, &m)
 		}
 	}
 }
@@ -162,17 +167,23 @@ func (t *Tree) renameNested(ctx context.Context, root *fsx.Dir, from string, mov
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	linked := false
-	if st, err := oldParent.StatName(oldLast); err == nil {
-		linked = st.IsLink()
-	}
-	if err := oldParent.RenameNew(oldLast, newParent, newLast); err != nil {
+	end, err := t.apart.moving(root, []move{top})
+	if err != nil {
 		return err
 	}
+	st, serr := oldParent.StatName(oldLast)
+	linked := serr == nil && st.IsLink()
+	if err := oldParent.RenameNew(oldLast, newParent, newLast); err != nil {
+		return errors.Join(err, end())
+	}
+	err = end(newParent, oldParent)
 	if !linked {
 		t.tellMoved(moves)
 	}
 	t.store.third.moved(ctx, t.root, []move{top})
+	if err != nil {
+		return err
+	}
 	if err := newParent.Sync(); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (t *Tree) subscribe(ctx context.Context, name string, on bool) error {
 	if on && (!utf8.ValidString(name) || len(name) > maxNameLen || !whole && !validComponents(name, t.names.sep)) {
 		return badName("not a mailbox name")
 	}
-	d, err := t.open()
+	d, err := t.openLists()
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,12 @@ func (t *Tree) readSubscriptions(d *fsx.Dir) (*subscriptions, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	if t.lists() != t.root {
+		if d, err = t.open(); err != nil {
+			return nil, err
+		}
+		defer d.Close()
+	}
 	if b, _, err = d.ReadFile("courierimapsubscribed", maxSubscriptions); err == nil {
 		return parseCourierSubscriptions(b), nil
 	}
@@ -96,7 +102,7 @@ func (t *Tree) Subscriptions(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d, err := t.open()
+	d, err := t.openLists()
 	if err != nil {
 		return nil, opError("read subscriptions", "", err)
 	}

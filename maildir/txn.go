@@ -77,7 +77,7 @@ func (t *txn) start(write bool) error {
 		wait = min(wait, readerWait)
 	}
 	var err error
-	t.lock, err = m.dir.Lock(t.ctx, uidlistFile, fsx.LockOptions{Wait: wait, Stale: lockStale})
+	t.lock, err = m.control.Lock(t.ctx, uidlistFile, fsx.LockOptions{Wait: wait, Stale: lockStale})
 	if err != nil {
 		full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 		if write || !full && !cannotWrite(err) {

@@ -1,0 +1,295 @@
+package maildir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"maildir-imapd/maildir/fsx"
+)
+
+// filesBelow are the files in a directory by their paths, without messages and locks.
+func filesBelow(t *testing.T, top string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(top, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || isMaildirName(filepath.Base(filepath.Dir(path))) {
+			return err
+		}
+		name := d.Name()
+		if strings.HasPrefix(name, validityFile+".") {
+			name = validityFile + ".x"
+		}
+		files = append(files, filepath.Join(strings.TrimPrefix(filepath.Dir(path), top+"/"), name))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	return files
+}
+
+// TestApartPlaces: every file lies where Dovecot has it, or would have ours.
+func TestApartPlaces(t *testing.T) {
+	limits := func() Quota { return Quota{Storage: 1 << 20, Set: true} }
+	for _, tc := range []struct {
+		layout Layout
+		apart  string
+		want   string
+	}{
+		{MaildirPP, "control", `Control/.INBOX/dovecot-uidlist Control/.INBOX/maildir-imapd.index Control/.a.b/dovecot-keywords Control/.a.b/dovecot-uidlist
+			Control/.a.b/maildir-imapd.cache Control/.a.b/maildir-imapd.index Control/dovecot-uidvalidity Control/dovecot-uidvalidity.x
+			Control/maildirsize Control/subscriptions Mail/.a.b/maildir-imapd.props Mail/.a.b/maildirfolder`},
+		{MaildirPP, "index", `Index/.INBOX/maildir-imapd.index Index/.a.b/maildir-imapd.cache Index/.a.b/maildir-imapd.index Mail/.a.b/dovecot-keywords
+			Mail/.a.b/dovecot-uidlist Mail/.a.b/maildir-imapd.props Mail/.a.b/maildirfolder Mail/dovecot-uidlist
+			Mail/dovecot-uidvalidity Mail/dovecot-uidvalidity.x Mail/maildirsize Mail/subscriptions`},
+		{FS, "control index", `Control/INBOX/dovecot-uidlist Control/a/b/dovecot-keywords Control/a/b/dovecot-uidlist Control/dovecot-uidvalidity
+			Control/dovecot-uidvalidity.x Control/maildirsize Control/subscriptions Index/INBOX/maildir-imapd.index
+			Index/a/b/maildir-imapd.cache Index/a/b/maildir-imapd.index Mail/a/b/maildir-imapd.props`},
+	} {
+		t.Run(tc.layout.String()+" "+tc.apart, func(t *testing.T) {
+			top := t.TempDir()
+			o := apartOptions(top, tc.layout, tc.apart)
+			o.Quota = limits
+			tree := testTree(t, o, fsx.FS{})
+			ctx := t.Context()
+			if err := errors.Join(tree.Create(ctx, "a/b", []imap.MailboxAttr{imap.MailboxAttrSent}), tree.Subscribe(ctx, "a/b")); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{inbox, "a/b"} {
+				h, err := tree.Open(ctx, name, Select)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := tryAppend(h, "Subject: x\n\nx\n", imap.FlagSeen); err != nil {
+					t.Fatal(err)
+				}
+				if name == "a/b" {
+					if _, err := h.Store(ctx, all(), Add, []imap.Flag{"Label"}, 0, nil); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := h.Structure(ctx, &Message{UID: 1}, nil); err != nil {
+						t.Fatal(err)
+					}
+					h.m.flushCache(true)
+				}
+				h.Close()
+			}
+			if d := cmp.Diff(strings.Fields(tc.want), filesBelow(t, top)); d != "" {
+				t.Errorf("files (-want +got):\n%s", d)
+			}
+			found, err := tree.Check(ctx, CheckOptions{})
+			if err != nil || len(found) > 0 {
+				t.Errorf("check: %v, %v", found, err)
+			}
+			if err := tree.Delete(ctx, "a/b"); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range filesBelow(t, top) {
+				if strings.Contains(f, "a.b") || strings.Contains(f, "a/b") {
+					t.Errorf("left of a deleted mailbox: %s", f)
+				}
+			}
+		})
+	}
+}
+
+// TestApartCutShort: a rename that stopped between mail and lists is found by Check, and
+// ended by Repair and by whoever opens the mailbox.
+func TestApartCutShort(t *testing.T) {
+	for _, layout := range bothLayouts {
+		for _, by := range []string{"repair", "open", "create"} {
+			t.Run(layout.String()+" "+by, func(t *testing.T) {
+				top, ctx := t.TempDir(), t.Context()
+				o := apartOptions(top, layout, "control index")
+				tree := testTree(t, o, fsx.FS{})
+				if err := errors.Join(tree.Create(ctx, "old", nil), tree.Create(ctx, "old/kid", nil)); err != nil {
+					t.Fatal(err)
+				}
+				want := map[string]uint32{"late": validityOf(t, listOf(t, tree, "old")), "late/kid": validityOf(t, listOf(t, tree, "old/kid"))}
+				root := rootDir(t, &fsx.FS{}, o.Root)
+				moves := []move{{from: "old", to: "late"}}
+				if layout == MaildirPP {
+					moves = []move{{from: ".old", to: ".late"}, {from: ".old.kid", to: ".late.kid"}}
+				}
+				if _, err := tree.apart.moving(root, moves); err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range moves {
+					if err := os.Rename(filepath.Join(o.Root, m.from), filepath.Join(o.Root, m.to)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				found, err := tree.Check(ctx, CheckOptions{})
+				if err != nil || !slices.ContainsFunc(found, func(f Finding) bool {
+					return f.Invariant == invLeft && f.Path() == filepath.Join(o.Control, movingFile)
+				}) {
+					t.Errorf("check: %v, %v", found, err)
+				}
+				switch by {
+				case "repair":
+					err = tree.Repair(ctx, found)
+				case "create":
+					err = tree.Create(ctx, "third", nil)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				for name, v := range want {
+					h, err := tree.Open(ctx, name, Examine)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if h.UIDValidity() != v {
+						t.Errorf("%s: UIDVALIDITY %d, was %d", name, h.UIDValidity(), v)
+					}
+					h.Close()
+				}
+				if found, err := tree.Check(ctx, CheckOptions{}); err != nil || len(found) > 0 {
+					t.Errorf("check afterwards: %v, %v", found, err)
+				}
+				if list, _ := filepath.Glob(filepath.Join(top, "*", "*old*")); len(list) > 0 {
+					t.Errorf("left: %q", list)
+				}
+			})
+		}
+	}
+}
+
+// TestApartOpenWhileRenamed: who meets a mailbox between the two steps of a rename waits
+// for the second, and does not begin its list anew.
+func TestApartOpenWhileRenamed(t *testing.T) {
+	top, ctx := t.TempDir(), t.Context()
+	o := apartOptions(top, MaildirPP, "control")
+	tree := testTree(t, o, fsx.FS{})
+	if err := tree.Create(ctx, "old", nil); err != nil {
+		t.Fatal(err)
+	}
+	want := validityOf(t, listOf(t, tree, "old"))
+	root, lock, err := tree.change(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := tree.apart.moving(root, []move{{from: ".old", to: ".new"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(o.Root, ".old"), filepath.Join(o.Root, ".new")); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan uint32)
+	go func() {
+		defer close(opened)
+		h, err := testTreeOf(t, o).Open(ctx, "new", Examine)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer h.Close()
+		opened <- h.UIDValidity()
+	}()
+	select {
+	case v := <-opened:
+		t.Errorf("opened meanwhile, with UIDVALIDITY %d", v)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	tree.unlock(root, lock)
+	if v := <-opened; v != want {
+		t.Errorf("UIDVALIDITY %d, was %d", v, want)
+	}
+}
+
+// testTreeOf is another process's tree.
+func testTreeOf(t *testing.T, o TreeOptions) *Tree {
+	s, err := NewStore(StoreOptions{})
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	t.Cleanup(func() { s.Close() })
+	tree, err := s.Tree(o)
+	if err != nil {
+		t.Error(err)
+	}
+	return tree
+}
+
+// TestApartLinks: two names of one directory have lists of their own, as Dovecot has it.
+func TestApartLinks(t *testing.T) {
+	top, ctx := t.TempDir(), t.Context()
+	o := apartOptions(top, MaildirPP, "control")
+	tree := testTree(t, o, fsx.FS{})
+	if err := tree.Create(ctx, "real", nil); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, filepath.Join(o.Root, ".real"), "cur", "x")
+	if err := os.Symlink(".real", filepath.Join(o.Root, ".alias")); err != nil {
+		t.Fatal(err)
+	}
+	real, err := tree.Open(ctx, "real", Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	alias, err := tree.Open(ctx, "alias", Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alias.Close()
+	if real.m == alias.m || real.UIDValidity() == alias.UIDValidity() || real.Count() != 1 || alias.Count() != 1 {
+		t.Errorf("%d messages under %d, and %d under %d", real.Count(), real.UIDValidity(), alias.Count(), alias.UIDValidity())
+	}
+	// Nor does the one end with the other.
+	if err := tree.Delete(ctx, "alias"); err != nil {
+		t.Fatal(err)
+	}
+	if err := real.Refresh(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := alias.Refresh(ctx); !errors.Is(err, ErrNotExist) {
+		t.Errorf("the deleted one: %v", err)
+	}
+}
+
+// TestMovingFile: what a damaged note says is not done.
+func TestMovingFile(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want []move
+	}{
+		{movingMagic + `".a" ".b"` + "\n" + `"x y/\"z" ".\u00fc"` + "\n", []move{{from: ".a", to: ".b"}, {from: `x y/"z`, to: ".ü"}}},
+		{"", nil},
+		{movingMagic, nil},
+		{movingMagic + `".a" ".b`, nil},
+		{movingMagic + `".a"".b"`, nil},
+		{movingMagic + `"" ".b"`, nil},
+		{"maildir-imapd moving 2\n" + `".a" ".b"` + "\n", nil},
+	} {
+		moves, err := parseMoving([]byte(tc.text))
+		if !slices.Equal(moves, tc.want) || (tc.want == nil) != errors.Is(err, ErrCorrupt) {
+			t.Errorf("%q: %v, %v", tc.text, moves, err)
+		}
+	}
+	top, ctx := t.TempDir(), t.Context()
+	o := apartOptions(top, MaildirPP, "control")
+	tree := testTree(t, o, fsx.FS{})
+	if err := os.WriteFile(filepath.Join(o.Control, movingFile), []byte("noise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Create(ctx, "a", nil); err != nil {
+		t.Error(err)
+	}
+	if aside, _ := filepath.Glob(filepath.Join(o.Control, movingFile+".damaged-*")); len(aside) != 1 {
+		t.Errorf("aside: %q", aside)
+	}
+}
