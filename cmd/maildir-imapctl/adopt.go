@@ -50,7 +50,7 @@ as root, adopt works as the owner of PATH.
 	}
 	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`, which says where its state is")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, only tell")
-	cmd.Flags().StringVar(&f.control, "control", "", "where Dovecot has the user's lists, CONTROL= of its\nmail_location; `DIR` is read, and copied beside the mail")
+	cmd.Flags().StringVar(&f.control, "control", "", "where Dovecot has the user's lists, CONTROL= of its\nmail_location; with `DIR` they stay there")
 	cmd.Flags().StringVar(&f.layout, "layout", "", "how folders lie, as [mail] layout has it: maildir++ or fs;\nwithout it, as it looks")
 	cmd.Flags().BoolVar(&f.newUIDs, "new-uids", false, "take over folders of Dovecot's whose list of UIDs is\nnot there: all their messages are new to mail programs")
 	return cmd
@@ -164,7 +164,7 @@ func printSurvey(w io.Writer, v *maildir.Survey, dryRun bool) error {
 }
 
 func printSettings(b *strings.Builder, v *maildir.Survey) {
-	if v.Server == maildir.Ourselves {
+	if v.Server == maildir.Ourselves && v.Control == "" {
 		return // imapd.ini has what its clients know, and the disk does not tell
 	}
 	fmt.Fprintf(b, "\nFor imapd.ini, so that mail programs find the folders under their names:\n\n  [mail]\n  layout = %s\n", v.Layout)
@@ -174,11 +174,17 @@ func printSettings(b *strings.Builder, v *maildir.Survey) {
 	if v.Prefix != "" {
 		fmt.Fprintf(b, "  prefix = %s\n", v.Prefix)
 	}
+	if v.Control != "" {
+		fmt.Fprintf(b, "  control = %s\n", v.Control)
+	}
 	if v.DiskUTF8 {
 		fmt.Fprintf(b, "  utf8 = yes\n")
 	}
 	for _, f := range v.Follow {
 		fmt.Fprintf(b, "  follow = %s\n", f)
+	}
+	if v.Control != "" {
+		fmt.Fprintf(b, "\nThat control is this user's: write %%u, %%n, %%d or ~ for what other users have in its place.\n")
 	}
 	if v.Server == maildir.Dovecot && v.Layout == maildir.MaildirPP && v.Separator == '.' {
 		fmt.Fprintf(b, "\nThat is Dovecot's default; if its namespace had separator = /, take that one.\n")

@@ -115,9 +115,11 @@ func (r *checkRun) named(args []string) (trees []maildir.TreeOptions, err error)
 		}
 	}
 	for _, a := range args {
-		o := usermail.At(r.c, "")
+		var o maildir.TreeOptions
 		if strings.Contains(a, "/") {
-			o.Root, err = filepath.Abs(a)
+			if a, err = filepath.Abs(a); err == nil {
+				o, err = usermail.At(r.c, a)
+			}
 		} else {
 			o, err = usermail.Own(r.c, usermail.User{Name: a, Home: homes[a]})
 		}

@@ -50,6 +50,13 @@ func template(v string) (string, error) {
 	return v, nil
 }
 
+func optionalTemplate(v string) (string, error) {
+	if v == "" {
+		return "", nil
+	}
+	return template(v)
+}
+
 func hostname(v string) (string, error) {
 	if strings.ContainsAny(v, " \t/:<>\"\\@") || !utf8.ValidString(v) {
 		return "", bad("write a name such as mail.example.org", "%q is not a host name", v)

@@ -113,6 +113,8 @@ const (
 // Mail is the section [mail].
 type Mail struct {
 	Path      string // template
+	Control   string // template; "": lists lie beside the mail
+	Index     string // template; "": indices lie beside the lists
 	Layout    Layout
 	Separator string // "/" or "."
 	Prefix    string // "" or "INBOX" and the separator

@@ -152,7 +152,7 @@ func TestValues(t *testing.T) {
 	want.Auth.Cleartext = CleartextLoopback
 	want.Auth.Groups = "/etc/group"
 	want.Mail = Mail{
-		Path: `/srv/mail/%d/100%%/%n \ end`, Layout: MaildirPP, Separator: ".", Prefix: "INBOX.", Fsync: FsyncAlways,
+		Path: `/srv/mail/%d/100%%/%n \ end`, Control: "/var/lib/mail/control/%u", Index: "%h/index", Layout: MaildirPP, Separator: ".", Prefix: "INBOX.", Fsync: FsyncAlways,
 		Follow: []string{"/bigdisk", "/other disk"}, UTF8: true, Tilde: true,
 	}
 	want.Special.Sent = []string{"Sent", "Sent Items", "Gesendete Elemente", "Fo;o #1"}

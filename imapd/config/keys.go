@@ -112,6 +112,8 @@ func (a *Auth) keys(dir string) []key {
 func (m *Mail) keys(dir string) []key {
 	return []key{
 		path("path", &m.Path, dir, template),
+		path("control", &m.Control, dir, optionalTemplate),
+		path("index", &m.Index, dir, optionalTemplate),
 		enum("layout", &m.Layout, MaildirPP, FS),
 		enum("separator", &m.Separator, "/", "."),
 		text("prefix", &m.Prefix, anyText),

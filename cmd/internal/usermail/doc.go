@@ -3,7 +3,7 @@
 // because both ask here.
 //
 // A [User] is a name and, if the password file has one, a home. [Own] is the tree of that user's own mail and
-// [At] what such a tree is like wherever it lies; [Open] opens it with its special uses. [Public] and [PublicAt]
+// [At] the one that lies at a path; [Open] opens it with its special uses. [Public] and [PublicAt]
 // are the namespaces that users share, [AllPublic] all the trees of one. [Users] lists whom the password file knows.
 //
 // Nothing here takes on anybody's rights: whoever opens a tree decides as whom. There is no state, and a

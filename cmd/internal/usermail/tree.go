@@ -15,11 +15,42 @@ func Own(c *config.Config, u User) (maildir.TreeOptions, error) {
 	if err != nil {
 		return maildir.TreeOptions{}, fmt.Errorf("[mail] path: %w", err)
 	}
-	return At(c, root), nil
+	o := at(c, root)
+	for _, x := range []struct {
+		key, template string
+		path          *string
+	}{{"control", c.Mail.Control, &o.Control}, {"index", c.Mail.Index, &o.Index}} {
+		if x.template == "" {
+			continue
+		}
+		if *x.path, err = config.Expand(x.template, u.Name, u.home); err != nil {
+			return maildir.TreeOptions{}, fmt.Errorf("[mail] %s: %w", x.key, err)
+		}
+	}
+	return o, nil
 }
 
-// At is what a user's own tree is like that lies at root, an absolute path.
-func At(c *config.Config, root string) maildir.TreeOptions {
+// At is the tree of a user's own mail that lies at root, an absolute path. Where lists or
+// indices lie elsewhere it must be that of a user whom the password file knows, for only
+// the user's name tells where.
+func At(c *config.Config, root string) (maildir.TreeOptions, error) {
+	if c.Mail.Control == "" && c.Mail.Index == "" {
+		return at(c, root), nil
+	}
+	users, err := Users(c)
+	if err != nil {
+		return maildir.TreeOptions{}, err
+	}
+	for _, u := range users {
+		if o, err := Own(c, u); err == nil && o.Root == root {
+			return o, nil
+		}
+	}
+	return maildir.TreeOptions{}, fmt.Errorf("%s: [mail] control and index say by users' names where its lists are; name the user instead", root)
+}
+
+// at is what users' own trees have in common.
+func at(c *config.Config, root string) maildir.TreeOptions {
 	o := maildir.TreeOptions{
 		Root: root, Layout: layout(c.Mail.Layout), Separator: c.Mail.Separator[0],
 		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8,

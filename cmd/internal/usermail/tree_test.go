@@ -28,6 +28,8 @@ func parse(t *testing.T, text string) *config.Config {
 
 const shared = `[mail]
 path = ~/Mail
+control = /var/control/%u
+index = /var/index/%n
 layout = fs
 separator = .
 follow = /bigdisk
@@ -50,16 +52,28 @@ func TestTrees(t *testing.T) {
 	c := parse(t, shared)
 	ann := User{Name: "ann@example.org", Home: "/home/ann"}
 	want := maildir.TreeOptions{
-		Root: "/home/ann/Mail", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true,
+		Root: "/home/ann/Mail", Control: "/var/control/ann@example.org", Index: "/var/index/ann", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true,
 		Foreign: []string{"All/", "Domain.", "Others."},
 	}
 	got, err := Own(c, ann)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("own: %v %s", err, diff)
 	}
-	want.Root = "/backup/ann"
-	if diff := cmp.Diff(want, At(c, "/backup/ann")); diff != "" {
-		t.Error("elsewhere:", diff)
+	// By a path alone nobody can tell where the lists are, unless it is a user's.
+	c.Auth.File = filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(c.Auth.File, []byte("ann@example.org:{PLAIN}x::::/home/ann::\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := At(c, want.Root); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("by path: %v %+v", err, got)
+	}
+	if _, err := At(c, "/backup/ann"); err == nil || !strings.Contains(err.Error(), "name the user") {
+		t.Errorf("of nobody: %v", err)
+	}
+	c.Mail.Control, c.Mail.Index = "", ""
+	want.Root, want.Control, want.Index = "/backup/ann", "", ""
+	if got, err := At(c, want.Root); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("elsewhere: %v %+v", err, got)
 	}
 	all := pubroot.Options{Root: "/srv/all", Layout: maildir.MaildirPP, Separator: '/', Follow: []string{"/bigdisk"}, DiskUTF8: true}
 	domain := pubroot.Options{Root: "/srv/shared/example.org", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true}
@@ -139,7 +153,10 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := At(c, filepath.Join(t.TempDir(), "Mail"))
+		o, err := At(c, filepath.Join(t.TempDir(), "Mail"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		o.Create = true
 		tree, err := Open(store, c, o)
 		if err != nil {
