@@ -43,6 +43,7 @@ type powerRun struct {
 	tree    *Tree
 	mode    FsyncMode
 	layout  Layout
+	apart   string
 	root    string
 	said    []*promises // one before each command, one after it
 	working *promises
@@ -53,15 +54,16 @@ const bootText = "Subject: %s\n\nthe message %s\n"
 func powerText(name string) string { return fmt.Sprintf(bootText, name, name) }
 
 // newPowerRun makes the fixture: INBOX with m1 m2 m3, a with a1, a/b with b1, all of it durable.
-func newPowerRun(t *testing.T, mode FsyncMode, layout Layout) *powerRun {
+func newPowerRun(t *testing.T, mode FsyncMode, layout Layout, apart string) *powerRun {
 	base := unsynced(t)
-	r := &powerRun{t: t, rec: newRecorder(t, base), mode: mode, layout: layout, root: filepath.Join(base, "Mail")}
+	o := apartOptions(base, layout, apart)
+	r := &powerRun{t: t, rec: newRecorder(t, base), mode: mode, layout: layout, apart: apart, root: o.Root}
 	s, err := NewStore(StoreOptions{Fsync: mode, FS: fsx.FS{Done: r.rec.done}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if r.tree, err = s.Tree(TreeOptions{Root: r.root, Layout: layout, Create: true}); err != nil {
+	if r.tree, err = s.Tree(o); err != nil {
 		t.Fatal(err)
 	}
 	r.working = (&promises{}).init()
@@ -366,11 +368,29 @@ func TestPowerCut(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s %s %s", name, [...]string{"yes", "always"}[mode], layout), func(t *testing.T) {
 					t.Parallel()
-					r := newPowerRun(t, mode, layout)
+					r := newPowerRun(t, mode, layout, "")
 					row(r)
 					r.cutEverywhere(step)
 				})
 			}
+		}
+	}
+}
+
+// TestPowerCutApart does so where lists and indices lie apart from the mail.
+func TestPowerCutApart(t *testing.T) {
+	step := 1
+	if testing.Short() || underRace() {
+		step = 3
+	}
+	for _, name := range []string{"append", "create", "delete", "parent", "rename", "inbox", "subscribe"} {
+		for _, layout := range bothLayouts {
+			t.Run(name+" "+layout.String(), func(t *testing.T) {
+				t.Parallel()
+				r := newPowerRun(t, FsyncYes, layout, "control index")
+				powerRows[name](r)
+				r.cutEverywhere(step)
+			})
 		}
 	}
 }
@@ -420,14 +440,15 @@ func (r *powerRun) verify(p *promises, nodes map[uint64]*node, what string) {
 	dir := unsynced(t) + "/disk"
 	defer os.RemoveAll(filepath.Dir(dir))
 	layOut(t, nodes, dir)
-	root := filepath.Join(dir, "Mail")
+	o := apartOptions(dir, r.layout, r.apart)
+	o.Create = false
 	s, err := NewStore(StoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	s.boot = "after the power cut"
-	tree, err := s.Tree(TreeOptions{Root: root, Layout: r.layout})
+	tree, err := s.Tree(o)
 	if err != nil {
 		t.Fatal(what, err)
 	}
@@ -488,8 +509,11 @@ func (r *powerRun) verify(p *promises, nodes map[uint64]*node, what string) {
 	if err := tree.Delete(t.Context(), "fresh"); err != nil { // sweeps up what a deletion before the cut has left
 		t.Errorf("%s: %v", what, err)
 	}
-	for _, err := range Check(root) {
+	for _, err := range Check(o.Root) {
 		t.Errorf("%s: %v", what, err)
+	}
+	if r.apart != "" {
+		checkApart(t, tree, what)
 	}
 }
 

@@ -342,17 +342,22 @@ func (x *treeRound) verify(where string, err error, fixture fixtureTree) {
 	for _, cerr := range Check(x.options.Root) {
 		t.Errorf("%s: %v", where, cerr)
 	}
-	if x.apart == "" {
-		return
+	if x.apart != "" {
+		checkApart(t, x.again, where)
 	}
-	found, cerr := x.again.Check(t.Context(), CheckOptions{})
+}
+
+// checkApart is Check of a tree whose lists or indices lie apart.
+func checkApart(t *testing.T, tree *Tree, where string) {
+	t.Helper()
+	found, err := tree.Check(t.Context(), CheckOptions{})
 	for i := range found {
 		if found[i].Invariant <= invText || strings.Contains(found[i].File, movingFile) {
-			cerr = errors.Join(cerr, &found[i])
+			err = errors.Join(err, &found[i])
 		}
 	}
-	if cerr != nil {
-		t.Errorf("%s: %v; %s", where, cerr, show(t, x.again))
+	if err != nil {
+		t.Errorf("%s: %v; %s", where, err, show(t, tree))
 	}
 }
 
