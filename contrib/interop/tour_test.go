@@ -29,6 +29,8 @@ type tour struct {
 	prefix    string // before the names of all folders but INBOX
 	layout    string // "maildir++" or "fs"
 	utf8      bool   // names on disk are UTF-8
+	control   string // Dovecot's CONTROL=, and
+	index     string // INDEX=, templates of ours
 	escapes   bool   // dots are escaped on disk
 	folders   [][]string
 	keywords  int // how many one message gets at the first station
@@ -69,6 +71,8 @@ func TestTourDovecot(t *testing.T) {
 		{"stock", "maildir:DIR/mail/%u", "maildir++", ".", "", false},
 		{"listescape", "maildir:DIR/mail/%u", "maildir++", "/", "mail_plugins = listescape\n", true},
 		{"fs", "maildir:DIR/mail/%u:LAYOUT=fs", "fs", "/", "", true},
+		{"apart", "maildir:DIR/mail/%u:CONTROL=DIR/mail/control/%u:INDEX=DIR/mail/index/%u", "maildir++", ".", "", false},
+		{"apart fs", "maildir:DIR/mail/%u:LAYOUT=fs:CONTROL=DIR/mail/control/%u", "fs", "/", "", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +84,17 @@ func TestTourDovecot(t *testing.T) {
 			if tc.dotted {
 				tr.folders = slices.Concat(baseFolders, dottedFolders)
 			}
+			if mails := filepath.Dir(tr.mail); strings.Contains(tc.location, "CONTROL=") {
+				tr.control = filepath.Join(mails, "control", "%u")
+				if strings.Contains(tc.location, "INDEX=") {
+					tr.index = filepath.Join(mails, "index", "%u")
+				}
+			}
 			tr.travel(t, dovecot, tr.ours(dir, users), dovecot)
+			if tr.control != "" {
+				tr.checkApart(t)
+				return
+			}
 			checkTree(t, tr.mail, "dovecot-uidlist")
 		})
 	}
@@ -125,6 +139,7 @@ func (tr *tour) ours(dir string, users map[string]string) stop {
 		}
 		s, err := peer.StartDaemon(peer.Options{Dir: filepath.Join(dir, "ours"), Users: users, As: tr.uid, Set: map[string]string{
 			"path": filepath.Join(filepath.Dir(tr.mail), "%u"), "layout": tr.layout, "separator": tr.separator, "prefix": tr.prefix, "utf8": utf8,
+			"control": tr.control, "index": tr.index,
 		}})
 		if err != nil {
 			return "", nil, err

@@ -152,3 +152,45 @@ func checkTree(t *testing.T, root, list string) {
 		t.Errorf("%d mailboxes checked: %v", boxes, err)
 	}
 }
+
+// checkApart looks for damage in a tree whose lists lie apart, all of them.
+func (tr *tour) checkApart(t *testing.T) {
+	t.Helper()
+	o := maildir.TreeOptions{Root: tr.mail, Control: strings.Replace(tr.control, "%u", tourUser, 1), Index: strings.Replace(tr.index, "%u", tourUser, 1), Separator: tr.separator[0]}
+	if tr.layout == "fs" {
+		o.Layout = maildir.FS
+	}
+	lists := map[string]int{}
+	for _, root := range []string{o.Root, o.Control} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == "dovecot-uidlist" {
+				lists[root]++
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if lists[o.Root] > 0 || lists[o.Control] != len(tr.previous.Folders) {
+		t.Errorf("lists of UIDs: %v, of %d folders", lists, len(tr.previous.Folders))
+	}
+	store, err := maildir.NewStore(maildir.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	tree, err := store.Tree(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := tree.Check(t.Context(), maildir.CheckOptions{})
+	if err != nil {
+		t.Error(err)
+	}
+	for i := range found {
+		if !strings.HasSuffix(found[i].File, ".lock") { // root's, who looks just now
+			t.Error(&found[i])
+		}
+	}
+}

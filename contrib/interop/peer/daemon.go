@@ -156,6 +156,8 @@ cleartext = yes
 
 [mail]
 path = DIR/mail/%u
+control =
+index =
 layout = maildir++
 separator = /
 prefix =
