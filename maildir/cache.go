@@ -21,6 +21,7 @@ type cacheFile struct {
 	m *Mailbox
 
 	pending atomic.Int32 // messages in waiting and writing
+	tight   fileID       // Mailbox.mu: the index when the file was last found to be worth its size
 
 	mu      sync.Mutex
 	f       *os.File // for reading

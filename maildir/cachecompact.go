@@ -11,15 +11,25 @@ const cacheLoose = 4 << 20
 
 // cacheBloated tells that less than half of the file can still be of use:
 // records of messages that are gone, and those that others with more sections
-// have taken the place of.
+// have taken the place of. A file that was found tight is not looked at again as long
+// as the index, which tells of new records and of expunges, is what it was.
 func (m *Mailbox) cacheBloated() bool {
-	id, err := idNow(m.own, cacheName)
-	if err != nil || id.size < cacheLoose {
+	m.mu.RLock()
+	used, index, tight := m.state.cached, m.seen.index, m.cache.tight
+	m.mu.RUnlock()
+	if index == tight && index != (fileID{}) {
 		return false
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.state.cached < id.size/2
+	id, err := idNow(m.own, cacheName)
+	if err == nil && id.size >= cacheLoose && used < id.size/2 {
+		return true
+	}
+	if err == nil {
+		m.mu.Lock()
+		m.cache.tight = index
+		m.mu.Unlock()
+	}
+	return false
 }
 
 // compactCache copies the records of the messages that are there into a new file,

@@ -80,7 +80,7 @@ func TestFailedOpenKillsNobody(t *testing.T) {
 		defer h.Close()
 		appendText(t, h, "a\n")
 		hook.set(func(op, _ string) error {
-			if op == "opendir" {
+			if op == "opendir" || op == "stat" {
 				return errno
 			}
 			return nil

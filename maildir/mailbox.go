@@ -205,10 +205,14 @@ func (m *Mailbox) sub(dir int) *fsx.Dir {
 }
 
 // current tells whether the directories at this place are still those that are
-// open.
+// open. One look is enough where there is one directory and no link lies between the
+// tree's root and it; else the way is gone again, which says whether it may be.
 func (m *Mailbox) current(loc *location) (bool, error) {
 	if m.dead.Load() {
 		return false, nil
+	}
+	if loc.found(m.store.fs, m.dir.Identity()) {
+		return true, nil
 	}
 	b, err := loc.openAll(m.store.fs)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -40,6 +40,25 @@ func (l *location) open(f *fsx.FS) (*fsx.Dir, error) {
 	return openBelow(d, l.rel)
 }
 
+// found tells whether the directory lies here that is known already. A link in the place
+// of one below the root is not followed, two steps are not looked at in one, and nothing
+// is said of what lies apart: false says nothing.
+func (l *location) found(f *fsx.FS, known fsx.Stat) bool {
+	var st fsx.Stat
+	var err error
+	switch {
+	case l.apart != nil:
+		return false
+	case l.rel == "":
+		st, err = f.Stat(l.root)
+	case strings.IndexByte(l.rel, '/') < 0:
+		st, err = f.StatLink(l.root + "/" + l.rel)
+	default:
+		return false
+	}
+	return err == nil && st.IsDir() && st.SameFile(known)
+}
+
 // openBelow walks down from d, which stays open.
 func openBelow(d *fsx.Dir, rel string) (*fsx.Dir, error) {
 	at := d

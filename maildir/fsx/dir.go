@@ -202,12 +202,17 @@ func (d *Dir) stat(name string) (Stat, error) {
 }
 
 // Stat tells the state of what a path leads to, links followed.
-func (f *FS) Stat(path string) (Stat, error) {
+func (f *FS) Stat(path string) (Stat, error) { return f.statPath(path, 0) }
+
+// StatLink is Stat, but of the link itself if the path's last component is one.
+func (f *FS) StatLink(path string) (Stat, error) { return f.statPath(path, unix.AT_SYMLINK_NOFOLLOW) }
+
+func (f *FS) statPath(path string, flags int) (Stat, error) {
 	if err := f.check("stat", path, ""); err != nil {
 		return Stat{}, err
 	}
 	var st unix.Stat_t
-	look := func() error { return unix.Stat(path, &st) }
+	look := func() error { return unix.Fstatat(unix.AT_FDCWD, path, &st, flags) }
 	err := f.system("stat", path, "", look)
 	if err == unix.ESTALE {
 		err = f.system("stat", path, "", look)
