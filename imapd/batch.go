@@ -42,8 +42,6 @@ func (sel *selection) walk(uids imap.UIDSet, do func(batch []maildir.Message) er
 
 // stepAhead is the two steps of a walkAhead.
 type stepAhead struct {
-	// fits is how many messages of a batch are taken at a time, one at least; nil: all.
-	fits func(batch []maildir.Message) int
 	// lacks tells whether prepare has anything to do.
 	lacks   func(batch []maildir.Message) bool
 	prepare func(ctx context.Context, batch []maildir.Message) error
@@ -56,7 +54,7 @@ func (sel *selection) walkAhead(ctx context.Context, uids imap.UIDSet, step step
 	pooled, other := batches.Get().(*[]maildir.Message), batches.Get().(*[]maildir.Message)
 	defer batches.Put(pooled)
 	defer batches.Put(other)
-	at := walker{sel: sel, left: uids, fits: step.fits}
+	at := walker{sel: sel, left: uids}
 	batch := at.next((*pooled)[:0])
 	if len(batch) > 0 && step.lacks(batch) {
 		if err := step.prepare(ctx, batch); err != nil {
@@ -119,8 +117,8 @@ type walker struct {
 	left  imap.UIDSet
 	after imap.UID // of the first range, if it is above its beginning
 
-	fits func(batch []maildir.Message) int
-	most int // messages that are worth asking for, when not all of a batch fitted; 0: batchSize
+	fits func(batch []maildir.Message) int // how many are taken at a time, one at least; nil: all
+	most int                               // messages that are worth asking for, when not all of a batch fitted; 0: batchSize
 }
 
 // next appends the next messages, up to what fits; none are left when there are none.

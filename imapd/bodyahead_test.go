@@ -66,6 +66,16 @@ func (c *client) wholeOfAll(items string) (bodies map[int]string) {
 // TestBodiesReadAhead: every message arrives whole, over each kind of connection, with whatever else is asked for
 // along with it, and so does one that grew, shrank or was renamed since it was last looked at.
 func TestBodiesReadAhead(t *testing.T) {
+	t.Run("from memory", bodiesReadAhead)
+	t.Run("from a slow disk", func(t *testing.T) {
+		was := bodySlow
+		t.Cleanup(func() { bodySlow = was }) // after the server has ended
+		bodySlow = 0
+		bodiesReadAhead(t)
+	})
+}
+
+func bodiesReadAhead(t *testing.T) {
 	s := startServer(t, nil)
 	plain := s.client(t).login()
 	var want []string

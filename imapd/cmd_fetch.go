@@ -128,31 +128,8 @@ func (a *fetchAction) answer(ctx context.Context, s *session, w *responder, uids
 	m := &msgData{reader: &s.sel.Reader}
 	defer m.close()
 	a.kinds = a.learns()
-	step := stepAhead{
-		lacks:   func(batch []maildir.Message) bool { return a.lacks(s, batch) },
-		prepare: func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) },
-	}
-	ahead := a.ahead(s, uids)
-	if ahead != nil {
-		defer ahead.close()
-		s.c.startGather()
-		defer func() { err = cmp.Or(s.c.endGather(), err) }()
-		step.fits, step.lacks = ahead.fits, func([]maildir.Message) bool { return true }
-		step.prepare = func(ctx context.Context, batch []maildir.Message) error {
-			if a.lacks(s, batch) {
-				if err := a.learn(ctx, s, batch); err != nil {
-					return err
-				}
-			}
-			return ahead.prepare(ctx, batch)
-		}
-	}
 	var failed error // the first message that could not be had; the others are answered all the same
-	step.do = func(batch []maildir.Message) error {
-		var bodies [][]byte
-		if ahead != nil {
-			bodies = ahead.next()
-		}
+	write := func(ctx context.Context, batch []maildir.Message, bodies [][]byte) error {
 		for i := range batch {
 			m.reset(&batch[i])
 			if bodies != nil {
@@ -176,7 +153,23 @@ func (a *fetchAction) answer(ctx context.Context, s *session, w *responder, uids
 		}
 		return ctx.Err()
 	}
-	return cmp.Or(s.sel.walkAhead(ctx, uids, step), failed)
+	lacks := func(batch []maildir.Message) bool { return a.lacks(s, batch) }
+	learn := func(ctx context.Context, batch []maildir.Message) error { return a.learn(ctx, s, batch) }
+	if ahead := a.ahead(s, uids); ahead != nil {
+		s.c.startGather()
+		defer func() { err = cmp.Or(s.c.endGather(), err) }()
+		ahead.send = write
+		ahead.learn = func(ctx context.Context, batch []maildir.Message) error {
+			if !lacks(batch) {
+				return nil
+			}
+			return learn(ctx, batch)
+		}
+		return cmp.Or(ahead.run(ctx, uids), failed)
+	}
+	return cmp.Or(s.sel.walkAhead(ctx, uids, stepAhead{lacks: lacks, prepare: learn, do: func(batch []maildir.Message) error {
+		return write(ctx, batch, nil)
+	}}), failed)
 }
 
 // message writes the FETCH line of one message, or nothing when the message cannot be had.

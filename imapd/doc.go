@@ -20,9 +20,10 @@
 // One goroutine owns a connection and everything of its session. A second exists while IDLE waits for the
 // client's next byte, where it touches nothing but the conn's reading side, and beside a SEARCH, SORT or THREAD
 // that has taken longer than a second, where it asks the kernel whether the client is still there (hangup.go);
-// it is joined before the command returns. A FETCH that learns of messages or reads them ahead has one more, which
-// prepares the next batch while the session's writes this one (besides, in batch.go). What a command must read of files is read on goroutines of the
-// store's Readers, each with a candidate (searches) or msgData (FETCH) of its own, which Readers.Run joins.
+// it is joined before the command returns. A FETCH that learns of messages has one more, which
+// prepares the next batch while the session's writes this one (besides, in batch.go); in one that sends whole
+// messages the two do both, and take turns at the connection (bodyahead.go). What a command must read of many files
+// is read on goroutines of the store's Readers, each with a candidate (searches) or msgData (FETCH) of its own, which Readers.Run joins.
 //
 // The locks of this package are Server.mu (registry of connections and sessions), conn.mu (the shutdown flag)
 // and sortTable.mu (memory only); none is held over a system call that can block, and no lock of the store is
@@ -67,7 +68,7 @@
 // in the mailbox's change log, and the UIDs of a saved search result as ranges. A search holds at most mostKept
 // messages that wait, four bytes for each that was found, and for each reader a candidate, whose buffers do not
 // grow with messages. A FETCH of whole messages holds two rooms of bodySpace: one that is sent, from where the files
-// lie in it (gather.go), and one that the Readers fill with the next files meanwhile (bodyahead.go).
+// lie in it (gather.go), and one that is filled with the next files meanwhile (bodyahead.go).
 //
 // # Invariants
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,10 +15,9 @@ import (
 type gather struct {
 	c    *conn
 	raw  rawWriter
-	text []byte   // what came by Write; never grown, since vec points into it
-	tail int      // where the text begins that vec does not have
-	size int      // of what waits
-	vec  [][]byte // what goes out, in this order
+	text []byte       // what came by Write; never grown, since vec points into it
+	tail int          // where the text begins that vec does not have
+	vec  []unix.Iovec // what goes out, in this order
 }
 
 // rawWriter is a socket's descriptor, for writing when it can be written to.
@@ -27,8 +27,7 @@ type rawWriter interface {
 
 const (
 	gatherText   = 16 << 10
-	gatherPieces = 128
-	gatherBytes  = 256 << 10
+	gatherPieces = 512 // twice that may go out by one call
 )
 
 // startGather makes c's writer collect, until endGather, if the socket is what it writes to.
@@ -49,7 +48,7 @@ func (c *conn) startGather() {
 	if bw.Flush() != nil {
 		return // whoever writes next is told
 	}
-	c.gather = &gather{c: c, raw: raw, text: make([]byte, 0, gatherText), vec: make([][]byte, 0, 2*gatherPieces)}
+	c.gather = &gather{c: c, raw: raw, text: make([]byte, 0, gatherText), vec: make([]unix.Iovec, 0, 2*gatherPieces)}
 	bw.Reset(c.gather)
 }
 
@@ -81,11 +80,10 @@ func (c *conn) piece(b []byte) error {
 func (g *gather) Write(p []byte) (int, error) {
 	if len(p) <= cap(g.text)-len(g.text) {
 		g.text = append(g.text, p...)
-		g.size += len(p)
 		return len(p), nil
 	}
 	g.cut()
-	g.vec = append(g.vec, p)
+	g.put(p)
 	if err := g.flush(); err != nil {
 		return 0, err
 	}
@@ -97,18 +95,23 @@ func (g *gather) add(b []byte) error {
 		return nil
 	}
 	g.cut()
-	g.vec = append(g.vec, b)
-	g.size += len(b)
-	if len(g.vec) >= gatherPieces || g.size >= gatherBytes {
+	g.put(b)
+	if len(g.vec) >= 2*gatherPieces-2 {
 		return g.flush()
 	}
 	return nil
 }
 
+func (g *gather) put(b []byte) {
+	v := unix.Iovec{Base: &b[0]}
+	v.SetLen(len(b))
+	g.vec = append(g.vec, v)
+}
+
 // cut notes the text that has come since the last piece.
 func (g *gather) cut() {
 	if len(g.text) > g.tail {
-		g.vec = append(g.vec, g.text[g.tail:])
+		g.put(g.text[g.tail:])
 		g.tail = len(g.text)
 	}
 }
@@ -123,27 +126,40 @@ func (g *gather) flush() error {
 		var n int
 		n, err = g.writev(vec)
 		g.c.out.Add(int64(n))
-		for len(vec) > 0 && n >= len(vec[0]) {
-			n -= len(vec[0])
+		for len(vec) > 0 && n >= int(vec[0].Len) {
+			n -= int(vec[0].Len)
 			vec = vec[1:]
 		}
 		if n > 0 {
-			vec[0] = vec[0][n:]
+			left := unsafe.Slice(vec[0].Base, int(vec[0].Len))[n:]
+			vec[0].Base = &left[0]
+			vec[0].SetLen(len(left))
 		}
 	}
 	clear(g.vec)
-	g.vec, g.text, g.tail, g.size = g.vec[:0], g.text[:0], 0, 0
+	g.vec, g.text, g.tail = g.vec[:0], g.text[:0], 0
 	return err
 }
 
-func (g *gather) writev(vec [][]byte) (n int, err error) {
+// writev makes one call. The socket never makes it wait, so the scheduler, which would take the processor away from
+// a call of that length and give it to another thread, need not be told of it.
+func (g *gather) writev(vec []unix.Iovec) (n int, err error) {
 	if err := g.c.nc.SetWriteDeadline(time.Now().Add(g.c.writeTimeout)); err != nil {
 		return 0, err
 	}
 	werr := g.raw.Write(func(fd uintptr) bool {
 		for {
-			if n, err = unix.Writev(int(fd), vec); err != unix.EINTR {
-				return err != unix.EAGAIN
+			k, _, errno := unix.RawSyscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)))
+			switch errno {
+			case 0:
+				n, err = int(k), nil
+				return true
+			case unix.EAGAIN:
+				return false
+			case unix.EINTR:
+			default:
+				n, err = 0, errno
+				return true
 			}
 		}
 	})
