@@ -11,8 +11,19 @@ const (
 	chunkSize = int64(unsafe.Sizeof(chunk{}))
 )
 
-// expect announces messages, so that chunks are made as large as they will be.
-func (l *entries) expect(messages, bytes int) { l.coming, l.comingBytes = messages, bytes }
+// expect announces messages: so many in a short time are given their place at once,
+// for each large allocation is a reason to collect garbage. The place lives as long
+// as one of the chunks that have a part of it.
+func (l *entries) expect(messages, bytes int) {
+	more := messages
+	if k := len(l.chunks) - 1; k >= 0 {
+		more -= chunkFull - len(l.chunks[k].list)
+	}
+	if more > 0 {
+		n := max(more+more/32, chunkLeast)
+		l.slab, l.slabNames = make([]entry, 0, n), make([]byte, 0, bytes*n/messages)
+	}
+}
 
 // appendTo adds a message whose UID is above all others.
 func appendTo[B []byte | string](l *entries, e entry, base B) *entry {
@@ -34,15 +45,8 @@ func (l *entries) room(uid imap.UID) *chunk {
 		}
 		return c
 	}
-	n := max(min(l.coming, chunkFull), chunkLeast)
-	c := &chunk{list: make([]entry, 0, n)}
-	if l.coming > 0 {
-		// Names are of much the same length; a little more is no waste.
-		bytes := l.comingBytes * n / l.coming
-		c.names = make([]byte, 0, bytes+bytes/64+64)
-		l.comingBytes = max(0, l.comingBytes-bytes)
-		l.coming = max(0, l.coming-n)
-	}
+	c := &chunk{}
+	l.place(c)
 	if k := len(l.free) - 1; k >= 0 {
 		c.id, l.free = l.free[k], l.free[:k]
 		l.byID[c.id] = c
@@ -52,6 +56,25 @@ func (l *entries) room(uid imap.UID) *chunk {
 	}
 	l.chunks, l.first, l.before = append(l.chunks, c), append(l.first, uid), append(l.before, l.n)
 	return c
+}
+
+// place gives a new chunk its part of what expect has made. For names, that is all the
+// rest, of which the chunk before has left what it has not used.
+func (l *entries) place(c *chunk) {
+	n := min(cap(l.slab), chunkFull)
+	if n == 0 {
+		c.list = make([]entry, 0, chunkLeast)
+		return
+	}
+	c.list, l.slab = l.slab[:0:n], l.slab[n:n]
+	if k := len(l.chunks) - 1; k >= 0 {
+		names, rest := &l.chunks[k].names, l.slabNames
+		if cap(*names) > 0 && cap(rest) > 0 && &(*names)[:1][0] == &rest[:1][0] {
+			n := len(*names)
+			*names, l.slabNames = (*names)[:n:n], rest[n:n]
+		}
+	}
+	c.names = l.slabNames
 }
 
 // resize gives a chunk's messages another place.

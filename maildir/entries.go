@@ -26,8 +26,9 @@ type entries struct {
 	byID []*chunk // where entry.chunk leads; nil: the number is free
 	free []uint32
 
-	coming, comingBytes int // what expect has announced
-	moved               int // messages copied from one place to another, ever
+	slab      []entry // what is left of what expect has made
+	slabNames []byte
+	moved     int // messages copied from one place to another, ever
 }
 
 const (
@@ -211,5 +212,6 @@ func (l *entries) footprint() (n int64) {
 	for _, c := range l.chunks {
 		n += int64(cap(c.list))*entrySize + int64(cap(c.names)) + chunkSize
 	}
+	n += int64(cap(l.slab)) * entrySize
 	return n + int64(cap(l.chunks)+cap(l.byID))*8 + int64(cap(l.before))*8 + int64(cap(l.first)+cap(l.free))*4
 }

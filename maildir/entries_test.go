@@ -217,3 +217,36 @@ func TestNameTable(t *testing.T) {
 		t.Errorf("one name: found %v in %d pieces", e, len(s.index.pieces))
 	}
 }
+
+// TestEntriesMemory: messages that are announced take what they need and little more,
+// and not one of their places is given twice.
+func TestEntriesMemory(t *testing.T) {
+	for _, n := range []int{1, 30, 1000, 1025, 5000, 100_000} {
+		var l entries
+		base := func(i int) string { return fmt.Sprintf("%d.M%dP1.host", 1700000000+i, i) }
+		bytes := 0
+		for i := range n {
+			bytes += len(base(i))
+		}
+		l.expect(n, bytes)
+		for i := range n {
+			appendTo(&l, entry{uid: imap.UID(i + 1)}, base(i))
+		}
+		if l.moved != 0 {
+			t.Errorf("%d messages: %d moved", n, l.moved)
+		}
+		most := int64(n)*entrySize + int64(bytes)
+		if got := l.footprint(); got > most+most/16+2048 {
+			t.Errorf("%d messages: %d bytes for %d", n, got, most)
+		}
+		for i := range 2000 { // more than was announced
+			appendTo(&l, entry{uid: imap.UID(n + i + 1)}, base(n+i))
+		}
+		l.sound(t)
+		for e := range l.all() {
+			if want := base(int(e.uid) - 1); string(l.base(e)) != want {
+				t.Fatalf("%d messages: UID %d is %q, want %q", n, e.uid, l.base(e), want)
+			}
+		}
+	}
+}
