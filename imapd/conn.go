@@ -23,6 +23,9 @@ var (
 // errDraining ends the wait for a command when the server shuts down.
 var errDraining = errors.New("server is shutting down")
 
+// errNudged ends the wait for a command because there is something to say to the client.
+var errNudged = errors.New("something to say")
+
 // errPlaintextBuffered: bytes came behind STARTTLS or COMPRESS before the layer was switched. Reading
 // them would let someone on the path inject commands (CVE-2011-0411).
 var errPlaintextBuffered = errors.New("data was sent before the new layer was negotiated")
@@ -50,9 +53,10 @@ type conn struct {
 	writeTimeout time.Duration
 	in, out      atomic.Int64 // bytes on the wire, inside TLS
 
-	mu       sync.Mutex // guards the two below against drain
+	mu       sync.Mutex // guards what follows against drain and nudge
 	draining bool
 	waiting  bool
+	nudged   bool
 }
 
 func newConn(nc net.Conn, writeTimeout time.Duration) *conn {
@@ -183,6 +187,10 @@ func (c *conn) beginWait(deadline time.Time) error {
 	if c.draining {
 		return errDraining
 	}
+	if c.nudged {
+		c.nudged = false
+		return errNudged
+	}
 	c.waiting = true
 	return c.nc.SetReadDeadline(deadline)
 }
@@ -211,6 +219,10 @@ func (c *conn) awoken(err error) error {
 	if c.draining {
 		return errDraining
 	}
+	if c.nudged {
+		c.nudged = false
+		return errNudged
+	}
 	return err
 }
 
@@ -226,6 +238,17 @@ func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
+	if c.waiting {
+		c.interrupt()
+	}
+}
+
+// nudge makes the present or the next wait for a command end with errNudged. Input that has come goes first: then it
+// is the wait after that.
+func (c *conn) nudge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nudged = true
 	if c.waiting {
 		c.interrupt()
 	}

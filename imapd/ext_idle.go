@@ -31,17 +31,22 @@ func runIdle(_ context.Context, s *session, w *responder) error {
 		input <- nil
 	} else {
 		s.sleepForIdle()
-		// No deadline: a client that takes our "Still here" is not idle, and one that does not take it runs
-		// into the write's.
-		if err := s.c.beginWait(time.Time{}); err != nil {
-			return err
-		}
-		go func() { input <- s.c.awaitInput() }()
+		s.listen(input)
 	}
 	s.begun = false // what is waited for is a whole line again
 	s.paused.wait = func(ctx context.Context) error { return s.idle(ctx, input) }
 	s.paused.finish = s.endIdle
 	return errPaused
+}
+
+// listen waits for input on another goroutine. There is no deadline: a client that takes our "Still here" is not idle,
+// and one that does not take it runs into the write's.
+func (s *session) listen(input chan<- error) {
+	if err := s.c.beginWait(time.Time{}); err != nil {
+		input <- err
+		return
+	}
+	go func() { input <- s.c.awaitInput() }()
 }
 
 // endIdle is the client's DONE.
@@ -72,7 +77,7 @@ func (s *session) sleepForIdle() {
 }
 
 // idle sends updates until input arrives or fails. It returns with the input goroutine ended.
-func (s *session) idle(ctx context.Context, input <-chan error) error {
+func (s *session) idle(ctx context.Context, input chan error) error {
 	var changed <-chan struct{}
 	if s.sel != nil {
 		changed = s.sel.Changed()
@@ -82,8 +87,15 @@ func (s *session) idle(ctx context.Context, input <-chan error) error {
 	err := s.idleUpdate(ctx, false)
 	for err == nil {
 		select {
-		case err := <-input:
-			return err
+		case err = <-input:
+			if !errors.Is(err, errNudged) {
+				return err
+			}
+			if err = s.nudged(); err != nil {
+				return err // nobody waits for input now
+			}
+			s.sleepForIdle()
+			s.listen(input)
 		case <-changed:
 			err = s.idleWoken(ctx)
 		case <-still.C:
@@ -122,6 +134,7 @@ func (s *session) idleUpdate(ctx context.Context, still bool) error {
 	if still {
 		s.w.untaggedStatus("OK", "", "Still here")
 	}
+	s.tellAlerts(s.w)
 	if s.sel != nil {
 		s.recheck(ctx, true)
 		if err := s.update(ctx, s.w, true); err != nil {

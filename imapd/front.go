@@ -92,6 +92,7 @@ func (f *front) deadline() time.Time                           { return f.end }
 func (f *front) admit(context.Context, *command[*front]) error { return nil }
 
 func (f *front) settle(context.Context, *command[*front], *responder) error { return nil }
+func (f *front) nudged() error                                              { return nil }
 
 // foreign are first words of protocols whose clients a browser or a scanner can aim at this port.
 var foreign = map[string]bool{"GET": true, "POST": true, "HEAD": true, "PUT": true, "OPTIONS": true, "CONNECT": true,

@@ -105,6 +105,8 @@ type side[S any] interface {
 	// settle is called before the tagged line of a command that did not fail with BYE: it writes what the
 	// client must learn of the mailbox.
 	settle(ctx context.Context, row *command[S], w *responder) error
+	// nudged is called when there may be something to say while no command runs.
+	nudged() error
 }
 
 // errDone ends a loop in good order.
@@ -119,10 +121,16 @@ func loop[S side[S]](ctx context.Context, s S) error {
 	p := s.base()
 	for {
 		if !p.c.buffered() {
-			if err := p.rest(s.deadline()); err != nil {
-				return err
+			err := p.rest(s.deadline())
+			if err == nil {
+				err = p.c.awaitInput()
 			}
-			if err := p.c.awaitInput(); err != nil {
+			if errors.Is(err, errNudged) {
+				if err = s.nudged(); err == nil {
+					continue
+				}
+			}
+			if err != nil {
 				return err
 			}
 		}

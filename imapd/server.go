@@ -18,10 +18,11 @@ type Server struct {
 	index    *index
 	patience patience
 	stats    stats
+	alerts   alerts
 
-	mu       sync.Mutex // guards what follows
-	conns    map[*conn]struct{}
-	sessions map[string]int // per user
+	mu       sync.Mutex       // guards what follows
+	conns    map[*conn]string // whose they are; empty before the login
+	sessions map[string]int   // per user
 	draining bool
 	wg       sync.WaitGroup
 	ids      atomic.Uint64
@@ -30,7 +31,7 @@ type Server struct {
 // New makes a server. It panics if two extensions claim one name: a programmer's error that no input can
 // cause.
 func New(o Options) *Server {
-	s := &Server{index: newIndex(extensions), patience: defaultPatience, conns: map[*conn]struct{}{}, sessions: map[string]int{}}
+	s := &Server{index: newIndex(extensions), patience: defaultPatience, conns: map[*conn]string{}, sessions: map[string]int{}}
 	s.stats.init(s.index)
 	s.Reload(o)
 	return s
@@ -102,7 +103,7 @@ func (s *Server) register(c *conn) bool {
 	if s.draining {
 		return false
 	}
-	s.conns[c] = struct{}{}
+	s.conns[c] = ""
 	s.wg.Add(1)
 	return true
 }
@@ -117,7 +118,7 @@ func (s *Server) unregister(c *conn) {
 }
 
 // enterUser counts a user's session; false when [limits] per_user is reached.
-func (s *Server) enterUser(user string) bool {
+func (s *Server) enterUser(c *conn, user string) bool {
 	limit := s.opts().Limits.PerUser
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,6 +126,7 @@ func (s *Server) enterUser(user string) bool {
 		return false
 	}
 	s.sessions[user]++
+	s.conns[c] = user
 	return true
 }
 

@@ -20,6 +20,8 @@ type session struct {
 	sel   *selection // nil in authenticated state
 	since time.Time
 	count counters
+	// alerted is the number of the last alert that the client was told of.
+	alerted uint64
 	// enabled are the extensions switched on by ENABLE or by use, upper case.
 	enabled map[string]bool
 	// state holds what extensions keep for the session, by typed key: few have anything, and a map of one would
@@ -52,7 +54,9 @@ func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, 
 	loginOK(s.log, l)
 	if l.Tag == "" {
 		s.w.untaggedStatus("PREAUTH", capabilityCode(s.capabilities()), "Logged in as "+l.User)
+		s.tellAlerts(s.w)
 	} else {
+		s.tellAlerts(s.w)
 		s.w.Raw(l.Tag).Raw(" OK")
 		s.w.statusTail(capabilityCode(s.capabilities()), "Logged in")
 	}
@@ -61,7 +65,7 @@ func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, 
 
 // openMail takes a place among the user's sessions and opens the namespaces.
 func (s *session) openMail(ctx context.Context) error {
-	if !s.srv.enterUser(s.login.User) {
+	if !s.srv.enterUser(s.c, s.login.User) {
 		return no(imap.ResponseCodeLimit, "Too many sessions for this user ([limits] per_user = %d)", s.srv.opts().Limits.PerUser)
 	}
 	mail, err := s.srv.opts().Open(ctx, s.login)

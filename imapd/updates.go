@@ -11,6 +11,7 @@ import (
 // §7.5). It decides alone which updates may go out: everything may, except EXPUNGE while a command that
 // holds sequence numbers runs.
 func (s *session) settle(ctx context.Context, row *command[*session], w *responder) error {
+	s.tellAlerts(w)
 	if s.sel == nil || row.does&(opensMailbox|quiet) != 0 {
 		return nil
 	}
