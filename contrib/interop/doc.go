@@ -8,6 +8,9 @@
 // project. What one server finds and the other does not stands in
 // testdata/search-differences.txt with the RFC that decides it, or fails.
 //
+// Rights: the same dovecot-acl files, some by hand and more that are made up, give everybody the same rights. The
+// answers about those by hand are on record in maildir/acl/testdata.
+//
 // The tours show that a tree can be taken over and given back: mbsync and
 // offlineimap keep their state while Dovecot, or Courier, and we serve the same
 // tree one after the other, and fetch no message twice.

@@ -40,7 +40,7 @@ func ParseChange(s string) (Op, Rights, error) {
 
 // Apply returns the list with a change, and false with the same list when there is nothing to change. As with Dovecot
 // a line is not begun to say nothing, but one from which all rights are removed stays: it overrides others. Replace
-// drops names that the line had, Add and Remove keep them. Several lines about the same become one.
+// drops names that the line had, Add and Remove keep them. Several lines about the same become one of each sign.
 //
 // One of Courier's lists is expanded first; Expand itself knows more, the owner's name.
 func (l *List) Apply(c Change) (*List, bool) {
@@ -51,7 +51,8 @@ func (l *List) Apply(c Change) (*List, bool) {
 		return l, false // no line can say that
 	}
 	old := l
-	l = l.Expand("")
+	l = l.Expand("").folded(c.ID)
+	unfolded := l == old
 	at := slices.IndexFunc(l.Entries, c.about)
 	if at < 0 {
 		if c.Op == Delete || c.Op == Remove || c.Rights == 0 {
@@ -60,12 +61,6 @@ func (l *List) Apply(c Change) (*List, bool) {
 		return l.with(Entry{ID: c.ID, Negative: c.Negative, Rights: c.Rights}), true
 	}
 	after := &List{Entries: slices.Clone(l.Entries), below: l.below}
-	for i := len(after.Entries) - 1; i > at; i-- {
-		if e := after.Entries[i]; c.about(e) {
-			after.Entries[at].merge(e)
-			after.drop(i)
-		}
-	}
 	e := &after.Entries[at]
 	switch c.Op {
 	case Replace:
@@ -78,10 +73,42 @@ func (l *List) Apply(c Change) (*List, bool) {
 		after.drop(at)
 		return after, true
 	}
-	if len(after.Entries) == len(l.Entries) && e.same(&l.Entries[at]) {
+	if unfolded && e.same(&l.Entries[at]) {
 		return old, false
 	}
 	return after, true
+}
+
+// folded is a list in which one line of each sign is about an identifier. Names and comments stay.
+func (l *List) folded(id ID) *List {
+	var one, more [2]int // by sign: the first line, counted from 1, and how many more there are
+	for i := range l.Entries {
+		sign := btoi(l.Entries[i].Negative)
+		switch {
+		case l.Entries[i].ID != id:
+		case one[sign] == 0:
+			one[sign] = i + 1
+		default:
+			more[sign]++
+		}
+	}
+	if more[0]+more[1] == 0 {
+		return l
+	}
+	out := &List{Entries: slices.Clone(l.Entries), below: l.below}
+	for i := len(out.Entries) - 1; i >= 0; i-- {
+		e := out.Entries[i]
+		if first := one[btoi(e.Negative)] - 1; e.ID == id && i != first {
+			out.Entries[first].merge(e)
+			out.drop(i)
+		}
+	}
+	for i := range l.Entries {
+		if e := l.implied(i); e != nil && e.ID == id {
+			return out.with(Entry{ID: id, Negative: e.Negative})
+		}
+	}
+	return out
 }
 
 func (c *Change) about(e Entry) bool { return e.ID == c.ID && e.Negative == c.Negative }

@@ -27,9 +27,12 @@
 // unless there is a negative line for that user as well. The owner begins with everything, and anyone's,
 // authenticated's and groups' lines are not about the owner.
 //
-// Two odd things are Dovecot's and stay: groups come in the order of their names, and when the first of somebody's
-// groups has a negative line only, the positive lines of the others add to anyone's instead of replacing them. And
-// a list that says nothing about the asker decides nothing, empty or not: Rights tells so, and who asks looks
+// Two odd things are Dovecot's and stay, so that both servers answer alike. Groups come in the order of their names,
+// and when the first of somebody's groups has a negative line only, the positive lines of the others add to anyone's
+// instead of replacing them. And where two lines about the same have one sign, they stand for a third of the other
+// sign with no rights, which replaces as any line does: two negative lines for a user leave nothing of what anyone has.
+//
+// A list that says nothing about the asker decides nothing, empty or not: Rights tells so, and who asks looks
 // elsewhere.
 //
 // # courierimapacl

@@ -37,23 +37,26 @@ func (l *List) apply(k Kind, w *Who, given, taken *Rights) bool {
 		return false
 	}
 	var plus, minus Rights
-	replaces, takesAnew := false, false
+	gives, takes := 0, 0 // lines of the first
 	for i := range l.Entries {
 		e := &l.Entries[i]
-		switch {
-		case e.ID.Kind != k || !w.is(e.ID):
-		case e.Negative:
-			minus |= e.Rights
-			takesAnew = takesAnew || e.ID.Name == name
-		default:
-			plus |= e.Rights
-			replaces = replaces || e.ID.Name == name
+		if e.ID.Kind != k || !w.is(e.ID) {
+			continue
+		}
+		sum, lines := &plus, &gives
+		if e.Negative {
+			sum, lines = &minus, &takes
+		}
+		*sum |= e.Rights
+		if e.ID.Name == name {
+			*lines++
 		}
 	}
-	if replaces {
+	several := gives+takes > 1
+	if gives > 0 || several {
 		*given = 0
 	}
-	if takesAnew {
+	if takes > 0 || several {
 		*taken = 0
 	}
 	*given |= plus

@@ -28,7 +28,11 @@ func (l *List) Explain(w *Who) []Step {
 		x.owner(RightsAll)
 	}
 	for i, e := range entries {
-		x.line(e, !l.Union && replaces(entries, i))
+		own, other := false, false
+		if !l.Union {
+			own, other = replaces(entries, i)
+		}
+		x.line(e, own, other)
 	}
 	if w.owns() && l.Union {
 		x.owner(RightAdmin)
@@ -63,15 +67,21 @@ func btoi(b bool) int {
 	return 0
 }
 
-// replaces tells whether a line is the one of its kind and sign that replaces what was there before.
-func replaces(entries []*Entry, i int) bool {
+// replaces tells whether a line is the one of its kind and sign that replaces what was there before, and whether it
+// replaces what is there of the other sign too, by nothing.
+func replaces(entries []*Entry, i int) (own, other bool) {
 	e, first := entries[i], i
 	for ; first > 0 && entries[first-1].ID.Kind == e.ID.Kind; first-- {
 		if entries[first-1].Negative == e.Negative {
-			return false
+			return false, false
 		}
 	}
-	return entries[first].ID.Name == e.ID.Name
+	if entries[first].ID.Name != e.ID.Name {
+		return false, false
+	}
+	lines := slices.DeleteFunc(slices.Clone(entries), func(o *Entry) bool { return o.ID != e.ID })
+	alike := !slices.ContainsFunc(lines, func(o *Entry) bool { return o.Negative != e.Negative })
+	return true, alike && len(lines) > 1
 }
 
 // explanation follows the evaluation, and remembers for every right which step had the last word on it: the number of
@@ -97,18 +107,23 @@ func (x *explanation) owner(r Rights) {
 	mark(&x.gave, x.result()&^before, len(x.steps))
 }
 
-func (x *explanation) line(e *Entry, replaces bool) {
+func (x *explanation) line(e *Entry, own, other bool) {
 	set, words := &x.given, &x.gave
+	otherSet, otherWords := &x.taken, &x.took
 	if e.Negative {
-		set, words = &x.taken, &x.took
+		set, otherSet, words, otherWords = otherSet, set, otherWords, words
 	}
-	before, changed := x.result(), e.Rights&^*set
-	if replaces {
+	before, changed, dropped := x.result(), e.Rights&^*set, Rights(0)
+	if own {
 		changed, *set = e.Rights|*set, 0
+	}
+	if other {
+		dropped, *otherSet = *otherSet, 0
 	}
 	*set |= e.Rights
 	x.steps = append(x.steps, Step{Entry: e, Before: before, After: x.result()})
 	mark(words, changed, len(x.steps))
+	mark(otherWords, dropped, len(x.steps))
 }
 
 func mark(words *[len(rightLetters)]int, r Rights, step int) {

@@ -35,6 +35,8 @@ func TestExplain(t *testing.T) {
 		{"-anyone w\nuser=alice lrw\n-user=alice s\n", alice, []string{"1:  >  ()", "2:  > lr (lrw)", "3: lr > lrw ()"}},
 		{"group=staff ls\ngroup=news lr\nanyone w\n", alice, []string{"3:  > w ()", "2: w > lr (lrw)", "1: lr > lrs (s)"}},
 		{"anyone lr\n-group=news r\ngroup=staff s\n", alice, []string{"1:  > lr (l)", "2: lr > l (r)", "3: l > ls (s)"}},
+		{"-user=alice s\nanyone lr\n-user=alice l\n", alice, []string{"2:  > lr ()", "1: lr >  (lr)", "3:  >  ()"}},
+		{"user=alice l\nanyone lr\n-anyone l\nuser=alice r\n", alice, []string{"2:  > lr ()", "3: lr > r ()", "1: r > l (l)", "4: l > lr (r)"}},
 		{"user=alice\nanyone lr\n", alice, []string{"2:  > lr ()", "1: lr >  (lr)"}},
 		{"anyone i\n-owner x\n", Who{User: "alice", Owner: true}, []string{"owner:  > lrswipkxtea (lrswipktea)", "2: lrswipkxtea > lrswipktea (x)"}},
 		{"owner l\ngroup-override=g a\n", Who{User: "a", Owner: true, Groups: []string{"g"}},
@@ -61,7 +63,10 @@ func TestExplain(t *testing.T) {
 
 // model evaluates as Dovecot's documents tell it: lines merged and sorted, one after the other.
 func model(l *List, w *Who) (given, taken Rights, matched bool) {
-	type both struct{ plus, minus *Rights }
+	type both struct {
+		lines       int
+		plus, minus *Rights
+	}
 	ids := map[ID]*both{}
 	for _, e := range l.Entries {
 		b := ids[e.ID]
@@ -77,6 +82,11 @@ func model(l *List, w *Who) (given, taken Rights, matched bool) {
 			*side = new(Rights)
 		}
 		**side |= e.Rights
+		if b.lines++; b.lines > 1 && b.plus == nil {
+			b.plus = new(Rights)
+		} else if b.lines > 1 && b.minus == nil {
+			b.minus = new(Rights)
+		}
 	}
 	var order []ID
 	for id := range ids {

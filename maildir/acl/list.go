@@ -25,7 +25,7 @@ type List struct {
 }
 
 // Merged returns the lines as they count: those about the same merged, in the order of evaluation, positive before
-// negative, without names. It is what GETACL answers.
+// negative, without names. It is what GETACL answers. Several lines of one sign make one of the other with no rights.
 func (l *List) Merged() []Entry {
 	if l == nil {
 		return nil
@@ -40,7 +40,35 @@ func (l *List) Merged() []Entry {
 		}
 		merged = slices.Insert(merged, at, Entry{ID: e.ID, Negative: e.Negative, Rights: e.Rights, Line: e.Line})
 	}
+	if l.Union {
+		return merged
+	}
+	for i := range l.Entries {
+		if e := l.implied(i); e != nil {
+			at, _ := slices.BinarySearchFunc(merged, e, func(a Entry, b *Entry) int { return compare(&a, b) })
+			merged = slices.Insert(merged, at, *e)
+		}
+	}
 	return merged
+}
+
+// implied is the line that several lines about the same, all of one sign, stand for as well: one of the other sign,
+// with no rights. It goes with the last of them; for all others there is none.
+func (l *List) implied(i int) *Entry {
+	e, lines := &l.Entries[i], 0
+	for j := range l.Entries {
+		switch o := &l.Entries[j]; {
+		case o.ID != e.ID:
+		case o.Negative != e.Negative, j > i:
+			return nil
+		default:
+			lines++
+		}
+	}
+	if lines < 2 {
+		return nil
+	}
+	return &Entry{ID: e.ID, Negative: !e.Negative, Line: e.Line}
 }
 
 // compare is the order of evaluation, and Dovecot's order of lines in a file.

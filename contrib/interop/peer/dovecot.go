@@ -73,6 +73,20 @@ plugin {
 }
 `
 
+// DovecotACL is the Extra that makes Dovecot read and write dovecot-acl files. Options.Groups are its acl_groups.
+const DovecotACL = `
+mail_plugins = $mail_plugins acl
+protocol imap {
+  mail_plugins = $mail_plugins imap_acl
+}
+plugin {
+  acl = vfile
+}
+`
+
+// dovecotGroups is a userdb that has a user's groups, instead of the static one.
+var dovecotGroups = strings.NewReplacer("driver = static\n  args = uid=", "driver = passwd-file\n  args = DIR/users.passwd\n  default_fields = uid=")
+
 // DovecotVersion is what `dovecot --version` says.
 func DovecotVersion() string {
 	out, err := exec.Command("dovecot", "--version").Output()
@@ -89,7 +103,11 @@ func dovecotConf(o Options, port int) (string, error) {
 	}
 	r := strings.NewReplacer("DIR", o.Dir, "PORT", fmt.Sprint(port), "LIMIT", fmt.Sprint(o.Limit), "MAILUID", fmt.Sprint(DovecotUID),
 		"IMAP_COUNT", fmt.Sprint(imap), "LOGIN_COUNT", fmt.Sprint(login))
-	text, err := set(dovecotTemplate, o.Set)
+	text := dovecotTemplate
+	if len(o.Groups) > 0 {
+		text = dovecotGroups.Replace(text)
+	}
+	text, err := set(text, o.Set)
 	return r.Replace(text) + o.Extra, err
 }
 

@@ -19,12 +19,14 @@ import (
 type Options struct {
 	Dir   string            // everything the server owns lies below it
 	Users map[string]string // login name -> password, stored as {PLAIN}
-	Limit int               // connections it must bear; 0 means 200
-	Best  bool              // Dovecot only: re-used imap and imap-login processes
-	Extra string            // further lines of configuration, as the server spells them
-	Set   map[string]string // values of keys that the server's template has
-	Bin   string            // our daemon only: the program; empty means found by FindDaemon
-	As    int               // our daemon only: the account it runs as; 0 means the caller's
+	// Groups are what users are in, in the password file as both servers read it.
+	Groups map[string][]string
+	Limit  int               // connections it must bear; 0 means 200
+	Best   bool              // Dovecot only: re-used imap and imap-login processes
+	Extra  string            // further lines of configuration, as the server spells them
+	Set    map[string]string // values of keys that the server's template has
+	Bin    string            // our daemon only: the program; empty means found by FindDaemon
+	As     int               // our daemon only: the account it runs as; 0 means the caller's
 }
 
 // Server is a running server.
@@ -84,7 +86,14 @@ func (o *Options) prepare() error {
 	}
 	var b strings.Builder
 	for _, user := range sortedKeys(o.Users) {
-		fmt.Fprintf(&b, "%s:{PLAIN}%s\n", user, o.Users[user])
+		fmt.Fprintf(&b, "%s:{PLAIN}%s", user, o.Users[user])
+		if len(o.Groups) > 0 { // a userdb needs the other fields
+			b.WriteString("::::::")
+		}
+		if groups := o.Groups[user]; len(groups) > 0 {
+			fmt.Fprintf(&b, "userdb_acl_groups=%s", strings.Join(groups, ","))
+		}
+		b.WriteByte('\n')
 	}
 	return os.WriteFile(filepath.Join(dir, "users.passwd"), []byte(b.String()), 0o644)
 }
