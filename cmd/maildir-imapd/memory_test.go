@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
@@ -86,6 +87,64 @@ func TestMemoryAfterALoad(t *testing.T) {
 	}
 	go m.run()
 	m.close()
+}
+
+// TestCollectionIsASign: a collection that the runtime begins by itself is told to who looks.
+func TestCollectionIsASign(t *testing.T) {
+	m := &memory{work: make(chan struct{}, 1)}
+	for range 3 {
+		m.feel()
+		runtime.GC()
+		select {
+		case <-m.work:
+		case <-time.After(10 * time.Second):
+			t.Fatal("not told")
+		}
+	}
+	runtime.GC()
+	select {
+	case <-m.work:
+		t.Error("told twice of one")
+	case <-time.After(20 * time.Millisecond):
+	}
+}
+
+// TestTrimShrinksStacks: stacks that had grown go down to what their goroutines need, by more than two halves.
+func TestTrimShrinksStacks(t *testing.T) {
+	store, err := maildir.NewStore(maildir.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	defer debug.SetMemoryLimit(math.MaxInt64)
+	m := newMemory(store, config.Limit{N: 1 << 30}, slog.New(slog.DiscardHandler))
+	const n = 100
+	stop, ready := make(chan struct{}), make(chan struct{})
+	defer close(stop)
+	for range n {
+		go func() {
+			deep(40)
+			ready <- struct{}{}
+			<-stop
+		}()
+		<-ready
+	}
+	before := stats().StackInuse
+	m.trim()
+	if after := stats().StackInuse; after > before/8 {
+		t.Errorf("%d bytes of stacks, %d before", after, before)
+	}
+}
+
+// deep uses some 40 KiB of stack at 40.
+//
+//go:noinline
+func deep(n int) byte {
+	var room [1 << 10]byte
+	if n > 0 {
+		room[n] = deep(n - 1)
+	}
+	return room[n/2]
 }
 
 var garbage [][]byte
