@@ -23,7 +23,9 @@ func (s sheet) gauge(name string, v int)   { s.set.GetOrCreateGauge(name, nil).S
 func (s sheet) count(name string, v int64) { s.set.GetOrCreateCounter(name).Set(uint64(v)) }
 
 // labelled is the name of one number of several, which differ in the label.
-func labelled(name, label, value string) string { return name + "{" + label + "=" + strconv.Quote(value) + "}" }
+func labelled(name, label, value string) string {
+	return name + "{" + label + "=" + strconv.Quote(value) + "}"
+}
 
 // numbers reads gate, engine, store, runtime and kernel whenever somebody asks. refused is by key of [limits].
 func numbers(refused map[string]int64, e imapd.Stats, s maildir.Stats) []byte {
