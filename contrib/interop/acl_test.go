@@ -375,7 +375,7 @@ func madeUpACL(r *rand.Rand) string {
 		}
 		b.WriteString(pick([]string{"", "", "", "# words\n", "\n", "\r\n", "#\n"}))
 		b.WriteString(id + pick([]string{" ", " ", " ", "  ", " \t "}) + letters)
-		b.WriteString(pick([]string{"", "", "", " ", ":", " :read", " :write-seen,x  y", "\t: post"}))
+		b.WriteString(pick([]string{"", "", "", " ", ":", " :read", " :write-seen,x  y", ": z", "\t: post"}))
 		b.WriteString(pick([]string{"\n", "\n", "\n", "\r\n"}))
 	}
 	file := b.String()

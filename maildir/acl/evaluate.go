@@ -2,9 +2,6 @@ package acl
 
 import "slices"
 
-// kinds is how many there are.
-const kinds = int(GroupOverride) + 1
-
 // Rights are what the list gives to somebody. matched is false when no line is about them: then the list decides
 // nothing, and r is what its owner has anyway.
 func (l *List) Rights(w *Who) (r Rights, matched bool) {
@@ -19,11 +16,24 @@ func (l *List) Rights(w *Who) (r Rights, matched bool) {
 	if w.owns() {
 		given, first = RightsAll, Owner
 	}
-	for k := first; k <= GroupOverride; k++ {
-		any := l.apply(k, w, &given, &taken)
-		matched = matched || any
+	for k, mine := first, l.kinds(w); k <= GroupOverride; k++ {
+		if mine&(1<<k) != 0 {
+			l.apply(k, w, &given, &taken)
+			matched = true
+		}
 	}
 	return given &^ taken, matched
+}
+
+// kinds is a bit for each kind of which lines are about somebody. Most lists have few, and it spares looking for the
+// others.
+func (l *List) kinds(w *Who) (mine uint8) {
+	for i := range l.Entries {
+		if id := l.Entries[i].ID; w.is(id) {
+			mine |= 1 << id.Kind
+		}
+	}
+	return mine
 }
 
 // owns tells whether owner's lines are about somebody. Who did not say their name owns nothing.
@@ -31,11 +41,8 @@ func (w *Who) owns() bool { return w.Owner && !w.Anonymous }
 
 // apply goes through the lines of one kind that are about somebody. Those of the identifier that comes first replace
 // what was there before, positive lines what is given and negative ones what is taken; those of further groups add.
-func (l *List) apply(k Kind, w *Who, given, taken *Rights) bool {
-	name, any := l.first(k, w)
-	if !any {
-		return false
-	}
+func (l *List) apply(k Kind, w *Who, given, taken *Rights) {
+	name := l.first(k, w)
 	var plus, minus Rights
 	gives, takes := 0, 0 // lines of the first
 	for i := range l.Entries {
@@ -61,18 +68,18 @@ func (l *List) apply(k Kind, w *Who, given, taken *Rights) bool {
 	}
 	*given |= plus
 	*taken |= minus
-	return true
 }
 
 // first is the name that comes first in the order of names, of the lines of one kind that are about somebody.
-func (l *List) first(k Kind, w *Who) (name string, any bool) {
+func (l *List) first(k Kind, w *Who) (name string) {
+	found := false
 	for i := range l.Entries {
 		id := l.Entries[i].ID
-		if id.Kind == k && w.is(id) && (!any || id.Name < name) {
-			name, any = id.Name, true
+		if id.Kind == k && w.is(id) && (!found || id.Name < name) {
+			name, found = id.Name, true
 		}
 	}
-	return name, any
+	return name
 }
 
 // is tells whether an identifier is about somebody. Names are compared byte by byte.

@@ -182,3 +182,14 @@ func TestRightsCostNoMemory(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func BenchmarkRights(b *testing.B) {
+	l, err := Parse([]byte("anyone lr\ngroup=staff lrw\n-group=news w\nuser=alice lrsi\nuser=bob lrsi\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &Who{User: "bob", Groups: []string{"news", "staff"}}
+	for b.Loop() {
+		l.Rights(w)
+	}
+}

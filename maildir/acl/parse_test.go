@@ -86,7 +86,7 @@ var oddNames = []string{"bob", "staff", "a b", `q"q`, `q "q`, `b\s`, `b \s`, "ta
 
 func anyID() *rapid.Generator[ID] {
 	return rapid.Custom(func(t *rapid.T) ID {
-		id := ID{Kind: Kind(rapid.IntRange(0, kinds-1).Draw(t, "kind"))}
+		id := ID{Kind: Kind(rapid.IntRange(0, len(words)-1).Draw(t, "kind"))}
 		if id.Kind.named() {
 			id.Name = rapid.SampledFrom(oddNames).Draw(t, "name")
 		}
