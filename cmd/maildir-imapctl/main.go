@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	passwdCommand,
 	checkCommand,
 	adoptCommand,
+	alertCommand,
 }
 
 func main() {

@@ -136,6 +136,9 @@ func duration(name string, p *time.Duration) key {
 	}, func() string { return formatDuration(*p) })
 }
 
+// ParseDuration reads a length of time as the file has it: 30s, 5m, 2h, 1d.
+func ParseDuration(v string) (time.Duration, error) { return parseDuration(v) }
+
 func parseDuration(v string) (time.Duration, error) {
 	const do = "write a number and a unit: 500ms, 30s, 5m, 2h or 1d"
 	if days, ok := strings.CutSuffix(v, "d"); ok {
