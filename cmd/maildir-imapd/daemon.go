@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"maildir-imapd/auth"
+	"maildir-imapd/cmd/internal/alertfile"
 	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/imapd/gate"
@@ -34,6 +35,8 @@ type daemon struct {
 
 	config    atomic.Pointer[config.Config] // in force; only the main goroutine stores
 	passwords *auth.File
+	groups    *auth.Groups
+	words     words
 	quotas    quotas
 	auth      *auth.Authenticator
 	certs     *gate.Certificates
@@ -66,6 +69,9 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.passwords.Len() == 0 {
 		log.Warn("nobody can log in: the password file has no users", "file", cfg.Auth.File, "do", "maildir-imapctl passwd USER")
 	}
+	if d.groups, err = loadGroups(cfg); err != nil {
+		return nil, err
+	}
 	warnFiles(cfg, log)
 	warnSecrets(cfg, log)
 	state := stateDir(cfg, log)
@@ -80,6 +86,10 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	d.quotas.set(cfg.Quota, d.passwords)
 	d.memory = newMemory(d.store, cfg.Limits.Memory, log)
 	d.server = imapd.New(d.engineOptions(cfg))
+	if _, err := d.words.read(cfg); err != nil {
+		log.Error("users are not told all that there is to say", "err", err) // the mail goes on
+	}
+	d.server.SetAlerts(d.words.all())
 	sockets, errs := gate.Activated()
 	for _, e := range errs {
 		log.Error("socket from systemd not used", "err", e)
@@ -224,7 +234,7 @@ func (d *daemon) status() string {
 
 // watched lists the files whose change is a reason to reload.
 func watched(file string, c *config.Config) []string {
-	all := []string{file, c.Auth.File, c.TLS.Certificate, c.TLS.Key}
+	all := []string{file, c.Auth.File, c.Auth.Groups, c.Server.Motd, alertfile.Dir(c.Server.State), c.TLS.Certificate, c.TLS.Key}
 	for _, h := range c.Hosts {
 		all = append(all, h.Certificate, h.Key)
 	}

@@ -48,6 +48,21 @@ func loadPasswords(cfg *config.Config, before *auth.File) (*auth.File, error) {
 	return f, nil
 }
 
+// loadGroups reads the file of groups, if there is to be one.
+func loadGroups(cfg *config.Config) (*auth.Groups, error) {
+	if cfg.Auth.Groups == "" {
+		return nil, nil
+	}
+	g, err := auth.LoadGroups(cfg.Auth.Groups)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("[auth] groups: %w; this runs as %s: let it read the file and enter the directory", err, whoami())
+	case err != nil:
+		return nil, fmt.Errorf("[auth] groups: %w", err)
+	}
+	return g, nil
+}
+
 // engineAuth shows an Authenticator to the engine. certs may be nil.
 func engineAuth(a *auth.Authenticator, certs *gate.Certificates) imapd.Auth {
 	return imapd.Auth{

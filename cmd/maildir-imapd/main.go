@@ -92,6 +92,12 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	if _, err := loadPasswords(cfg, nil); err != nil {
 		errs = append(errs, err)
 	}
+	if _, err := loadGroups(cfg); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := new(words).read(cfg); err != nil {
+		errs = append(errs, err)
+	}
 	if err := gate.CheckCertificates(cfg); err != nil {
 		errs = append(errs, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -48,6 +49,11 @@ func preauth(ctx context.Context, cfg *config.Config, name string, in io.Reader,
 			},
 		},
 	})
+	var said words
+	if _, err := said.read(cfg); err != nil && !errors.Is(err, fs.ErrPermission) { // of the daemon's alone
+		log.Warn("users are not told all that there is to say", "err", err)
+	}
+	server.SetAlerts(said.all())
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	done := make(chan struct{})

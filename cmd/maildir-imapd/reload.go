@@ -13,7 +13,7 @@ import (
 var atStart = []string{"[server] root", "[server] state", "[mail] fsync", "[log] format", "[log] target", "[metrics] listen"}
 
 // reload reads the INI file and everything it names again, and puts in force what is good: configuration,
-// password file and certificates each on their own, so that a slip in one does not hold up another. What is
+// password file, groups, alerts and certificates each on their own, so that a slip in one does not hold up another. What is
 // bad leaves the old one in force, gets a log line per fault, and stands in systemctl status. No connection is
 // touched.
 func (d *daemon) reload(why string) {
@@ -35,14 +35,7 @@ func (d *daemon) reload(why string) {
 	}
 	d.watch.only(watched(d.file, next))
 
-	if p, err := loadPasswords(next, d.passwords); err != nil {
-		fault(err)
-	} else {
-		if p.Sum() != d.passwords.Sum() {
-			changes = append(changes, fmt.Sprintf("password file: %d users, %d before", p.Len(), d.passwords.Len()))
-		}
-		d.passwords = p
-	}
+	changes = append(changes, d.reread(next, fault)...)
 	certificates, err := d.certs.Reload(next, hostname(next))
 	if err != nil {
 		fault(err)
@@ -60,6 +53,31 @@ func (d *daemon) reload(why string) {
 	d.report(why, append(settings, changes...), faults)
 }
 
+// reread reads the files of users: passwords, groups, and what there is to say to them.
+func (d *daemon) reread(next *config.Config, fault func(error)) (changes []string) {
+	if p, err := loadPasswords(next, d.passwords); err != nil {
+		fault(err)
+	} else {
+		if p.Sum() != d.passwords.Sum() {
+			changes = append(changes, fmt.Sprintf("password file: %d users, %d before", p.Len(), d.passwords.Len()))
+		}
+		d.passwords = p
+	}
+	if g, err := loadGroups(next); err != nil {
+		fault(err)
+	} else {
+		if !g.Equal(d.groups) {
+			changes = append(changes, fmt.Sprintf("groups: %d, %d before", g.Len(), d.groups.Len()))
+		}
+		d.groups = g
+	}
+	said, err := d.words.read(next)
+	if err != nil {
+		fault(err)
+	}
+	return append(changes, said...)
+}
+
 // apply puts next and d's new password file in force for what begins from now on.
 func (d *daemon) apply(old, next *config.Config) {
 	if reflect.DeepEqual(old.Auth, next.Auth) && hostname(old) == hostname(next) {
@@ -71,6 +89,7 @@ func (d *daemon) apply(old, next *config.Config) {
 	d.config.Store(next)
 	d.quotas.set(next.Quota, d.passwords)
 	d.server.Reload(d.engineOptions(next))
+	d.server.SetAlerts(d.words.all())
 	d.memory.set(next.Limits.Memory)
 	d.gate.Reload(next)
 }

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 //	daemon PROGRAM ARGS   starts a daemon; its standard error is the log
 //	log REGEXP            waits for a line of it, after the one that the last log has found
 //	imap ADDR FILE        plays a dialogue of C: and S: lines; imaps under TLS
-//	hold ADDR, held RE    keeps a connection open, and waits for a line on it
+//	hold ADDR [FILE]      keeps a connection open, after a dialogue; held RE reads it to its end
 //	edit FILE OLD NEW     replaces text, by rename as editors do
 //	hup, term             signal the daemon; term waits for its end
 //	scrape ADDR           shows the metrics there on standard output
@@ -76,6 +76,7 @@ type host struct {
 	notify lines
 	socket *net.UnixConn
 	conn   net.Conn
+	in     *bufio.Reader
 	wg     sync.WaitGroup
 }
 
@@ -186,7 +187,10 @@ func cmdIMAPS(ts *testscript.TestScript, _ bool, args []string) {
 
 func playDialogue(ts *testscript.TestScript, c net.Conn, dialogue string) {
 	defer c.Close()
-	in := bufio.NewReader(c)
+	play(ts, c, bufio.NewReader(c), dialogue)
+}
+
+func play(ts *testscript.TestScript, c net.Conn, in *bufio.Reader, dialogue string) {
 	for line := range strings.Lines(dialogue) {
 		line = strings.TrimRight(line, "\n")
 		text := strings.TrimSpace(line[min(2, len(line)):])
@@ -212,12 +216,16 @@ func playDialogue(ts *testscript.TestScript, c net.Conn, dialogue string) {
 func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
 	h := of(ts)
 	h.conn = dial(ts, h.text(args[0]), false)
-	_, err := bufio.NewReader(h.conn).ReadString('\n')
-	ts.Check(err)
+	h.in = bufio.NewReader(h.conn)
+	dialogue := "S: "
+	if len(args) > 1 {
+		dialogue = ts.ReadFile(args[1])
+	}
+	play(ts, h.conn, h.in, dialogue)
 }
 
 func cmdHeld(ts *testscript.TestScript, _ bool, args []string) {
-	b, err := io.ReadAll(of(ts).conn)
+	b, err := io.ReadAll(of(ts).in)
 	if !regexp.MustCompile(args[0]).Match(b) {
 		ts.Fatalf("held connection got %q (%v)", b, err)
 	}

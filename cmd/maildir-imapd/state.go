@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"maildir-imapd/cmd/internal/alertfile"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/fsx"
@@ -27,6 +28,9 @@ func stateDir(c *config.Config, log *slog.Logger) string {
 		log.Warn("[server] state cannot be written: what the daemon makes for itself is made anew at each start", "dir", dir, "err", err,
 			"do", "make it a directory of "+whoami())
 		return ""
+	}
+	if err := alertfile.Prepare(dir); err != nil { // so that it can be watched
+		log.Warn("alerts cannot be looked for at once", "dir", alertfile.Dir(dir), "err", err)
 	}
 	return dir
 }

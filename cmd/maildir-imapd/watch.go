@@ -204,7 +204,7 @@ func fingerprint(path string) string {
 }
 
 // directories lists where the meaning of path can change: the directory of its last part, and of every
-// symbolic link on the way there. Where a part is missing, the directory that would get it.
+// symbolic link on the way there; a directory itself as well. Where a part is missing, the directory that would get it.
 func directories(path string) []string {
 	var dirs []string
 	at, rest := "/", strings.Split(path, "/")
@@ -232,6 +232,9 @@ func directories(path string) []string {
 			continue
 		case len(rest) == 0:
 			dirs = append(dirs, at)
+			if info.IsDir() { // what lies in it is meant
+				dirs = append(dirs, next)
+			}
 		}
 		at = next
 	}
