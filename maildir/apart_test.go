@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,6 +209,7 @@ func TestApartOpenWhileRenamed(t *testing.T) {
 	if v := <-opened; v != want {
 		t.Errorf("UIDVALIDITY %d, was %d", v, want)
 	}
+	<-opened // closed with the handle
 }
 
 // testTreeOf is another process's tree.
@@ -291,5 +294,67 @@ func TestMovingFile(t *testing.T) {
 	}
 	if aside, _ := filepath.Glob(filepath.Join(o.Control, movingFile+".damaged-*")); len(aside) != 1 {
 		t.Errorf("aside: %q", aside)
+	}
+}
+
+// TestApartRenameRace: while one process renames a mailbox back and forth others open it, under
+// any of its names, and deliver. It is never seen under another UIDVALIDITY, and
+// nothing is lost.
+func TestApartRenameRace(t *testing.T) {
+	for _, layout := range bothLayouts {
+		t.Run(layout.String(), func(t *testing.T) {
+			top, ctx := t.TempDir(), t.Context()
+			o := apartOptions(top, layout, "control index")
+			tree := testTree(t, o, fsx.FS{})
+			if err := tree.Create(ctx, "a/x", nil); err != nil {
+				t.Fatal(err)
+			}
+			want := validityOf(t, listOf(t, tree, "a/x"))
+			end := time.Now().Add(2 * time.Second)
+			if testing.Short() {
+				end = time.Now().Add(300 * time.Millisecond)
+			}
+			var others sync.WaitGroup
+			var added atomic.Int64
+			for i := range 3 {
+				others.Go(func() {
+					other := testTreeOf(t, o)
+					for time.Now().Before(end) {
+						h, err := other.Open(ctx, []string{"a/x", "b/x"}[i%2], Select)
+						if errors.Is(err, ErrNotExist) {
+							continue
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if v := h.UIDValidity(); v != want {
+							t.Errorf("UIDVALIDITY %d, not %d", v, want)
+						}
+						if _, err := tryAppend(h, "Subject: x\n\nx\n"); err == nil {
+							added.Add(1)
+						}
+						h.Close()
+					}
+				})
+			}
+			renamed, names := 0, []string{"a", "b"}
+			for ; time.Now().Before(end) && !t.Failed(); renamed++ {
+				if err := tree.Rename(ctx, names[renamed%2], names[1-renamed%2]); err != nil {
+					t.Error(err)
+				}
+			}
+			others.Wait()
+			h, err := testTreeOf(t, o).Open(ctx, names[renamed%2]+"/x", Select)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			if h.UIDValidity() != want || int64(h.Count()) < added.Load() || added.Load() == 0 {
+				t.Errorf("UIDVALIDITY %d, was %d; %d messages, %d added", h.UIDValidity(), want, h.Count(), added.Load())
+			}
+			t.Logf("%d renames, %d messages", renamed, added.Load())
+			checkApart(t, tree, "afterwards")
+		})
 	}
 }

@@ -26,14 +26,15 @@ type promises struct {
 	uids   map[string]string   // "UIDVALIDITY/UID" is this message's and no other's
 	next   map[uint32]imap.UID // by UIDVALIDITY
 	modseq map[uint32]uint64
-	boxes  map[string]uint32 // a mailbox and its UIDVALIDITY; 0: there is none of that name
-	given  map[uint32]bool   // UIDVALIDITYs never to be seen with another mailbox
+	boxes  map[string]uint32   // a mailbox and its UIDVALIDITY; 0: there is none of that name
+	either map[uint32][]string // a UIDVALIDITY, and the names of which one has it: a mailbox on its way
+	given  map[uint32]bool     // UIDVALIDITYs never to be seen with another mailbox
 	subs   map[string]bool
 }
 
 func (p *promises) clone() *promises {
 	return &promises{texts: maps.Clone(p.texts), gone: maps.Clone(p.gone), flags: maps.Clone(p.flags), uids: maps.Clone(p.uids), next: maps.Clone(p.next),
-		modseq: maps.Clone(p.modseq), boxes: maps.Clone(p.boxes), given: maps.Clone(p.given), subs: maps.Clone(p.subs)}
+		modseq: maps.Clone(p.modseq), boxes: maps.Clone(p.boxes), given: maps.Clone(p.given), either: maps.Clone(p.either), subs: maps.Clone(p.subs)}
 }
 
 // powerRun is one tree on which commands run until the power is cut.
@@ -86,7 +87,7 @@ func newPowerRun(t *testing.T, mode FsyncMode, layout Layout, apart string) *pow
 
 func (p *promises) init() *promises {
 	*p = promises{texts: map[string][]string{}, gone: map[string][]string{}, flags: map[string]string{}, uids: map[string]string{}, next: map[uint32]imap.UID{},
-		modseq: map[uint32]uint64{}, boxes: map[string]uint32{}, given: map[uint32]bool{}, subs: map[string]bool{}}
+		modseq: map[uint32]uint64{}, boxes: map[string]uint32{}, given: map[uint32]bool{}, either: map[uint32][]string{}, subs: map[string]bool{}}
 	return p
 }
 
@@ -210,7 +211,9 @@ var powerRows = map[string]func(r *powerRun){
 			p.texts[powerText("a1")], p.texts[powerText("b1")] = []string{"a", "z/y"}, []string{"a/b", "z/y/b"}
 			delete(p.boxes, "a")
 			delete(p.boxes, "a/b")
+			p.either[v], p.either[w] = []string{"a", "z/y"}, []string{"a/b", "z/y/b"}
 		}, func() error { return r.tree.Rename(r.t.Context(), "a", "z/y") }, func(p *promises) {
+			clear(p.either)
 			p.texts[powerText("a1")], p.texts[powerText("b1")] = []string{"z/y"}, []string{"z/y/b"}
 			p.boxes["z/y"], p.boxes["z/y/b"], p.boxes["a"], p.boxes["a/b"] = v, w, 0, 0
 		})
@@ -486,6 +489,11 @@ func (r *powerRun) verify(p *promises, nodes map[uint64]*node, what string) {
 	for box, v := range p.boxes {
 		if is[box] != v {
 			t.Errorf("%s: %s has UIDVALIDITY %d, had %d", what, box, is[box], v)
+		}
+	}
+	for v, names := range p.either {
+		if !slices.ContainsFunc(names, func(n string) bool { return is[n] == v }) {
+			t.Errorf("%s: none of %q has UIDVALIDITY %d: %v", what, names, v, is)
 		}
 	}
 	subs, err := tree.Subscriptions(t.Context())
