@@ -68,10 +68,13 @@ func (t *txn) admit(list []newcomer) error {
 func (t *txn) place(list []newcomer) (done int, err error) {
 	m := t.m
 	t.touch(dirCur)
+	var buf [64]byte
 	for i := range list {
 		n := &list[i]
-		info := appendInfo(nil, n.flags.System, letterMask(n.flags.Keywords), n.rest)
-		n.name = n.base + string(info)
+		info := appendInfo(buf[:0], n.flags.System, letterMask(n.flags.Keywords), n.rest)
+		if n.name = n.old; !named(n.old, n.base, info) { // else one string for both
+			n.name = n.base + string(info)
+		}
 		if n.link {
 			err = n.linkTo(m.curDir)
 		} else {
@@ -85,6 +88,11 @@ func (t *txn) place(list []newcomer) (done int, err error) {
 		}
 	}
 	return len(list), nil
+}
+
+// named tells that a file name is made of these two.
+func named(name, base string, info []byte) bool {
+	return len(name) == len(base)+len(info) && name[:len(base)] == base && name[len(base):] == string(info)
 }
 
 // displace takes back what place and number have done. A line of the uidlist
@@ -103,7 +111,7 @@ func (t *txn) displace(list []newcomer) {
 	for i := range list {
 		if uid := list[i].uid; uid != 0 {
 			t.m.state.next = max(t.m.state.next, uid+1)
-			t.m.list.loose[list[i].base] = uid
+			t.m.list.loose[strings.Clone(list[i].base)] = uid
 			t.m.list.told = fileID{} // no record of the index says so
 		}
 	}

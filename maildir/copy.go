@@ -150,25 +150,43 @@ func (c *copying) amount() (sum amount) {
 	return sum
 }
 
-// collect notes what to copy.
+// collect notes what to copy, some messages at a time: the state lock is given back in
+// between. It begins anew when the bits of keywords get another meaning meanwhile.
 func (c *copying) collect(uids imap.UIDSet, most imap.UID) {
-	m := c.src
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	s := &m.state
-	c.keys = s.keys
-	forRange(s, uids, most, func(e *entry) {
-		if n := len(c.uids); n > 0 && e.uid <= c.uids[n-1] {
-			return // named twice
+	todo := resolve(uids, most)
+	for gen, left := -1, todo; len(left) > 0; {
+		c.src.mu.RLock()
+		s := &c.src.state
+		if gen != s.keysGen {
+			gen, left, c.keys = s.keysGen, todo, s.keys
+			n := s.holds(todo)
+			c.uids, c.list = make([]imap.UID, 0, n), make([]newcomer, 0, n)
 		}
-		n := newcomer{tmp: m.sub(dirOf(e.bits)), base: string(s.base(e)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, by: c}
-		n.old = n.base + s.info(e)
-		if e.bits&oddInfo != 0 {
-			_, _, n.rest = parseInfo(s.info(e))
-		}
+		left = c.gather(s, left)
+		c.src.mu.RUnlock()
+	}
+}
+
+// gather notes some messages and returns where there may be more. Their names are
+// pieces of one string.
+func (c *copying) gather(s *state, todo uidRanges) uidRanges {
+	first := len(c.list)
+	var names []byte
+	todo = forSome(s, todo, storeSlice, func(e *entry) {
 		c.uids = append(c.uids, e.uid)
-		c.list = append(c.list, n)
+		c.list = append(c.list, newcomer{tmp: c.src.sub(dirOf(e.bits)), flags: Flags{e.flags, e.keywords}, size: e.size, known: e.bits&verified != 0, date: e.date, by: c})
+		names = s.appendFileName(names, e)
 	})
+	all := string(names)
+	for i := range c.list[first:] {
+		n, e := &c.list[first+i], s.find(c.uids[first+i])
+		length := len(s.appendFileName(names[:0], e))
+		n.old, n.base, all = all[:length], all[:e.nameLen], all[length:]
+		if e.bits&oddInfo != 0 {
+			_, _, n.rest = parseInfo(n.old[e.nameLen:])
+		}
+	}
+	return todo
 }
 
 // prepare decides for each message between a link and a copy of its bytes, and

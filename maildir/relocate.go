@@ -45,20 +45,19 @@ func forSome(s *state, r uidRanges, most int, f func(*entry)) (left uidRanges) {
 	return nil
 }
 
-// forRange calls f for the messages of a set up to most. mu is held.
-func forRange(s *state, uids imap.UIDSet, most imap.UID, f func(*entry)) {
-	forSome(s, resolve(uids, most), -1, f)
-}
-
 // holds tells how many messages there are in the ranges.
-func (m *Mailbox) holds(r uidRanges) (n int) {
+func (m *Mailbox) holds(r uidRanges) int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	return m.state.holds(r)
+}
+
+func (s *state) holds(r uidRanges) (n int) {
 	for _, x := range r {
 		if hi := x.hi; hi < maxUID {
-			n += m.state.pos(hi+1) - m.state.pos(x.lo)
+			n += s.pos(hi+1) - s.pos(x.lo)
 		} else {
-			n += m.state.list.len() - m.state.pos(x.lo)
+			n += s.list.len() - s.pos(x.lo)
 		}
 	}
 	return n
