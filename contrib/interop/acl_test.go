@@ -166,6 +166,7 @@ func aclTold(r acl.Rights) string {
 // visitors.
 func TestACLFilesAsDovecot(t *testing.T) {
 	need(t, "dovecot=dovecot-imapd")
+	t.Parallel()
 	cases := readACLAnswers(t)
 	made := len(cases)
 	cases = append(cases, madeUpACLs(rand.New(rand.NewPCG(1, 2)), 60)...)
@@ -389,6 +390,7 @@ func madeUpACL(r *rand.Rand) string {
 // TestDovecotFindsACLFiles pins what the store does with files that are not where or what they should be.
 func TestDovecotFindsACLFiles(t *testing.T) {
 	need(t, "dovecot=dovecot-imapd")
+	t.Parallel()
 	trouble := map[string]struct {
 		do   func(file string) error
 		want string // alice, who owns the mailbox, and bob, who visits it; carol is as bob
@@ -422,6 +424,7 @@ func TestDovecotFindsACLFiles(t *testing.T) {
 // Maildir++ tree, whether that is a mailbox itself or not, also for the mailboxes below it.
 func TestDovecotLooksForACLFilesInTheMail(t *testing.T) {
 	need(t, "dovecot=dovecot-imapd")
+	t.Parallel()
 	var cases []*aclCase
 	for _, name := range []string{"C/own", "C/none", "M/own", "M/none", "B/own", "B/none"} {
 		cases = append(cases, &aclCase{called: name})

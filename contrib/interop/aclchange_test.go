@@ -20,6 +20,7 @@ import (
 // Dovecot and with the package. Order and comments are ours to keep, and Dovecot does not.
 func TestACLChangesAsDovecot(t *testing.T) {
 	need(t, "dovecot=dovecot-imapd")
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	var cases []*aclCase
 	for len(cases) < 250 {

@@ -8,6 +8,8 @@ const courierAll = RightsAll &^ RightPost
 // administrators are Courier's group that may do everything everywhere.
 const administrators = "administrators"
 
+var theAdministrators = ID{Kind: Group, Name: administrators}
+
 // ParseCourier reads a courierimapacl file. Of two lines with one identifier the later one counts.
 func ParseCourier(b []byte) (*List, error) {
 	l := &List{Union: true}
@@ -45,39 +47,37 @@ func courierEntry(word string) (Entry, bool) {
 		return Entry{}, false
 	}
 	if bare == administrators {
-		return Entry{ID: ID{Kind: Group, Name: administrators}, Negative: negative}, true
+		bare = theAdministrators.String()
 	}
 	id, ok := spelled(bare)
-	if !ok || id.Kind == Authenticated || id.Kind == GroupOverride {
+	if !ok || id.Kind == Authenticated || id.Kind == GroupOverride || negative && id == theAdministrators {
 		return Entry{}, false
 	}
 	return Entry{ID: id, Negative: negative}, true
 }
 
+// courierRights reads the letters. With a blank or a control character among them they are none at all.
 func courierRights(letters string) (r Rights) {
+	letters = strings.TrimLeft(letters, " ")
 	for _, c := range letters {
-		switch c {
-		case 'c':
+		switch {
+		case c <= ' ':
+			return 0
+		case c == 'c':
 			r |= RightCreate
-		case 'k': // the protocol's letter for it, which files do not have
-		default:
+		case c != 'k': // the protocol's letter for it, which files do not have
 			r |= letter(c)
 		}
 	}
 	return r
 }
 
-// withAdministrators gives the administrators everything, and lets no negative line of theirs take l and a. Other
-// negative lines may: it is what Courier does as it reads the file.
+// withAdministrators gives the administrators everything. A negative line of theirs says nothing; those of others
+// that are about them too do.
 func withAdministrators(entries []Entry) []Entry {
-	ours := ID{Kind: Group, Name: administrators}
 	there := false
 	for i := range entries {
-		switch e := &entries[i]; {
-		case e.ID != ours:
-		case e.Negative:
-			e.Rights &^= RightLookup | RightAdmin
-		default:
+		if e := &entries[i]; e.ID == theAdministrators {
 			e.Rights |= courierAll
 			there = true
 		}
@@ -85,5 +85,5 @@ func withAdministrators(entries []Entry) []Entry {
 	if there {
 		return entries
 	}
-	return append(entries, Entry{ID: ours, Rights: courierAll})
+	return append(entries, Entry{ID: theAdministrators, Rights: courierAll})
 }

@@ -37,9 +37,11 @@
 //
 // # courierimapacl
 //
-// Courier adds up all lines that match and subtracts all negative ones that do, whatever order they are in. It
-// refuses nothing: a letter or an identifier that it does not know says nothing. Nobody is unmatched in it. It is
-// never written: Expand makes a list of the other kind, which gives nobody more than before.
+// Courier adds up all lines that match and subtracts all negative ones that do, whatever order they are in. Its letter
+// for k is c. The owner always administers, and who is in the group administrators begins with everything. It refuses
+// nothing: a letter or an identifier that it does not know says nothing, and letters with a blank among them are none;
+// contrib/interop asks Debian's maildiracl. Nobody is unmatched in it. It is never written: Expand makes a list of the
+// other kind, which gives nobody more than before.
 //
 // # Changes
 //

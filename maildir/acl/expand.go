@@ -70,7 +70,7 @@ func (s sides) expand(id ID, everyone sides, ofGroups Rights) []Entry {
 	if s.takes {
 		out = append(out, Entry{ID: id, Negative: true, Rights: s.taken})
 	}
-	if id == (ID{Kind: Group, Name: administrators}) {
+	if id == theAdministrators {
 		id.Kind = GroupOverride // so that no line for one of them takes it back
 	}
 	if s.gives {
