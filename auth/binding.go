@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"sync"
 
 	"github.com/xdg-go/scram"
 )
@@ -34,7 +35,8 @@ func TLSBinding(state *tls.ConnectionState) func() (typ string, data []byte) {
 	if state == nil {
 		return nil
 	}
-	return func() (string, []byte) {
+	// Once: each mechanism with PLUS asks whether there is one, and the exporter is dear beside all else at a login.
+	return sync.OnceValues(func() (string, []byte) {
 		if state.Version >= tls.VersionTLS13 {
 			// RFC 9266 §2: 32 bytes, no context.
 			data, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
@@ -45,7 +47,7 @@ func TLSBinding(state *tls.ConnectionState) func() (typ string, data []byte) {
 		}
 		// Empty where a resumed session would make it unsafe.
 		return string(scram.ChannelBindingTLSUnique), state.TLSUnique
-	}
+	})
 }
 
 // EndPointBinding is the tls-server-end-point binding (RFC 5929 §4.1) of the
