@@ -6,6 +6,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
 )
 
@@ -16,11 +17,14 @@ type Options struct {
 	Separator byte
 	Follow    []string // further directories that symbolic links may lead into
 	DiskUTF8  bool
+	Access    *maildir.Access      // whose rights hold; nil: everybody may look and read, nobody change
+	Quota     func() maildir.Quota // what the folders may hold together; nil: whatever fits
 }
 
 // Tree is the public root as one user sees it.
 type Tree struct {
 	folders *maildir.Tree
+	fixed   bool // nobody may change anything
 }
 
 // Folders is the tree below the root as its files lie, for those who maintain them: nobody's rights are looked at.
@@ -42,12 +46,12 @@ func Open(store *maildir.Store, o Options) (*Tree, error) {
 		return nil, err
 	}
 	folders := o.Folders()
-	folders.ReadOnly = true
+	folders.ReadOnly, folders.Access, folders.Quota = o.Access == nil, o.Access, o.Quota
 	t, err := store.Tree(folders)
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{t}, nil
+	return &Tree{t, o.Access == nil}, nil
 }
 
 // Close lets go of the tree.
@@ -59,24 +63,52 @@ func (t *Tree) List(ctx context.Context) ([]maildir.Entry, error) { return t.fol
 // Exists tells whether there is such a folder.
 func (t *Tree) Exists(name string) (bool, error) { return t.folders.Exists(name) }
 
-// Open opens a folder. Selecting one is examining it: nothing can be changed.
+// Open opens a folder.
 func (t *Tree) Open(ctx context.Context, name string, mode maildir.Mode) (*maildir.Handle, error) {
-	if mode == maildir.Target {
-		return nil, denied("append", name)
-	}
 	return t.folders.Open(ctx, name, mode)
 }
 
-// Create is denied to everybody.
-func (t *Tree) Create(_ context.Context, name string, _ []imap.MailboxAttr) error {
-	return denied("create", name)
+// Create makes a folder.
+func (t *Tree) Create(ctx context.Context, name string, use []imap.MailboxAttr) error {
+	if t.fixed {
+		return denied("create", name)
+	}
+	return t.folders.Create(ctx, name, use)
 }
 
-// Delete is denied to everybody.
-func (t *Tree) Delete(_ context.Context, name string) error { return denied("delete", name) }
+// Delete removes a folder.
+func (t *Tree) Delete(ctx context.Context, name string) error {
+	if t.fixed {
+		return denied("delete", name)
+	}
+	return t.folders.Delete(ctx, name)
+}
 
-// Rename is denied to everybody.
-func (t *Tree) Rename(_ context.Context, from, _ string) error { return denied("rename", from) }
+// Rename renames a folder and those below it.
+func (t *Tree) Rename(ctx context.Context, from, to string) error {
+	if t.fixed {
+		return denied("rename", from)
+	}
+	return t.folders.Rename(ctx, from, to)
+}
+
+// Rights are the user's to a folder.
+func (t *Tree) Rights(ctx context.Context, name string) (maildir.Rights, error) {
+	return t.folders.Rights(ctx, name)
+}
+
+// ACL is the list that holds for a folder.
+func (t *Tree) ACL(ctx context.Context, name string) (*acl.List, maildir.ACLSource, error) {
+	return t.folders.ACL(ctx, name)
+}
+
+// SetACL changes a folder's list.
+func (t *Tree) SetACL(ctx context.Context, name string, c acl.Change) error {
+	if t.fixed {
+		return denied("change the list of", name)
+	}
+	return t.folders.SetACL(ctx, name, c)
+}
 
 // Subscribe is not for this tree: subscriptions lie in the user's own.
 func (t *Tree) Subscribe(_ context.Context, name string) error { return denied("subscribe", name) }

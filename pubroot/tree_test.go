@@ -108,6 +108,51 @@ func TestNothingCanBeChanged(t *testing.T) {
 	}
 }
 
+// TestRights: with Access the list decides, at each use.
+func TestRights(t *testing.T) {
+	root := t.TempDir()
+	folder(t, filepath.Join(root, "News"))
+	list := &acl.List{Entries: []acl.Entry{{ID: acl.ID{Kind: acl.User, Name: "ann"}, Rights: acl.RightsAll}}}
+	who := acl.Who{User: "ann"}
+	limit := maildir.Quota{Set: true, Messages: 1, MessagesKey: "messages"}
+	tree := open(t, Options{
+		Root: root, Layout: maildir.FS, Separator: '/',
+		Access: &maildir.Access{Who: func() acl.Who { return who }, Default: func() *acl.List { return list }},
+		Quota:  func() maildir.Quota { return limit },
+	})
+	ctx := t.Context()
+	if r, err := tree.Rights(ctx, "News"); r != acl.RightsAll || err != nil {
+		t.Errorf("ann: %v %v", r, err)
+	}
+	if l, _, err := tree.ACL(ctx, "News"); l != list || err != nil {
+		t.Errorf("ann's list: %v %v", l, err)
+	}
+	if err := errors.Join(tree.Create(ctx, "Mine", nil), tree.Rename(ctx, "Mine", "Ours"), tree.Delete(ctx, "Ours")); err != nil {
+		t.Error(err)
+	}
+	h, err := tree.Open(ctx, "News", maildir.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	var over *maildir.QuotaError
+	if d, err := h.Deliver(ctx, 10); !errors.As(err, &over) {
+		t.Errorf("beyond the quota: %v %v", d, err)
+	}
+	who.User = "bob"
+	if ok, err := tree.Exists("News"); ok || err != nil {
+		t.Errorf("bob sees News: %v", err)
+	}
+	for what, err := range map[string]error{"delete": tree.Delete(ctx, "News"), "rename": tree.Rename(ctx, "News", "Olds")} {
+		if !errors.Is(err, maildir.ErrNotExist) {
+			t.Errorf("bob, %s: %v", what, err)
+		}
+	}
+	if err := tree.Create(ctx, "His", nil); !errors.Is(err, maildir.ErrNoPermission) {
+		t.Errorf("bob, create: %v", err)
+	}
+}
+
 func TestMissingRoot(t *testing.T) {
 	store, err := maildir.NewStore(maildir.StoreOptions{})
 	if err != nil {
