@@ -104,6 +104,9 @@ type Namespace struct {
 // Mail is all a user sees. The first namespace is the personal one; it holds INBOX and the subscriptions.
 type Mail struct {
 	Namespaces []Namespace
+	// Renew gives the mail anew after a reload that changed what the user sees, else nil; a nil func: it stays as it is.
+	// It is asked before each command while no mailbox is selected. The old namespaces are closed by the session.
+	Renew func(ctx context.Context) (*Mail, error)
 }
 
 // Limits bound what a client may cost. Zero values are not defaults: config fills them.

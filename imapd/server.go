@@ -37,7 +37,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Reload puts new options in force for what starts after it; running sessions keep their namespaces.
+// Reload puts new options in force for what starts after it. Running sessions ask for their namespaces themselves: see
+// Mail.Renew.
 func (s *Server) Reload(o Options) { s.options.Store(&o) }
 
 func (s *Server) opts() *Options { return s.options.Load() }

@@ -123,11 +123,30 @@ func (s *session) ended(err error) {
 	logout(s.log, why, s.since, s.c.in.Load(), s.c.out.Load(), s.count)
 }
 
-func (s *session) close() {
-	s.deselect()
-	for _, ns := range s.mail.Namespaces {
+// renewMail takes over namespaces that were added, changed or removed. If they cannot be opened, those that are stay.
+func (s *session) renewMail(ctx context.Context) {
+	if s.mail.Renew == nil {
+		return
+	}
+	next, err := s.mail.Renew(ctx)
+	if err != nil {
+		s.log.Warn("the session keeps the namespaces that it has", "err", err)
+	}
+	if next != nil {
+		s.mail.close()
+		s.mail = next
+	}
+}
+
+func (m *Mail) close() {
+	for _, ns := range m.Namespaces {
 		_ = ns.Tree.Close()
 	}
+}
+
+func (s *session) close() {
+	s.deselect()
+	s.mail.close()
 	s.srv.leaveUser(s.login.User)
 	s.sleep()
 	s.c.release()
@@ -164,6 +183,7 @@ func (s *session) admit(ctx context.Context, row *command[*session]) error {
 	}
 	if row.in&state != 0 {
 		if s.sel == nil {
+			s.renewMail(ctx)
 			return nil
 		}
 		s.recheck(ctx, row.does&(opensMailbox|quiet) == 0)
