@@ -15,6 +15,7 @@ type Access struct {
 	Default func() *acl.List // nil, and nil lists: nobody has rights
 	Private func() bool      // each user has a \Seen of their own
 	Anyone  func() bool      // users may give rights to anyone, and to all who log in
+	All     bool             // an administrator's tool: everything is allowed, to whomever the lists give what
 }
 
 // ACLSource is where the list that holds for a mailbox comes from.
@@ -28,18 +29,10 @@ func (o *TreeOptions) fixedRights() Rights {
 	switch {
 	case o.ReadOnly:
 		return acl.RightsReadOnly
-	case o.Access == nil:
+	case o.Access == nil, o.Access.All:
 		return acl.RightsAll
 	}
 	return 0
-}
-
-// listOf finds the list that holds for a mailbox.
-func (t *Tree) listOf(*location) (*acl.List, ACLSource, error) {
-	if t.o.Access.Default == nil {
-		return nil, ACLSource{Kind: "default"}, nil
-	}
-	return t.o.Access.Default(), ACLSource{Kind: "default"}, nil
 }
 
 // rightsOf are the user's rights to a mailbox. Without Access it costs nothing.
@@ -47,13 +40,23 @@ func (t *Tree) rightsOf(loc *location) (Rights, error) {
 	if t.key.fixed != 0 {
 		return t.key.fixed, nil
 	}
-	l, _, err := t.listOf(loc)
-	if err != nil || l == nil {
+	root, err := t.open()
+	if err != nil {
 		return 0, err
 	}
+	defer root.Close()
 	who := t.o.Access.Who()
-	r, _ := l.Rights(&who)
-	return r, nil
+	return t.rights(&aclPlace{rel: loc.rel, root: root}, &who)
+}
+
+// layersOf finds the lists that hold for a mailbox.
+func (t *Tree) layersOf(loc *location) (aclLayers, error) {
+	root, err := t.open()
+	if err != nil {
+		return aclLayers{}, err
+	}
+	defer root.Close()
+	return t.layers(&aclPlace{rel: loc.rel, root: root})
 }
 
 // permit finds a mailbox for a deed.
@@ -140,11 +143,61 @@ func (t *Tree) ACL(ctx context.Context, name string) (*acl.List, ACLSource, erro
 	if err != nil {
 		return nil, ACLSource{}, opError("read the list of", name, err)
 	}
-	if t.key.fixed != 0 {
+	if t.o.Access == nil {
 		return nil, ACLSource{Kind: "owner"}, nil
 	}
-	l, from, err := t.listOf(&loc)
-	return l, from, opError("read the list of", name, err)
+	l, err := t.layersOf(&loc)
+	if err != nil {
+		return nil, ACLSource{}, opError("read the list of", name, err)
+	}
+	all := t.sources(&loc, l)
+	return all[0].List, all[0].From, nil
+}
+
+// ACLLayer is one of the lists that are asked for somebody's rights to a mailbox.
+type ACLLayer struct {
+	List *acl.List // nil: there is none, and nobody has rights but owners
+	From ACLSource
+	Err  error // why the file as it is now is not used; List is then an earlier version's, if any
+}
+
+// Layers are the lists that are asked for a mailbox, one after the other until one says something about the asker:
+// its own, then where there are such the root's or else the configuration's. It is for tools that explain rights:
+// nobody's are looked at here.
+func (t *Tree) Layers(ctx context.Context, name string) ([]ACLLayer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name = t.names.clean(name)
+	loc, err := t.lookUp(name)
+	if err == nil && t.o.Access == nil {
+		return []ACLLayer{{From: ACLSource{Kind: "owner"}}}, nil
+	}
+	var l aclLayers
+	if err == nil {
+		l, err = t.layersOf(&loc)
+	}
+	if err != nil {
+		return nil, opError("read the list of", name, err)
+	}
+	return t.sources(&loc, l), nil
+}
+
+// sources says of each list where it comes from.
+func (t *Tree) sources(loc *location, l aclLayers) (all []ACLLayer) {
+	if f := l.own; f != nil {
+		all = append(all, ACLLayer{f.list, ACLSource{Path: loc.dir + "/" + f.name, Kind: f.name}, f.err})
+	}
+	if f := l.root; f != nil {
+		all = append(all, ACLLayer{f.list, ACLSource{Path: t.root + "/" + f.name, Kind: "root"}, f.err})
+	}
+	if len(all) == 0 {
+		all = append(all, ACLLayer{From: ACLSource{Kind: "default"}})
+		if t.o.Access.Default != nil {
+			all[0].List = t.o.Access.Default()
+		}
+	}
+	return all
 }
 
 // SetACL changes a mailbox's list. What the configuration gives is not for users to change.
@@ -170,7 +223,10 @@ func (h *Handle) Recheck(ctx context.Context) (changed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	r, err := h.loc.tree.rightsOf(&h.loc)
+	// By the directory that is open: its name may be another by now, and its path another mailbox's.
+	t := h.loc.tree
+	who := t.o.Access.Who()
+	r, err := t.rights(&aclPlace{rel: h.m.below(), dir: h.m.dir}, &who)
 	if err != nil {
 		return false, opError("ask for rights", h.loc.name, err)
 	}
@@ -181,17 +237,30 @@ func (h *Handle) Recheck(ctx context.Context) (changed bool, err error) {
 
 // visible is what a user sees of a listing: what may be looked up, and as mere parents what is above that.
 func (t *Tree) visible(l *treeListing) ([]Entry, error) {
+	root, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	top, err := t.topLayer(root)
+	if err != nil {
+		return nil, err
+	}
+	who := t.o.Access.Who()
+	plain := (&aclLayers{root: top}).judge(&who, t.o.Access.Default) // to all that have no list of their own
 	seen := make([]box, 0, len(l.boxes))
 	rights := make(map[string]Rights, len(l.boxes))
 	for i := range l.boxes {
 		b := &l.boxes[i]
-		loc := t.location(b.name)
-		loc.rel, loc.dir = b.rel, t.root+"/"+b.rel
-		r, err := t.rightsOf(&loc)
-		if err != nil && !errors.Is(err, ErrNoPermission) {
+		own, err := t.acls.at(&aclPlace{rel: b.rel, root: root, none: b.plain})
+		if err != nil {
 			return nil, err
 		}
-		if err == nil && allowed(r, DeedLook) {
+		r := plain
+		if own != nil {
+			r = (&aclLayers{own, top}).judge(&who, nil)
+		}
+		if allowed(r, DeedLook) {
 			seen = append(seen, *b)
 			rights[b.name] = r
 		}

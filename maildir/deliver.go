@@ -169,6 +169,13 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 		return 0, opError("append", d.h.loc.name, os.ErrClosed)
 	}
 	defer d.Abort()
+	// The message may have been long on its way, and the right to put it here may be gone.
+	if _, err := d.h.Recheck(ctx); err != nil {
+		return 0, err
+	}
+	if err := d.h.may(DeedInsert); err != nil {
+		return 0, opError("append", d.h.loc.name, err)
+	}
 	if internalDate.IsZero() {
 		internalDate = d.h.store.now()
 	}

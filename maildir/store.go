@@ -28,6 +28,7 @@ type Store struct {
 	closed bool
 
 	trees   treeRegistry
+	acls    aclCaches
 	memory  atomic.Int64 // SetMemory
 	watch   watcher
 	third   treeFiles

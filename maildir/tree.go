@@ -21,6 +21,7 @@ type Tree struct {
 	root  string // links resolved
 	quota *quotaRoot
 	apart *apart
+	acls  *aclCache // where there is Access
 	*treeShared
 	closed atomic.Bool
 }
@@ -47,6 +48,9 @@ func (s *Store) Tree(o TreeOptions) (*Tree, error) {
 	}
 	t.treeShared = s.trees.join(t.names, root, &o)
 	t.o.SpecialUse = nil // shared, now
+	if o.Access != nil {
+		t.acls = s.acls.join(root, s.log)
+	}
 	t.quota = newQuotaRoot(t)
 	return t, nil
 }
@@ -105,6 +109,9 @@ func makeMaildir(d *fsx.Dir, perm fs.FileMode) error {
 func (t *Tree) Close() error {
 	if !t.closed.Swap(true) {
 		t.store.trees.leave(t.treeShared)
+		if t.acls != nil {
+			t.store.acls.leave(t.acls)
+		}
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ func (t *Tree) delete(ctx context.Context, name string) error {
 	if err := t.deleteAt(root, p, lock); err != nil {
 		return err
 	}
+	t.acls.forget(t.names.layout, p.rel)
 	t.apart.removed(p.rel)
 	t.store.third.deleted(ctx, t.root, p.rel)
 	return nil

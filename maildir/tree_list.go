@@ -38,6 +38,7 @@ type treeListing struct {
 type box struct {
 	name, rel string
 	use       []imap.MailboxAttr
+	plain     bool // has no list of its own, as this look found it
 }
 
 // List returns every mailbox, and the parents that are none, sorted by levels,
@@ -210,9 +211,11 @@ func (w *walk) dir(d *fsx.Dir, rel, name string) error {
 		return nil
 	}
 	var subs []string
-	cur, hasProps := false, false
+	cur, hasProps, hasList := false, false, false
 	err := d.Each(func(b []byte, typ fsx.Type) bool {
 		switch c := string(b); {
+		case c == dovecotACL || c == courierACL:
+			hasList = true
 		case typ == fsx.IsFile:
 			hasProps = hasProps || c == propsFile
 		case c == "cur":
@@ -227,7 +230,7 @@ func (w *walk) dir(d *fsx.Dir, rel, name string) error {
 		return err
 	}
 	if cur && rel != "" && !w.t.names.isInbox(name) { // a directory INBOX holds INBOX's children only
-		b := box{name: name, rel: rel}
+		b := box{name: name, rel: rel, plain: !hasList}
 		if hasProps {
 			b.use = w.t.useIn(d)
 		}

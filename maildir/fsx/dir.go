@@ -244,6 +244,21 @@ func (d *Dir) StatIn(sub, name string) (Stat, error) {
 	return d.stat(sub + "/" + name)
 }
 
+// StatBelow tells the state of what lies at a path below d, of a link itself at its end, by one system call. Links on
+// the way are followed wherever they lead, so nothing may be concluded but that this is a file that is known already,
+// or that there is none. What is to be opened is looked for by Sub.
+func (d *Dir) StatBelow(rel string) (Stat, error) {
+	for name := range strings.SplitSeq(rel, "/") {
+		if !validName(name) {
+			return Stat{}, &fs.PathError{Op: "stat", Path: join(d.path, rel), Err: ErrName}
+		}
+	}
+	if err := d.fs.check("stat", d.path, rel); err != nil {
+		return Stat{}, err
+	}
+	return d.stat(rel)
+}
+
 // Like makes new files and directories in d take mode and group from o.
 func (d *Dir) Like(o Stat) {
 	d.opend.Mode = d.opend.Mode&^0o7777 | o.Mode&0o7777

@@ -1,0 +1,137 @@
+package maildir
+
+import (
+	"errors"
+	"io/fs"
+
+	"maildir-imapd/maildir/acl"
+	"maildir-imapd/maildir/fsx"
+)
+
+// The files of lists, in a mailbox's own directory, also where CONTROL= is elsewhere. Dovecot's counts where both are.
+// dovecot-acl-list, in a tree's root, is Dovecot's cache of who sees something.
+const (
+	dovecotACL     = "dovecot-acl"
+	courierACL     = "courierimapacl"
+	dovecotACLList = "dovecot-acl-list"
+)
+
+// maxACL is the size of the longest file that is read.
+const maxACL = 1 << 20
+
+// aclFile is a version of one file, and the list that is in force with it. It is not changed once it is made.
+type aclFile struct {
+	name string
+	id   aclID
+	at   int64     // when it was read
+	list *acl.List // nil: nobody has any right
+	err  error     // why this version is not to be had; list is then that of an earlier one
+}
+
+// aclID tells versions of a file apart.
+type aclID struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime int64
+}
+
+func aclIDOf(st fsx.Stat) aclID { return aclID{st.Dev, st.Ino, st.Size, st.Mtime, st.Ctime} }
+
+// proves tells whether a file that looks so has the content that was read. One that was changed within a tick of its
+// clock before it was read may have been changed again within the same tick.
+func (f *aclFile) proves(name string, id aclID) bool {
+	look := dirLook{mtime: id.ctime, at: f.at} // who sets the modification time back changes the other one
+	return f.name == name && f.id == id && look.proves(id.ctime)
+}
+
+// aclPlace is where the files of one mailbox are looked for.
+type aclPlace struct {
+	rel  string   // the mailbox's directory below the root
+	root *fsx.Dir // open
+	dir  *fsx.Dir // the mailbox's, open; nil: it is opened by rel if there is something to read
+	top  bool     // the root as what holds for all: Courier knows no such thing
+	none bool     // neither file lies there, by a look at the directory
+}
+
+// stat looks for a file. Without dir, links on the way are followed: a file is taken for one that is known, or for
+// none; what is new is read by way of the directory.
+func (p *aclPlace) stat(name string) (fsx.Stat, error) {
+	switch {
+	case p.dir != nil:
+		return p.dir.StatName(name)
+	case p.rel == "":
+		return p.root.StatName(name)
+	}
+	return p.root.StatBelow(p.rel + "/" + name)
+}
+
+func (p *aclPlace) read(name string) ([]byte, fsx.Stat, error) {
+	switch {
+	case p.dir != nil:
+		return p.dir.ReadFile(name, maxACL)
+	case p.rel == "":
+		return p.root.ReadFile(name, maxACL)
+	}
+	d, err := openBelow(p.root, p.rel)
+	if err != nil {
+		return nil, fsx.Stat{}, err
+	}
+	defer d.Close()
+	return d.ReadFile(name, maxACL)
+}
+
+// path is for the log.
+func (p *aclPlace) path(name string) string {
+	switch {
+	case p.dir != nil:
+		return p.dir.Path() + "/" + name
+	case p.rel == "":
+		return p.root.Path() + "/" + name
+	}
+	return p.root.Path() + "/" + p.rel + "/" + name
+}
+
+// find looks which of the two files lies there, "" when neither does.
+func (p *aclPlace) find() (name string, st fsx.Stat, err error) {
+	if p.none {
+		return "", fsx.Stat{}, nil
+	}
+	for _, name := range [...]string{dovecotACL, courierACL} {
+		if p.top && name == courierACL {
+			break
+		}
+		st, err := p.stat(name)
+		if err == nil {
+			return name, st, nil
+		}
+		if !isGone(err) {
+			return name, st, err
+		}
+	}
+	return "", fsx.Stat{}, nil
+}
+
+// parseACL reads the file of that name.
+func parseACL(name string, b []byte) (*acl.List, error) {
+	if name == courierACL {
+		return acl.ParseCourier(b)
+	}
+	return acl.Parse(b)
+}
+
+// readACL reads a file that was found. An error that is not in the answer passes, and nothing is known then.
+func readACL(p *aclPlace, name string, found fsx.Stat, now int64) (*aclFile, error) {
+	f := &aclFile{name: name, id: aclIDOf(found), at: now}
+	b, st, err := p.read(name)
+	if errors.Is(err, fs.ErrNotExist) || classify(err) == ErrTemporary {
+		return nil, err
+	}
+	if err == nil {
+		f.id = aclIDOf(st)
+		f.list, err = parseACL(name, b)
+	}
+	if err != nil {
+		f.list, f.err = nil, err
+	}
+	return f, nil
+}
