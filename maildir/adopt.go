@@ -142,7 +142,9 @@ func (v *Survey) missing(subs []string, l *treeListing) {
 			v.Notes = append(v.Notes, fmt.Sprintf("subscribed, but not there: %s", v.clientName(name)))
 		}
 	}
-	if v.unlisted() {
+	if v.unlisted() && v.Control != "" {
+		v.Notes = append(v.Notes, fmt.Sprintf("Dovecot has served folders whose dovecot-uidlist is not below %s either: all UIDs will be new", v.Control))
+	} else if v.unlisted() {
 		v.Notes = append(v.Notes, "Dovecot has served folders whose dovecot-uidlist is not here; if its mail_location names CONTROL=, name that directory with -control, or all UIDs will be new")
 	}
 }
