@@ -2,6 +2,8 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -175,20 +177,34 @@ func (w *watcher) ask(x *watched) {
 }
 
 // watch sets the watches of a mailbox. Events come from now on, but what has
-// happened before nobody tells.
+// happened before nobody tells. The kernel goes by the path, so it may have been
+// asked to tell of other directories than those that are open, which end no watch:
+// where they lie is looked at once the watches are there.
 func (w *watcher) watch(m *Mailbox) (watches [2]*fsx.Watch, err error) {
 	for range watchTries {
-		if watches, err = w.watchAt(m, m.path()); err != nil || m.noted.watched() {
+		watches, err = w.watchAt(m, m.path())
+		switch {
+		case err != nil:
 			return watches, err
+		case !m.noted.watched(): // it was moved meanwhile, or is not wanted any more
+			closeAll(watches)
+		case m.whereabouts() != inPlace:
+			closeAll(watches)
+			m.noted.end()
+			return [2]*fsx.Watch{}, errAway
+		default:
+			return watches, nil
 		}
-		closeAll(watches) // it was moved meanwhile, or is not wanted any more
 	}
 	return [2]*fsx.Watch{}, errMoves
 }
 
 const watchTries = 3
 
-var errMoves = errors.New("the mailbox is moved again and again")
+var (
+	errMoves = errors.New("the mailbox is moved again and again")
+	errAway  = fmt.Errorf("its directories do not lie at their names: %w", fs.ErrNotExist)
+)
 
 func (w *watcher) watchAt(m *Mailbox, path string) (watches [2]*fsx.Watch, err error) {
 	m.noted.begin()
