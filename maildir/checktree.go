@@ -33,13 +33,8 @@ func (t *Tree) Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 		return nil, opError("check", "", err)
 	}
 	defer root.Close()
-	lists, err := t.openLists()
-	if err != nil {
-		return nil, opError("check", "", err)
-	}
-	defer lists.Close()
-	k := &treeCheck{tree: t, ctx: ctx, o: o, root: root, lists: lists}
-	if err := k.all(); err != nil {
+	k := &treeCheck{tree: t, ctx: ctx, o: o, root: root}
+	if err := t.inLists(root, func(lists *fsx.Dir) error { k.lists = lists; return k.all() }); err != nil {
 		return nil, opError("check", "", err)
 	}
 	return k.found, errors.Join(k.errs...)
