@@ -37,7 +37,7 @@ type daemon struct {
 	passwords *auth.File
 	groups    *auth.Groups
 	words     words
-	quotas    quotas
+	rules     rules
 	auth      *auth.Authenticator
 	certs     *gate.Certificates
 	store     *maildir.Store
@@ -83,7 +83,7 @@ func newDaemon(file string, cfg *config.Config, log *slog.Logger, level *slog.Le
 	if d.store, err = openStore(cfg, state, events, log); err != nil {
 		return nil, err
 	}
-	d.quotas.set(cfg.Quota, d.passwords)
+	d.rules.set(cfg, d.passwords, d.groups)
 	d.memory = newMemory(d.store, cfg.Limits.Memory, log)
 	d.server = imapd.New(d.engineOptions(cfg))
 	if _, err := d.words.read(cfg); err != nil {
@@ -114,7 +114,7 @@ func (d *daemon) handle(ctx context.Context, c net.Conn, in *gate.Info) {
 }
 
 func (d *daemon) engineOptions(cfg *config.Config) imapd.Options {
-	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log, quotas: &d.quotas}
+	mail := &mailOpener{cfg: cfg, store: d.store, log: d.log, rules: &d.rules}
 	return imapd.Options{
 		Hostname: hostname(cfg), Version: versionNumber(), Auth: engineAuth(d.auth, d.certs), Open: mail.open,
 		TLS: d.certs.Config(), Limits: engineLimits(cfg), Log: d.log,

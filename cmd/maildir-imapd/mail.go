@@ -19,33 +19,41 @@ import (
 
 // mailOpener finds a user's mail under one configuration.
 type mailOpener struct {
-	cfg    *config.Config
-	store  *maildir.Store
-	log    *slog.Logger
-	quotas *quotas
-	told   sync.Map // namespaces that could not be opened: logged once
+	cfg   *config.Config
+	store *maildir.Store
+	log   *slog.Logger
+	rules *rules
+	told  sync.Map // namespaces that could not be opened: logged once
 }
 
 // open is imapd.Options.Open: the user's own tree, then the public ones.
-func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, error) {
-	user := userOf(l.Identity)
-	o, err := usermail.Own(m.cfg, user)
+func (m *mailOpener) open(_ context.Context, l *imapd.Login) (*imapd.Mail, error) {
+	return m.mail(l.Identity, m.rules.now.Load())
+}
+
+// mail opens what a user has under the configuration of the login and the namespaces of now.
+func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) {
+	cfg := *m.cfg
+	cfg.Namespaces = now.cfg.Namespaces
+	user := userOf(id)
+	o, err := usermail.Own(&cfg, user)
 	if err != nil {
 		return nil, err
 	}
-	o.Create, o.Quota = true, m.quotas.of(l.Identity)
-	own, err := usermail.Open(m.store, m.cfg, o)
+	o.Create, o.Quota = true, m.rules.quota(id)
+	own, err := usermail.Open(m.store, &cfg, o)
 	if err != nil {
 		return nil, fmt.Errorf("[mail] path = %s: %w%s", o.Root, err, advice(err))
 	}
 	mail := &imapd.Mail{Namespaces: []imapd.Namespace{{
-		Kind: imapd.Personal, Prefix: m.cfg.Mail.Prefix, Separator: o.Separator, Tree: own,
+		Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: own,
 	}}}
-	for _, n := range m.cfg.Namespaces {
+	visitor := &visitor{rules: m.rules, id: id}
+	for _, n := range cfg.Namespaces {
 		if n.Kind == config.KindOther || !n.For(user.Name) {
 			continue
 		}
-		ns, err := m.public(n, user)
+		ns, err := m.public(&cfg, n, user, visitor)
 		if err != nil { // the user's own mail must not suffer
 			if _, again := m.told.LoadOrStore(n.Name+"\x00"+err.Error(), true); !again {
 				m.log.Error("public namespace not opened", "namespace", n.Name, "err", err)
@@ -54,16 +62,26 @@ func (m *mailOpener) open(ctx context.Context, l *imapd.Login) (*imapd.Mail, err
 		}
 		mail.Namespaces = append(mail.Namespaces, ns)
 	}
+	shape := now.shape
+	mail.Renew = func(context.Context) (*imapd.Mail, error) {
+		now := m.rules.now.Load()
+		if now.shape == shape {
+			return nil, nil
+		}
+		shape = now.shape // whatever comes of it: nothing but another reload makes it different
+		return m.mail(id, now)
+	}
 	return mail, nil
 }
 
 func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
 
-func (m *mailOpener) public(n config.Namespace, u usermail.User) (imapd.Namespace, error) {
-	o, err := usermail.Public(m.cfg, n, u)
+func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.User, v *visitor) (imapd.Namespace, error) {
+	o, err := usermail.Public(cfg, n, u)
 	if err != nil {
 		return imapd.Namespace{}, err
 	}
+	o.Access, o.Quota = m.rules.access(n.Name, v), m.rules.publicQuota(n.Name)
 	tree, err := pubroot.Open(m.store, o)
 	if err != nil {
 		return imapd.Namespace{}, fmt.Errorf("path = %s: %w%s", o.Root, err, advice(err))

@@ -37,8 +37,8 @@ func preauth(ctx context.Context, cfg *config.Config, name string, in io.Reader,
 	if err != nil {
 		return err
 	}
-	mail := &mailOpener{cfg: cfg, store: store, log: log, quotas: new(quotas)}
-	mail.quotas.load(cfg)
+	mail := &mailOpener{cfg: cfg, store: store, log: log, rules: new(rules)}
+	mail.rules.load(cfg, log)
 	server := imapd.New(imapd.Options{
 		Hostname: hostname(cfg), Version: versionNumber(), Open: mail.open, Limits: engineLimits(cfg), Log: log,
 		Auth: imapd.Auth{

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"sync/atomic"
+	"fmt"
 
 	"maildir-imapd/auth"
 	"maildir-imapd/imapd"
@@ -11,36 +9,33 @@ import (
 	"maildir-imapd/maildir"
 )
 
-// quotas is what limits users' mail now. Running sessions ask at every use, so that a reload changes theirs.
-type quotas struct{ now atomic.Pointer[quotaSources] }
-
-type quotaSources struct {
-	section config.Quota
-	users   *auth.File
-	// hidden: the password file cannot be read here, and users may have limits of their own in it. Then the
-	// first line of their maildirsize, which the daemon has written, is what counts.
-	hidden bool
+// quota is the limits of one user, as the tree of that user's mail asks for them.
+func (r *rules) quota(id imapd.Identity) func() maildir.Quota {
+	return func() maildir.Quota { return r.now.Load().quota(id) }
 }
 
-func (q *quotas) set(section config.Quota, users *auth.File) {
-	q.now.Store(&quotaSources{section: section, users: users})
+// publicQuota is the limits of a namespace; nil where it has none now.
+func (r *rules) publicQuota(name string) func() maildir.Quota {
+	s := r.now.Load().spaces[name]
+	if s == nil || !s.Storage.Set && !s.Messages.Set {
+		return nil
+	}
+	return func() maildir.Quota { return r.now.Load().publicQuota(name) }
 }
 
-// load is set for a process that does not need the password file otherwise.
-func (q *quotas) load(cfg *config.Config) {
-	users, err := auth.LoadFile(cfg.Auth.File)
-	q.now.Store(&quotaSources{section: cfg.Quota, users: users, hidden: err != nil && !errors.Is(err, fs.ErrNotExist)})
+func (s *ruleset) publicQuota(name string) maildir.Quota {
+	q := maildir.Quota{Warn: s.cfg.Quota.Exceeded == config.ExceededWarn, Text: s.cfg.Quota.ExceededText}
+	if n := s.spaces[name]; n != nil {
+		q.Set, q.Storage, q.Messages = n.Storage.Set || n.Messages.Set, n.Storage.N, n.Messages.N
+		q.StorageKey, q.MessagesKey = fmt.Sprintf("[namespace %q] storage", name), fmt.Sprintf("[namespace %q] messages", name)
+	}
+	return q
 }
 
-// of is the limits of one user, as the tree of that user's mail asks for them.
-func (q *quotas) of(id imapd.Identity) func() maildir.Quota {
-	return func() maildir.Quota { return q.now.Load().of(id) }
-}
-
-func (s *quotaSources) of(id imapd.Identity) maildir.Quota {
+func (s *ruleset) quota(id imapd.Identity) maildir.Quota {
 	out := maildir.Quota{
 		StorageKey: "[quota] storage", MessagesKey: "[quota] messages",
-		Warn: s.section.Exceeded == config.ExceededWarn, Text: s.section.ExceededText,
+		Warn: s.cfg.Quota.Exceeded == config.ExceededWarn, Text: s.cfg.Quota.ExceededText,
 	}
 	if s.hidden {
 		return out
@@ -53,7 +48,7 @@ func (s *quotaSources) of(id imapd.Identity) maildir.Quota {
 	if err != nil { // no file with such a line has been loaded
 		own = auth.Quota{}
 	}
-	storage, messages := s.section.Storage, s.section.Messages
+	storage, messages := s.cfg.Quota.Storage, s.cfg.Quota.Messages
 	if own.HasStorage {
 		storage, out.StorageKey = config.Limit{Set: true, N: own.Storage}, "quota"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,22 +23,22 @@ func TestQuotaOfUser(t *testing.T) {
 		}
 		return f
 	}
-	parse := func(text string) config.Quota {
+	parse := func(text string) *config.Config {
 		t.Helper()
 		c, warnings, err := config.Parse([]byte("[quota]\n"+text), "ini", "/")
 		if err != nil || len(warnings) > 0 {
 			t.Fatal(err, warnings)
 		}
-		return c.Quota
+		return c
 	}
 	ours := func(storage, messages int64) maildir.Quota {
 		return maildir.Quota{Set: true, Storage: storage, Messages: messages, StorageKey: "[quota] storage", MessagesKey: "[quota] messages"}
 	}
-	var q quotas
+	var q rules
 	users := file("a:{PLAIN}x\nb:{PLAIN}x::::::quota=2G\nc:{PLAIN}x::::::userdb_quota_rule=*:storage=1M:messages=3\nd:{PLAIN}x::::::quota=unlimited\n")
 	now := map[string]func() maildir.Quota{}
 	for _, user := range []string{"a", "b", "c", "d", "gone"} {
-		now[user] = q.of(imapd.Identity{User: user, Extra: map[string]string{"quota_messages": "9"}})
+		now[user] = q.quota(imapd.Identity{User: user, Extra: map[string]string{"quota_messages": "9"}})
 	}
 	check := func(user string, want maildir.Quota) {
 		t.Helper()
@@ -45,11 +46,11 @@ func TestQuotaOfUser(t *testing.T) {
 			t.Errorf("%s: %+v\nwant %+v", user, got, want)
 		}
 	}
-	q.set(parse(""), users)
+	q.set(parse(""), users, nil)
 	none := ours(0, 0)
 	none.Set = false
 	check("a", none)
-	q.set(parse("storage = 1G\nmessages = 100\n"), users)
+	q.set(parse("storage = 1G\nmessages = 100\n"), users, nil)
 	check("a", ours(1<<30, 100))
 	own := ours(2<<30, 100)
 	own.StorageKey = "quota"
@@ -63,21 +64,20 @@ func TestQuotaOfUser(t *testing.T) {
 	own = ours(1<<30, 9) // no longer in the file: as at the login
 	own.MessagesKey = "quota_messages"
 	check("gone", own)
-	q.set(parse("storage = unlimited\nexceeded = warn\nexceeded_text = \"Ask Eve; she knows\"\n"), file("a:{PLAIN}x\n"))
+	q.set(parse("storage = unlimited\nexceeded = warn\nexceeded_text = \"Ask Eve; she knows\"\n"), file("a:{PLAIN}x\n"), nil)
 	warn := ours(0, 0)
 	warn.Warn, warn.Text = true, "Ask Eve; she knows"
 	check("a", warn)
 
 	// A file that is there and cannot be read: what the daemon has written into maildirsize rules.
-	cfg := config.Default()
-	cfg.Quota = parse("storage = 1G\n")
+	cfg := parse("storage = 1G\n")
 	cfg.Auth.File = filepath.Join(t.TempDir(), "absent")
-	q.load(cfg)
-	now["a"] = q.of(imapd.Identity{User: "a"})
+	q.load(cfg, slog.New(slog.DiscardHandler))
+	now["a"] = q.quota(imapd.Identity{User: "a"})
 	check("a", ours(1<<30, 0))
 	if err := os.Mkdir(cfg.Auth.File, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	q.load(cfg)
+	q.load(cfg, slog.New(slog.DiscardHandler))
 	check("a", none)
 }

@@ -87,7 +87,7 @@ func (d *daemon) apply(old, next *config.Config) {
 	}
 	setLevel(d.level, next.Log)
 	d.config.Store(next)
-	d.quotas.set(next.Quota, d.passwords)
+	d.rules.set(next, d.passwords, d.groups)
 	d.server.Reload(d.engineOptions(next))
 	d.server.SetAlerts(d.words.all())
 	d.memory.set(next.Limits.Memory)

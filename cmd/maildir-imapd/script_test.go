@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 //	daemon PROGRAM ARGS   starts a daemon; its standard error is the log
 //	log REGEXP            waits for a line of it, after the one that the last log has found
 //	imap ADDR FILE        plays a dialogue of C: and S: lines; imaps under TLS
-//	hold ADDR [FILE]      keeps a connection open, after a dialogue; held RE reads it to its end
+//	hold ADDR [FILE]      keeps a connection open, after a dialogue; resume FILE plays another on it,
+//	                      held RE reads it to its end
 //	edit FILE OLD NEW     replaces text, by rename as editors do
 //	hup, term             signal the daemon; term waits for its end
 //	scrape ADDR           shows the metrics there on standard output
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"daemon": cmdDaemon, "log": cmdLog, "imap": cmdIMAP, "imaps": cmdIMAPS, "hold": cmdHold, "held": cmdHeld,
+			"daemon": cmdDaemon, "log": cmdLog, "imap": cmdIMAP, "imaps": cmdIMAPS, "hold": cmdHold, "held": cmdHeld, "resume": cmdResume,
 			"edit": cmdEdit, "hup": cmdHup, "term": cmdTerm, "notify": cmdNotify, "notified": cmdNotified,
 			"certificate": cmdCertificate, "served": cmdServed, "scrape": cmdScrape,
 		},
@@ -222,6 +223,12 @@ func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
 		dialogue = ts.ReadFile(args[1])
 	}
 	play(ts, h.conn, h.in, dialogue)
+}
+
+func cmdResume(ts *testscript.TestScript, _ bool, args []string) {
+	h := of(ts)
+	ts.Check(h.conn.SetDeadline(time.Now().Add(20 * time.Second)))
+	play(ts, h.conn, h.in, ts.ReadFile(args[0]))
 }
 
 func cmdHeld(ts *testscript.TestScript, _ bool, args []string) {

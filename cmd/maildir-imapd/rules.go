@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"maildir-imapd/auth"
+	"maildir-imapd/imapd"
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
+)
+
+// rules are what holds for users' mail now: quotas, groups, and what the namespaces say. Running sessions ask at every
+// use, so that a reload changes theirs. They keep nothing of what was in force before but numbers: an idle session must
+// not hold on to a password file that nobody uses any more.
+type rules struct {
+	now    atomic.Pointer[ruleset]
+	spaces sync.Map // name of a namespace -> *maildir.Access, without Who
+}
+
+// ruleset is the rules of one moment. It is not changed once it is in force.
+type ruleset struct {
+	cfg    *config.Config
+	users  *auth.File
+	groups *auth.Groups
+	// hidden: the password file cannot be read here, and users may have limits of their own in it. Then the
+	// first line of their maildirsize, which the daemon has written, is what counts.
+	hidden bool
+	// generation is another number each time; shape where namespaces have to be opened anew.
+	generation, shape uint64
+	spaces            map[string]*space
+}
+
+// space is a namespace with what is made of it once for all.
+type space struct {
+	config.Namespace
+	list *acl.List
+}
+
+// set puts rules in force. It is called by one goroutine.
+func (r *rules) set(cfg *config.Config, users *auth.File, groups *auth.Groups) {
+	r.put(&ruleset{cfg: cfg, users: users, groups: groups})
+}
+
+// load is set for a process that does not need these files otherwise. It may have no right to read them.
+func (r *rules) load(cfg *config.Config, log *slog.Logger) {
+	users, err := auth.LoadFile(cfg.Auth.File)
+	groups, gerr := loadGroups(cfg)
+	if gerr != nil {
+		log.Warn("this session's user is in no group of the file", "err", gerr)
+	}
+	r.put(&ruleset{cfg: cfg, users: users, groups: groups, hidden: err != nil && !errors.Is(err, fs.ErrNotExist)})
+}
+
+func (r *rules) put(next *ruleset) {
+	next.spaces = make(map[string]*space, len(next.cfg.Namespaces))
+	for _, n := range next.cfg.Namespaces {
+		next.spaces[n.Name] = &space{n, n.List()}
+	}
+	if was := r.now.Load(); was != nil {
+		next.generation, next.shape = was.generation+1, was.shape
+		if !sameShape(was.cfg.Namespaces, next.cfg.Namespaces) {
+			next.shape++
+		}
+	}
+	r.now.Store(next)
+}
+
+// sameShape tells whether namespaces differ in nothing that is fixed when they are opened.
+func sameShape(a, b []config.Namespace) bool {
+	fixed := func(all []config.Namespace) []config.Namespace {
+		all = slices.Clone(all)
+		for i := range all {
+			n := &all[i]
+			n.ACL, n.Anyone, n.Seen, n.Hide, n.Subscribe = nil, false, "", nil, nil
+			n.Storage, n.Messages = config.Limit{Set: n.Storage.Set || n.Messages.Set}, config.Limit{}
+		}
+		return all
+	}
+	return reflect.DeepEqual(fixed(a), fixed(b))
+}
+
+// access is a visitor's to a namespace.
+func (r *rules) access(name string, v *visitor) *maildir.Access {
+	shared, ok := r.spaces.Load(name)
+	if !ok {
+		now := func() *space { // without rights, once the section is gone
+			if s := r.now.Load().spaces[name]; s != nil {
+				return s
+			}
+			return &space{}
+		}
+		shared, _ = r.spaces.LoadOrStore(name, &maildir.Access{
+			Default: func() *acl.List { return now().list },
+			Private: func() bool { return now().Seen != config.SeenShared },
+			Anyone:  func() bool { return now().Anyone },
+		})
+	}
+	a := *shared.(*maildir.Access)
+	a.Who = v.who
+	return &a
+}
+
+// visitor is a user in mailboxes that are not the user's own.
+type visitor struct {
+	rules *rules
+	id    imapd.Identity
+	known atomic.Pointer[visit]
+}
+
+// visit is who a visitor is by the rules of a generation.
+type visit struct {
+	generation uint64
+	who        acl.Who
+}
+
+// who is asked for each folder of a listing: groups are looked up once a generation.
+func (v *visitor) who() acl.Who {
+	now := v.rules.now.Load()
+	if known := v.known.Load(); known != nil && known.generation == now.generation {
+		return known.who
+	}
+	next := &visit{now.generation, acl.Who{User: v.id.User, Groups: now.groupsOf(v.id.User)}}
+	v.known.Store(next)
+	return next.who
+}
+
+// groupsOf are a user's groups. Who is no longer in the password file has none of those that it gave.
+func (s *ruleset) groupsOf(user string) []string {
+	u, _ := s.users.User(user)
+	return s.groups.Of(user, u.Extra)
+}
