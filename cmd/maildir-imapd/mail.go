@@ -41,6 +41,9 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 		return nil, err
 	}
 	o.Create, o.Quota = true, m.rules.quota(id)
+	if shared := sharing(&cfg, user); shared != "" {
+		o.Access = m.rules.own(id, shared)
+	}
 	own, err := usermail.Open(m.store, &cfg, o)
 	if err != nil {
 		return nil, fmt.Errorf("[mail] path = %s: %w%s", o.Root, err, advice(err))
@@ -74,6 +77,16 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 	return mail, nil
 }
 
+// sharing names the namespace in which others see a user's mailboxes, if there is one.
+func sharing(cfg *config.Config, u usermail.User) string {
+	for i := range cfg.Namespaces {
+		if n := &cfg.Namespaces[i]; n.Kind == config.KindOther && n.For(u.Name) {
+			return n.Name
+		}
+	}
+	return ""
+}
+
 func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
 
 func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.User, v *visitor) (imapd.Namespace, error) {
@@ -81,7 +94,9 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 	if err != nil {
 		return imapd.Namespace{}, err
 	}
-	o.Access, o.Quota = m.rules.access(n.Name, v), m.rules.publicQuota(n.Name)
+	now := m.rules.live(n.Name)
+	o.Access, o.Hide = now.of(v), now.hide
+	o.Quota, o.QuotaName = m.rules.publicQuota(n.Name), n.Name
 	tree, err := pubroot.Open(m.store, o)
 	if err != nil {
 		return imapd.Namespace{}, fmt.Errorf("path = %s: %w%s", o.Root, err, advice(err))

@@ -21,7 +21,7 @@ import (
 // not hold on to a password file that nobody uses any more.
 type rules struct {
 	now    atomic.Pointer[ruleset]
-	spaces sync.Map // name of a namespace -> *maildir.Access, without Who
+	spaces sync.Map // name of a namespace -> *live
 }
 
 // ruleset is the rules of one moment. It is not changed once it is in force.
@@ -86,31 +86,56 @@ func sameShape(a, b []config.Namespace) bool {
 	return reflect.DeepEqual(fixed(a), fixed(b))
 }
 
-// access is a visitor's to a namespace.
-func (r *rules) access(name string, v *visitor) *maildir.Access {
-	shared, ok := r.spaces.Load(name)
-	if !ok {
-		now := func() *space { // without rights, once the section is gone
-			if s := r.now.Load().spaces[name]; s != nil {
-				return s
-			}
-			return &space{}
-		}
-		shared, _ = r.spaces.LoadOrStore(name, &maildir.Access{
-			Default: func() *acl.List { return now().list },
-			Private: func() bool { return now().Seen != config.SeenShared },
-			Anyone:  func() bool { return now().Anyone },
-		})
+// live is a namespace's section as it stands when it is asked, for all who have the namespace.
+type live struct {
+	rules  *rules
+	name   string
+	access maildir.Access // without Who
+}
+
+func (r *rules) live(name string) *live {
+	if l, ok := r.spaces.Load(name); ok {
+		return l.(*live)
 	}
-	a := *shared.(*maildir.Access)
+	l := &live{rules: r, name: name}
+	l.access = maildir.Access{
+		Default: func() *acl.List { return l.now().list },
+		Private: func() bool { return l.now().Seen != config.SeenShared },
+		Anyone:  func() bool { return l.now().Anyone },
+	}
+	kept, _ := r.spaces.LoadOrStore(name, l)
+	return kept.(*live)
+}
+
+// now is the section, an empty one when it is gone.
+func (l *live) now() *space {
+	if s := l.rules.now.Load().spaces[l.name]; s != nil {
+		return s
+	}
+	return new(space)
+}
+
+func (l *live) hide() []string { return l.now().Hide }
+
+// of is the access that somebody has.
+func (l *live) of(v *visitor) *maildir.Access {
+	a := l.access
 	a.Who = v.who
 	return &a
 }
 
-// visitor is a user in mailboxes that are not the user's own.
+// own is the access of users to their own mail, where they may let others in: lists hold for them as well.
+func (r *rules) own(id imapd.Identity, shared string) *maildir.Access {
+	a := maildir.Access{Who: (&visitor{rules: r, id: id, owner: true}).who}
+	a.Anyone = r.live(shared).access.Anyone
+	return &a
+}
+
+// visitor is a user who asks for rights.
 type visitor struct {
 	rules *rules
 	id    imapd.Identity
+	owner bool
 	known atomic.Pointer[visit]
 }
 
@@ -126,7 +151,7 @@ func (v *visitor) who() acl.Who {
 	if known := v.known.Load(); known != nil && known.generation == now.generation {
 		return known.who
 	}
-	next := &visit{now.generation, acl.Who{User: v.id.User, Groups: now.groupsOf(v.id.User)}}
+	next := &visit{now.generation, acl.Who{User: v.id.User, Groups: now.groupsOf(v.id.User), Owner: v.owner}}
 	v.known.Store(next)
 	return next.who
 }
