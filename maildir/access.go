@@ -200,19 +200,6 @@ func (t *Tree) sources(loc *location, l aclLayers) (all []ACLLayer) {
 	return all
 }
 
-// SetACL changes a mailbox's list. What the configuration gives is not for users to change.
-func (t *Tree) SetACL(ctx context.Context, name string, _ acl.Change) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	name = t.names.clean(name)
-	_, err := t.permit(name, DeedAdminister)
-	if err == nil {
-		err = ErrNoPermission
-	}
-	return opError("change the list of", name, err)
-}
-
 // Recheck asks anew for the user's rights, which hold until the next time, and tells whether they are others now.
 // It is for the beginning of a command, so that each is judged by the rights of one moment. Where the tree has no
 // Access it does nothing.

@@ -366,7 +366,9 @@ func TestListsLeaveTheRootAlone(t *testing.T) {
 		os.MkdirAll(filepath.Join(root, "aside"), 0o755)
 		l := newListed(t, TreeOptions{Root: root, Layout: layout, NoInbox: true})
 		os.WriteFile(filepath.Join(outside, inLayout(layout, "a/b"), dovecotACL), []byte("anyone lrswipkxtea\n"), 0o644)
-		l.put(filepath.Join(inLayout(layout, "a/b"), dovecotACL), "user=carol lr\n")
+		l.put(filepath.Join(inLayout(layout, "a/b"), dovecotACL), "user=carol lra\n")
+		carol := newListed(t, TreeOptions{Root: root, Layout: layout, NoInbox: true})
+		carol.who.User = "carol"
 		var mu sync.Mutex
 		l.fault = func(op, path string) error {
 			mu.Lock()
@@ -376,6 +378,7 @@ func TestListsLeaveTheRootAlone(t *testing.T) {
 			}
 			return nil
 		}
+		carol.fault = l.fault
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() { // the attacker
 			defer close(done)
@@ -405,6 +408,9 @@ func TestListsLeaveTheRootAlone(t *testing.T) {
 			if err := l.SetACL(t.Context(), "a/b", acl.Change{ID: acl.ID{Kind: acl.User, Name: "bob"}, Rights: acl.RightsAll}); err == nil {
 				t.Errorf("%v: changed a list", layout)
 			}
+			carol.SetACL(t.Context(), "a/b", aclChange("dave", "+lr"))
+			carol.SetACL(t.Context(), "a/b", aclChange("dave", "-r"))
+			carol.Create(t.Context(), "a/b/c", nil)
 		}
 		close(stop)
 		<-done

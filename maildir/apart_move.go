@@ -225,7 +225,7 @@ func (a *apart) create(root *fsx.Dir, model fsx.Stat, rel string, list *uidlist)
 				return err
 			}
 			defer d.Close()
-			if err := removeControl(d); err != nil || r != a.control {
+			if err := removeControl(d, false); err != nil || r != a.control {
 				return err
 			}
 			return d.WriteFile(uidlistFile, list.encode(nil), 0, true)
@@ -247,7 +247,7 @@ func (a *apart) removed(rel string) {
 				return err
 			}
 			defer d.Close()
-			if err := removeControl(d); err != nil {
+			if err := removeControl(d, false); err != nil {
 				return err
 			}
 			a.tree.prune(in, a.rel(rel))

@@ -83,7 +83,7 @@ func (t *Tree) createFolder(root *fsx.Dir, name string, list *uidlist, use []ima
 	if err := tmp.Mkdir(buildDir, 0); err != nil {
 		return err
 	}
-	err = t.fill(root, tmp, list, use)
+	err = t.fill(root, tmp, name, list, use)
 	if err == nil {
 		err = tmp.RenameNew(buildDir, root, rel)
 	}
@@ -94,7 +94,7 @@ func (t *Tree) createFolder(root *fsx.Dir, name string, list *uidlist, use []ima
 	return root.Sync()
 }
 
-func (t *Tree) fill(root, tmp *fsx.Dir, list *uidlist, use []imap.MailboxAttr) error {
+func (t *Tree) fill(root, tmp *fsx.Dir, name string, list *uidlist, use []imap.MailboxAttr) error {
 	d, err := tmp.Sub(buildDir)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (t *Tree) fill(root, tmp *fsx.Dir, list *uidlist, use []imap.MailboxAttr) e
 	if err := touch(d, "maildirfolder"); err != nil {
 		return err
 	}
-	if err := t.writeControl(root, d, list, use); err != nil {
+	if err := t.writeControl(root, d, name, list, use); err != nil {
 		return err
 	}
 	return makeMaildir(d, 0)
@@ -130,17 +130,19 @@ func (t *Tree) createNested(root *fsx.Dir, name string, list *uidlist, use []ima
 	if d != root {
 		defer d.Close()
 	}
-	// What a deletion that was cut short left here has no claim any more.
-	if err := removeTree(d, deletedDir, nil); err != nil {
+	// What a deletion that was cut short left here has no claim any more, and that goes for its list as well. In a
+	// mere directory a list is an administrator's.
+	_, err = d.StatName(deletedDir)
+	if err := removeControl(d, isGone(err)); err != nil {
 		return err
 	}
-	if err := removeControl(d); err != nil {
+	if err := removeTree(d, deletedDir, nil); err != nil {
 		return err
 	}
 	if err := t.apart.create(root, d.Identity(), t.names.path(name), list); err != nil {
 		return err
 	}
-	if err := t.writeControl(root, d, list, use); err != nil {
+	if err := t.writeControl(root, d, name, list, use); err != nil {
 		return err
 	}
 	return makeMaildir(d, 0)
@@ -188,7 +190,10 @@ func touch(d *fsx.Dir, name string) error {
 }
 
 // writeControl writes the files that a new mailbox begins with beside its mail.
-func (t *Tree) writeControl(root, d *fsx.Dir, list *uidlist, use []imap.MailboxAttr) error {
+func (t *Tree) writeControl(root, d *fsx.Dir, name string, list *uidlist, use []imap.MailboxAttr) error {
+	if err := t.inherit(root, d, name); err != nil {
+		return err
+	}
 	// dovecot-shared in the root makes \Seen private in all mailboxes made from then on.
 	if _, err := root.StatName("dovecot-shared"); err == nil {
 		if err := touch(d, "dovecot-shared"); err != nil {
@@ -208,15 +213,15 @@ func (t *Tree) writeControl(root, d *fsx.Dir, list *uidlist, use []imap.MailboxA
 	return d.WriteFile(uidlistFile, list.encode(nil), 0, true)
 }
 
-// removeControl removes the control files of a mailbox that is no more.
-func removeControl(d *fsx.Dir) error {
+// removeControl removes the control files of a mailbox that is no more, but for its list if that is to stay.
+func removeControl(d *fsx.Dir, lists bool) error {
 	names, err := d.Names()
 	if err != nil {
 		return err
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if !isControlName(name) || isMaildirName(name) {
+		if !isControlName(name) || isMaildirName(name) || lists && (name == dovecotACL || name == courierACL) {
 			continue
 		}
 		if st, err := d.StatName(name); err != nil || st.IsDir() {

@@ -128,12 +128,19 @@ func (t *Tree) deleteInside(parent *fsx.Dir, last string, p place, lock *treeLoc
 	if err := d.Sync(); err != nil {
 		return err
 	}
-	for _, name := range []string{"new", "tmp", deletedDir} {
+	for _, name := range []string{"new", "tmp"} {
 		if err := removeTree(d, name, lock.Touch); err != nil {
 			t.store.log.Warn("cannot remove all of a deleted mailbox", "path", d.Path()+"/"+name, "err", err)
 		}
 	}
-	return removeControl(d)
+	// What is left with this directory is known for what it is (createNested), so it goes last.
+	if err := removeControl(d, false); err != nil {
+		return err
+	}
+	if err := removeTree(d, deletedDir, lock.Touch); err != nil {
+		t.store.log.Warn("cannot remove all of a deleted mailbox", "path", d.Path()+"/"+deletedDir, "err", err)
+	}
+	return nil
 }
 
 // prune removes directories that only led to the mailbox, upwards.

@@ -53,21 +53,33 @@ func (d *Dir) adopt(fd int, name string, mode uint32) {
 	}
 }
 
+// adoptDir is adopt for a directory. It keeps set-group-ID, by which other programs' files get the group, too.
 func (d *Dir) adoptDir(name string, mode uint32) {
-	setgid := d.opend.Mode & unix.S_ISGID // Linux hands it on by itself, but chmod would clear it
 	if d.wantsGroup(mode) {
 		if err := unix.Fchownat(d.fd, name, -1, int(d.opend.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			d.fs.warn("chown", join(d.path, name), err)
 			mode &^= 0o070
-			if err := unix.Fchmodat(d.fd, name, mode|setgid, 0); err != nil {
-				d.fs.warn("chmod", join(d.path, name), err)
-			}
+			d.chmodDir(name, mode)
 			return
 		}
 	}
 	if mode&umask != 0 {
-		if err := unix.Fchmodat(d.fd, name, mode|setgid, 0); err != nil {
-			d.fs.warn("chmod", join(d.path, name), err)
-		}
+		d.chmodDir(name, mode)
+	}
+}
+
+func (d *Dir) chmodDir(name string, mode uint32) {
+	setgid := d.opend.Mode & unix.S_ISGID // Linux hands it on by itself, but chmod would clear it
+	chmod := func(mode uint32) error {
+		return d.fs.system("chmod", d.path, name, func() error { return unix.Fchmodat(d.fd, name, mode, 0) })
+	}
+	err := chmod(mode | setgid)
+	if err == unix.EPERM && setgid != 0 {
+		// systemd's RestrictSUIDSGID= forbids the bit. Whom the group lets in is more than what it is for.
+		d.fs.warn("chmod with set-group-ID, which RestrictSUIDSGID=yes of systemd refuses", join(d.path, name), err)
+		err = chmod(mode)
+	}
+	if err != nil {
+		d.fs.warn("chmod", join(d.path, name), err)
 	}
 }
