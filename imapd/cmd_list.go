@@ -2,17 +2,26 @@ package imapd
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
 	"maildir-imapd/imapd/wire"
+	"maildir-imapd/maildir"
 )
 
 // listOption is one selection or return option of LIST (RFC 5258 §3). Options with arguments read them.
 type listOption struct {
 	name  string
 	apply func(d *wire.Decoder, s *session, l *listAction)
+}
+
+// listDetail writes a line about a mailbox that LIST has answered, for a return option.
+type listDetail struct {
+	option string
+	write  func(ctx context.Context, s *session, w *responder, e *listed) error
 }
 
 // listAction is LIST in the forms of RFC 9051 §6.3.9 and RFC 5258, LSUB, and XLIST.
@@ -24,7 +33,8 @@ type listAction struct {
 
 	onlySubscribed, onlySpecial, recursive bool
 	returnSubscribed                       bool
-	status                                 []*statusItem
+	// details write what else is to be said of a mailbox behind its line. One that cannot be told is left out.
+	details []listDetail
 	// attributes turns special uses into what this verb calls them.
 	attributes func(e *listed) []imap.MailboxAttr
 }
@@ -75,6 +85,15 @@ func parseListOptions(d *wire.Decoder, s *session, a *listAction, known map[stri
 	})
 }
 
+// tell has a detail told of each mailbox, once however often it is asked for.
+func (a *listAction) tell(d listDetail) {
+	if i := slices.IndexFunc(a.details, func(o listDetail) bool { return o.option == d.option }); i >= 0 {
+		a.details[i] = d
+		return
+	}
+	a.details = append(a.details, d)
+}
+
 func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
 	if !a.extended && a.patterns[0] == "" { // asks for the separator, RFC 9051 §6.3.9
 		w.untagged().Raw(a.verb).Raw(` (\Noselect) `)
@@ -82,7 +101,10 @@ func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
 		w.Raw(` ""`).CRLF()
 		return nil
 	}
-	l, err := s.mailboxes(ctx)
+	for i := range a.patterns {
+		a.patterns[i] = a.reference + a.patterns[i]
+	}
+	l, err := s.mailboxes(ctx, a.patterns...)
 	if err != nil {
 		return err
 	}
@@ -98,14 +120,18 @@ func (a *listAction) run(ctx context.Context, s *session, w *responder) error {
 		}
 	}
 	for _, e := range l.sorted() {
-		if !a.matches(e) || !a.selects(e) && !a.leadsTo(l, e) {
+		if !a.matches(l, e) || !a.selects(e) && !a.leadsTo(l, e) {
 			continue
 		}
 		a.write(w, l, e)
-		if a.status != nil && !e.nonExistent && a.selects(e) { // RFC 5819 §2: not of one shown for those below it
-			// A mailbox that cannot be opened has no STATUS line (RFC 5819 §2).
-			if err := s.writeStatusOf(ctx, w, e.name, a.status); err != nil {
-				s.log.Info("no status in a list", "mailbox", e.name, "err", err)
+		if e.nonExistent || !a.selects(e) { // RFC 5819 §2, RFC 8440 §3: not of one shown for those below it
+			continue
+		}
+		for _, detail := range a.details {
+			if err := detail.write(ctx, s, w, e); err != nil {
+				if !errors.Is(err, maildir.ErrNoPermission) && !errIsGone(err) { // those are no news
+					s.log.Info("not all was told of a mailbox in a list", "mailbox", e.name, "err", err)
+				}
 			}
 		}
 	}
@@ -128,16 +154,11 @@ func (a *listAction) selects(e *listed) bool {
 // leadsTo is RECURSIVEMATCH: a mailbox that is not selected is shown for the sake of one below it that is,
 // and that does not show itself (RFC 5258 §3.5: redundant CHILDINFO is suppressed).
 func (a *listAction) leadsTo(l *listing, e *listed) bool {
-	return a.recursive && l.below(e, func(sub *listed) bool { return a.selects(sub) && !a.matches(sub) })
+	return a.recursive && l.below(e, func(sub *listed) bool { return a.selects(sub) && !a.matches(l, sub) })
 }
 
-func (a *listAction) matches(e *listed) bool {
-	for _, p := range a.patterns {
-		if matches(a.reference+p, e.name, e.separator) {
-			return true
-		}
-	}
-	return false
+func (a *listAction) matches(l *listing, e *listed) bool {
+	return slices.ContainsFunc(a.patterns, func(pattern string) bool { return l.shown(e, pattern) })
 }
 
 // write is one LIST line (RFC 9051 §7.3.1).

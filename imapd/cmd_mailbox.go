@@ -82,7 +82,7 @@ func parseName(run func(ctx context.Context, s *session, name string) error) fun
 
 // parseDelete is DELETE (RFC 9051 §6.3.5).
 var parseDelete = parseName(func(ctx context.Context, s *session, name string) error {
-	ns, inner, err := s.resolve(name)
+	ns, inner, err := s.resolveOld(name)
 	if err != nil {
 		return err
 	}
@@ -99,31 +99,25 @@ var parseDelete = parseName(func(ctx context.Context, s *session, name string) e
 
 // hasChildren tells whether a name stands for a level of hierarchy.
 func (s *session) hasChildren(ctx context.Context, name string) bool {
-	l, err := s.mailboxes(ctx)
+	l, err := s.mailboxes(ctx, name)
 	return err == nil && l.byName[name] != nil && l.byName[name].children
 }
 
-// parseSubscribe is SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8). A user's subscriptions to every
-// namespace stand in the user's own file, under the name the client uses.
+// parseSubscribe is SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8).
 func parseSubscribe(on bool) func(*wire.Decoder, *session) (action[*session], error) {
 	return parseName(func(ctx context.Context, s *session, name string) error {
-		ns, inner, err := s.resolve(name)
-		if err != nil {
-			return err
+		if on {
+			ns, inner, err := s.resolve(name)
+			if err != nil {
+				return err
+			}
+			if ok, err := ns.Tree.Exists(inner); err != nil {
+				return err
+			} else if !ok {
+				return no(imap.ResponseCodeNonExistent, "No such mailbox")
+			}
 		}
-		stored := inner
-		if ns.Kind != Personal {
-			stored = name
-		}
-		if !on {
-			return s.personal().Tree.Unsubscribe(ctx, stored)
-		}
-		if ok, err := ns.Tree.Exists(inner); err != nil {
-			return err
-		} else if !ok {
-			return no(imap.ResponseCodeNonExistent, "No such mailbox")
-		}
-		return s.personal().Tree.Subscribe(ctx, stored)
+		return s.setSubscribed(ctx, name, on)
 	})
 }
 
@@ -140,7 +134,7 @@ func parseRename(d *wire.Decoder, _ *session) (action[*session], error) {
 }
 
 func (a *renameAction) run(ctx context.Context, s *session, _ *responder) error {
-	src, from, err := s.resolve(a.from)
+	src, from, err := s.resolveOld(a.from)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type testServer struct {
 
 	withPublic bool              // a second namespace, Public/
 	access     *maildir.Access   // to public mail; nil: all may read it
+	tweakMail  func(*Mail)       // changes what a login finds
 	withPrefix bool              // folders lie below INBOX., with dots between levels
 	quota      maildir.Quota     // of the user
 	tweak      func(*testServer) // changes options and info before the start
@@ -187,6 +188,11 @@ func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
 	}
 	personal.Tree = own
 	mail := &Mail{Namespaces: []Namespace{personal}}
+	defer func() {
+		if s.tweakMail != nil {
+			s.tweakMail(mail)
+		}
+	}()
 	if !s.withPublic {
 		return mail, nil
 	}

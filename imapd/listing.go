@@ -18,10 +18,12 @@ type listed struct {
 	noInferiors bool
 	children    bool
 	subscribed  bool
+	hidden      bool // shown only to who asks for it by name
 	uses        []imap.MailboxAttr
+	rights      maildir.Rights // 0: nobody has asked yet
 }
 
-// listing is the mailboxes of all namespaces, by name, in the order they are said.
+// listing is mailboxes of several namespaces, by name, in the order they are said.
 type listing struct {
 	order  []*listed
 	byName map[string]*listed
@@ -40,31 +42,53 @@ func (l *listing) add(name string, separator byte) (e *listed, made bool) {
 	return e, true
 }
 
-// mailboxes lists every mailbox of every namespace, and the names that only are above them.
-func (s *session) mailboxes(ctx context.Context) (*listing, error) {
+// mailboxes lists the mailboxes of all namespaces that some pattern can reach, or of all when there is no pattern,
+// and the names that only are above them.
+func (s *session) mailboxes(ctx context.Context, patterns ...string) (*listing, error) {
 	l := newListing()
+	looked := map[*Namespace][]maildir.Entry{}
+	entries := func(ctx context.Context, ns *Namespace) ([]maildir.Entry, error) {
+		if all, ok := looked[ns]; ok {
+			return all, nil
+		}
+		all, err := ns.Tree.List(ctx)
+		if err != nil && ns.Kind != Personal {
+			s.log.Warn("listing a namespace failed; it is left out", "prefix", ns.Prefix, "err", err)
+		}
+		looked[ns] = all
+		return all, err
+	}
 	for i := range s.mail.Namespaces {
 		ns := &s.mail.Namespaces[i]
-		entries, err := ns.Tree.List(ctx)
-		if err != nil {
-			if i == 0 {
-				return nil, err
-			}
-			s.log.Warn("listing a namespace failed; it is left out", "prefix", ns.Prefix, "err", err)
+		if ns.Kind != Personal && !reach(patterns, strings.TrimSuffix(ns.Prefix, string(ns.Separator)), ns.Separator) {
 			continue
 		}
-		l.addTree(ns, entries)
+		all, err := entries(ctx, ns)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		l.addTree(ns, all)
 	}
+	s.addAliases(ctx, l, patterns, entries)
 	return l, nil
+}
+
+// reach tells whether a pattern may match a name or what is below it, as far as its text before the first wildcard
+// says.
+func reach(patterns []string, name string, separator byte) bool {
+	for _, p := range patterns {
+		head := literalHead(p)
+		if len(head) < len(p) && strings.HasPrefix(name, head) || head == name || strings.HasPrefix(head, name+string(separator)) {
+			return true
+		}
+	}
+	return len(patterns) == 0
 }
 
 func (l *listing) addTree(ns *Namespace, entries []maildir.Entry) {
 	for i := range entries {
 		e, _ := l.add(ns.outer(entries[i].Name), ns.Separator)
-		e.nonExistent = entries[i].NonExistent
-		e.noInferiors = entries[i].NoInferiors
-		e.children = entries[i].HasChildren
-		e.uses = entries[i].SpecialUse
+		e.fill(&entries[i])
 	}
 	if root := strings.TrimSuffix(ns.Prefix, string(ns.Separator)); root != "" && len(entries) > 0 {
 		inbox := ns.Kind == Personal && root == "INBOX"
@@ -75,24 +99,50 @@ func (l *listing) addTree(ns *Namespace, entries []maildir.Entry) {
 	}
 }
 
-// subscriptions are the user's subscribed names, as the client knows them, with their separators.
-func (s *session) subscriptions(ctx context.Context) ([]listed, error) {
-	own := s.personal()
-	names, err := own.Tree.Subscriptions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	subs := make([]listed, 0, len(names))
-	for _, n := range names {
-		e := listed{name: own.outer(n), separator: own.Separator}
-		for i := 1; i < len(s.mail.Namespaces); i++ {
-			if ns := &s.mail.Namespaces[i]; ns.Prefix != "" && strings.HasPrefix(n, ns.Prefix) {
-				e = listed{name: n, separator: ns.Separator}
-			}
+// fill takes over what a tree says of a mailbox.
+func (e *listed) fill(from *maildir.Entry) {
+	e.nonExistent, e.noInferiors, e.children = from.NonExistent, from.NoInferiors, from.HasChildren
+	e.hidden, e.uses, e.rights = from.Hidden, from.SpecialUse, from.Rights
+}
+
+// addParents adds what is above a name, and returns the first name up that was there before, nil for none.
+func (l *listing) addParents(e *listed) *listed {
+	for parent := e.parent(); parent != ""; {
+		p, made := l.add(parent, e.separator)
+		if !made {
+			return p // and so are those above it
 		}
-		subs = append(subs, e)
+		p.children = true
+		parent = p.parent()
 	}
-	return subs, nil
+	return nil
+}
+
+// shown tells whether a pattern shows a mailbox: a hidden one only when it spells its name, or what of it is hidden,
+// without a wildcard, or when the mailbox is one of the subscribed ones that are asked for.
+func (l *listing) shown(e *listed, pattern string) bool {
+	if !matches(pattern, e.name, e.separator) {
+		return false
+	}
+	if !e.hidden || e.subscribed {
+		return true
+	}
+	top := e
+	for p := l.byName[top.parent()]; p != nil && p.hidden; p = l.byName[top.parent()] {
+		top = p
+	}
+	return reach([]string{pattern}, top.name, top.separator) && len(literalHead(pattern)) >= len(top.name)
+}
+
+// literalHead is a pattern's text before the first wildcard, with INBOX as it is spelled here.
+func literalHead(pattern string) string {
+	if i := strings.IndexAny(pattern, "*%"); i >= 0 {
+		pattern = pattern[:i]
+	}
+	if inbox := "INBOX"; len(pattern) >= len(inbox) && strings.EqualFold(pattern[:len(inbox)], inbox) {
+		pattern = inbox + pattern[len(inbox):]
+	}
+	return pattern
 }
 
 // subscribe marks subscriptions, and adds what is above them; names that are not there are added as non-existent
@@ -101,14 +151,7 @@ func (l *listing) subscribe(subs []listed) {
 	for i := range subs {
 		e, _ := l.add(subs[i].name, subs[i].separator)
 		e.subscribed = true
-		for parent := e.parent(); parent != ""; {
-			p, made := l.add(parent, e.separator)
-			if !made {
-				break // and so are those above it
-			}
-			p.children = true
-			parent = p.parent()
-		}
+		l.addParents(e)
 	}
 }
 

@@ -12,19 +12,23 @@ import (
 // personal is the namespace that holds INBOX.
 func (s *session) personal() *Namespace { return &s.mail.Namespaces[0] }
 
-// resolve finds the namespace a mailbox name lies in, and the name within its tree (RFC 2342).
+// resolve finds the namespace a mailbox name lies in, and the name within its tree (RFC 2342). Aliases and what begins
+// with a tilde are other names first.
 func (s *session) resolve(name string) (*Namespace, string, error) {
+	name, err := s.actual(name)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.place(name)
+}
+
+// place is resolve for what is no alias.
+func (s *session) place(name string) (*Namespace, string, error) {
 	own := s.personal()
 	if name == "INBOX" {
 		return own, name, nil
 	}
-	var best *Namespace
-	for i := range s.mail.Namespaces {
-		ns := &s.mail.Namespaces[i]
-		if strings.HasPrefix(name, ns.Prefix) && (best == nil || len(ns.Prefix) > len(best.Prefix)) {
-			best = ns
-		}
-	}
+	best := s.namespaceOf(name)
 	if best == nil { // "INBOX." clients that forget the prefix, Courier answers the same
 		return nil, "", no(imap.ResponseCodeNonExistent, "Mailbox names begin with %q here", own.Prefix)
 	}
@@ -35,11 +39,26 @@ func (s *session) resolve(name string) (*Namespace, string, error) {
 	return best, inner, nil
 }
 
+// namespaceOf is the namespace with the longest prefix that a name has, nil where it has none's.
+func (s *session) namespaceOf(name string) *Namespace {
+	var best *Namespace
+	for i := range s.mail.Namespaces {
+		ns := &s.mail.Namespaces[i]
+		if strings.HasPrefix(name, ns.Prefix) && (best == nil || len(ns.Prefix) > len(best.Prefix)) {
+			best = ns
+		}
+	}
+	return best
+}
+
 // resolveNew is resolve for a mailbox that is to be made. It cannot have the name of a namespace's root: the
-// two would be one line of LIST, and what is below it is in the other tree.
+// two would be one line of LIST, and what is below it is in the other tree. Nor can it have an alias's.
 func (s *session) resolveNew(name string) (*Namespace, string, error) {
 	if !netUnicode(name) {
 		return nil, "", no(imap.ResponseCodeCannot, "A mailbox name cannot hold control characters or line separators")
+	}
+	if err := s.isAlias(name); err != nil {
+		return nil, "", err
 	}
 	for i := range s.mail.Namespaces {
 		ns := &s.mail.Namespaces[i]
@@ -52,6 +71,14 @@ func (s *session) resolveNew(name string) (*Namespace, string, error) {
 		return nil, "", no(imap.ResponseCodeCannot, "%s", mapError(err).text)
 	}
 	return ns, inner, nil
+}
+
+// resolveOld is resolve for a mailbox that is to be removed or renamed, which an alias cannot be.
+func (s *session) resolveOld(name string) (*Namespace, string, error) {
+	if err := s.isAlias(name); err != nil {
+		return nil, "", err
+	}
+	return s.resolve(name)
 }
 
 // netUnicode tells whether a name is one that a new mailbox may have: RFC 6855 §3 and RFC 9051 §5.1 have

@@ -104,6 +104,14 @@ type Namespace struct {
 // Mail is all a user sees. The first namespace is the personal one; it holds INBOX and the subscriptions.
 type Mail struct {
 	Namespaces []Namespace
+	// Aliases are further names of mailboxes, with all that is below them, by the names that clients use; nil: none.
+	// They are the personal namespace's. A target may be below another alias.
+	Aliases func() map[string]string
+	// Tilde has ~user/box and ~public/box be names of other users' and of public mailboxes.
+	Tilde bool
+	// Defaults are the names that the user is subscribed to without a word, if there are such mailboxes and as long as
+	// the user does not unsubscribe; nil: none.
+	Defaults func() []string
 	// Renew gives the mail anew after a reload that changed what the user sees, else nil; a nil func: it stays as it is.
 	// It is asked before each command while no mailbox is selected. The old namespaces are closed by the session.
 	Renew func(ctx context.Context) (*Mail, error)

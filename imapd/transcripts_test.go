@@ -31,6 +31,17 @@ func configure(ts *testServer, needs []string) {
 				StorageKey: "[quota] storage", MessagesKey: "[quota] messages", Text: "Ask the postmaster"}
 		case "public":
 			ts.withPublic = true
+		case "config:aliases":
+			ts.tweakMail = func(m *Mail) {
+				m.Tilde = true
+				m.Aliases = func() map[string]string {
+					return map[string]string{"Team": "Public/news", "Plans/Next": "Work", "Again": "Team/old", "Nothing": "Public/nothing", "Round": "Go", "Go": "Round"}
+				}
+			}
+		case "config:subscribe":
+			ts.tweakMail = func(m *Mail) {
+				m.Defaults = func() []string { return []string{"Public/news", "Public/nothing", "Elsewhere/x"} }
+			}
 		case "config:inbox-prefix":
 			ts.withPrefix = true
 		case "config:tls-only":
