@@ -25,7 +25,8 @@
 // messages the two do both, and take turns at the connection (bodyahead.go). What a command must read of many files
 // is read on goroutines of the store's Readers, each with a candidate (searches) or msgData (FETCH) of its own, which Readers.Run joins.
 //
-// The locks of this package are Server.mu (registry of connections and sessions), conn.mu (the shutdown flag)
+// The locks of this package are Server.mu (registry of connections and sessions), conn.mu (what ends a wait for input: shutdown,
+// and something to say, alert.go)
 // and sortTable.mu (memory only); none is held over a system call that can block, and no lock of the store is
 // held while this package writes to the network. One more thing is waited for: sortTable.building, the turn of
 // the session that reads a batch for a mailbox's sort table, and with it for the client's going away.

@@ -41,8 +41,8 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 		return nil, err
 	}
 	o.Create, o.Quota = true, m.rules.quota(id)
-	if shared := sharing(&cfg, user); shared != "" {
-		o.Access = m.rules.own(id, shared)
+	if shared := usermail.Sharing(&cfg, user.Name); shared != nil {
+		o.Access = m.rules.own(id, shared.Name)
 	}
 	own, err := usermail.Open(m.store, &cfg, o)
 	if err != nil {
@@ -75,16 +75,6 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 		return m.mail(id, now)
 	}
 	return mail, nil
-}
-
-// sharing names the namespace in which others see a user's mailboxes, if there is one.
-func sharing(cfg *config.Config, u usermail.User) string {
-	for i := range cfg.Namespaces {
-		if n := &cfg.Namespaces[i]; n.Kind == config.KindOther && n.For(u.Name) {
-			return n.Name
-		}
-	}
-	return ""
 }
 
 func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }

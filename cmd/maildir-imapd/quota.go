@@ -41,7 +41,7 @@ func (s *ruleset) quota(id imapd.Identity) maildir.Quota {
 		return out
 	}
 	extra := id.Extra
-	if u, ok := s.users.User(id.User); ok {
+	if u, ok := s.people.File.User(id.User); ok {
 		extra = u.Extra
 	}
 	own, err := auth.ParseQuota(extra)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"maildir-imapd/auth"
+	"maildir-imapd/cmd/internal/usermail"
 	"maildir-imapd/imapd"
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
@@ -27,8 +28,7 @@ type rules struct {
 // ruleset is the rules of one moment. It is not changed once it is in force.
 type ruleset struct {
 	cfg    *config.Config
-	users  *auth.File
-	groups *auth.Groups
+	people usermail.People
 	// hidden: the password file cannot be read here, and users may have limits of their own in it. Then the
 	// first line of their maildirsize, which the daemon has written, is what counts.
 	hidden bool
@@ -45,7 +45,7 @@ type space struct {
 
 // set puts rules in force. It is called by one goroutine.
 func (r *rules) set(cfg *config.Config, users *auth.File, groups *auth.Groups) {
-	r.put(&ruleset{cfg: cfg, users: users, groups: groups})
+	r.put(&ruleset{cfg: cfg, people: usermail.People{File: users, Groups: groups}})
 }
 
 // load is set for a process that does not need these files otherwise. It may have no right to read them.
@@ -55,7 +55,7 @@ func (r *rules) load(cfg *config.Config, log *slog.Logger) {
 	if gerr != nil {
 		log.Warn("this session's user is in no group of the file", "err", gerr)
 	}
-	r.put(&ruleset{cfg: cfg, users: users, groups: groups, hidden: err != nil && !errors.Is(err, fs.ErrNotExist)})
+	r.put(&ruleset{cfg: cfg, people: usermail.People{File: users, Groups: groups}, hidden: err != nil && !errors.Is(err, fs.ErrNotExist)})
 }
 
 func (r *rules) put(next *ruleset) {
@@ -151,13 +151,8 @@ func (v *visitor) who() acl.Who {
 	if known := v.known.Load(); known != nil && known.generation == now.generation {
 		return known.who
 	}
-	next := &visit{now.generation, acl.Who{User: v.id.User, Groups: now.groupsOf(v.id.User), Owner: v.owner}}
+	next := &visit{now.generation, now.people.Who(v.id.User)}
+	next.who.Owner = v.owner
 	v.known.Store(next)
 	return next.who
-}
-
-// groupsOf are a user's groups. Who is no longer in the password file has none of those that it gave.
-func (s *ruleset) groupsOf(user string) []string {
-	u, _ := s.users.User(user)
-	return s.groups.Of(user, u.Extra)
 }

@@ -4,7 +4,9 @@
 //
 // A [User] is a name and, if the password file has one, a home. [Own] is the tree of that user's own mail and
 // [At] the one that lies at a path; [Open] opens it with its special uses. [Public] and [PublicAt]
-// are the namespaces that users share, [AllPublic] all the trees of one. [Users] lists whom the password file knows.
+// are the namespaces that users share, [AllPublic] all the trees of one. [Users] lists whom the password file knows;
+// [People] says who somebody is for access lists, [PublicAccess] what such a one may do, [Sharing] where others see a
+// user's mail.
 //
 // Nothing here takes on anybody's rights: whoever opens a tree decides as whom. There is no state, and a
 // *config.Config is only read.
