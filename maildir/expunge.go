@@ -61,6 +61,11 @@ func (t *txn) expunge(uids imap.UIDSet, force bool) (n int, err error) {
 	if force {
 		most = m.holds(todo)
 	}
+	return t.remove(todo, most, force)
+}
+
+// remove is expunge by ranges, of which most is how many messages may go.
+func (t *txn) remove(todo uidRanges, most int, force bool) (n int, err error) {
 	defer t.expectBulk(most)()
 	w := unlinking{t: t, force: force}
 	for len(todo) > 0 && err == nil {

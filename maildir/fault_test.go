@@ -81,6 +81,16 @@ var faultRows = map[string]faultRow{
 			return ""
 		},
 	},
+	"expire": {
+		run:   func(x *faultRun) error { _, err := x.h.expire(bg, ExpireOptions{Keep: 1}); return err },
+		mayGo: []string{oldText(0), oldText(1)},
+		done: func(_ *faultRun, now, _ map[string]int) string {
+			if now[oldText(0)]+now[oldText(1)] > 0 {
+				return "still there"
+			}
+			return ""
+		},
+	},
 	"copy":   {run: func(x *faultRun) error { _, err := x.h.Copy(bg, all(), x.other); return err }, done: copied},
 	"bytes":  {run: func(x *faultRun) error { _, err := x.h.Copy(bg, all(), x.other); return err }, done: copied, links: syscall.EXDEV},
 	"emlink": {run: func(x *faultRun) error { _, err := x.h.Move(bg, all(), x.other); return err }, done: copied, links: syscall.EMLINK},
