@@ -1,12 +1,22 @@
-// Package pubroot is the public root: the mailboxes below one directory that all users see.
+// Package pubroot is mail that is not the user's own: the public root (Tree), whose folders an administrator makes
+// below one directory for all, and other users' mailboxes (Users), which these let one into.
 //
-// Who may do what with a folder is maildir's to judge, by the Access that the root is opened with (RFC 4314). Without
-// one every folder is visible to everybody, with the rights l and r and no others: nothing can be created, deleted,
-// renamed or changed. Giving new mail its UIDs writes UID list and index where the process may (see maildir) all the
-// same, because a UID that one user has seen must be the next one's, too.
+// Who may do what with a folder is maildir's to judge, by the Access that a tree is opened with and the lists that lie
+// in the folders (RFC 4314; maildir/acl). What this package decides is which names there are: a public root has no
+// INBOX, its folders of hide are marked, and a folder that may not be looked up is in no listing but, where one below
+// it may, as a parent that does not exist. A public root without Access is visible to everybody, with the rights l and
+// r and no others. Giving new mail its UIDs writes UID list and index where the process may (see maildir) all the same,
+// because a UID that one user has seen must be the next one's, too.
 //
-// A user's subscriptions to public names belong to the user and lie in the user's own tree; the tree here has
-// none. The root directory itself is no mailbox, so there is no second INBOX.
+// Another user's mailbox is called by the owner's name, the separator, and the name that it has for the owner; INBOX
+// is INBOX there. There is no list of who shares what that could be out of date: the lists in the mailboxes are all
+// there is. Whoever is asked for by name is looked at at once. For LIST a process remembers for half a minute whose
+// mailboxes have lists at all (Sharing), since looking at all users' takes a system call or two for each of their
+// mailboxes; what changes a list through this process has it looked at again. Owners whose mail this process cannot
+// read share nothing.
 //
-// A Tree is safe for concurrent use as far as maildir.Tree is; it has no state of its own.
+// A user's subscriptions to public and shared names belong to the user and lie in the user's own tree; the trees here
+// have none.
+//
+// Trees are safe for concurrent use as far as maildir.Tree is.
 package pubroot

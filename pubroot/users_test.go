@@ -1,0 +1,294 @@
+package pubroot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
+)
+
+// village is some users' mail in one process.
+type village struct {
+	t     *testing.T
+	dir   string
+	users []string
+	sep   byte
+	store *maildir.Store
+	index Sharing
+	now   time.Time
+	opens int
+	broke error // of opening carol's mail
+}
+
+func newVillage(t *testing.T, sep byte, users ...string) *village {
+	v := &village{t: t, dir: t.TempDir(), users: users, sep: sep, now: time.Now()}
+	v.index.Now = func() time.Time { return v.now }
+	var err error
+	if v.store, err = maildir.NewStore(maildir.StoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.store.Close() })
+	for _, u := range users {
+		folder(t, filepath.Join(v.dir, u))
+	}
+	return v
+}
+
+func (v *village) tree(owner, who string) (*maildir.Tree, error) {
+	return v.store.Tree(maildir.TreeOptions{Root: filepath.Join(v.dir, owner), Separator: v.sep, Access: &maildir.Access{
+		Who:     func() acl.Who { return acl.Who{User: who, Owner: owner == who, Anonymous: who == ""} },
+		Anyone:  func() bool { return true },
+		Changed: func() { v.index.Forget(owner) },
+	}})
+}
+
+// own is a user's own mail.
+func (v *village) own(owner string) *maildir.Tree {
+	t, err := v.tree(owner, owner)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.t.Cleanup(func() { t.Close() })
+	return t
+}
+
+// others is what a user sees of the others.
+func (v *village) others(who string) *Users {
+	u := NewUsers(UsersOptions{Separator: v.sep, Self: who, Users: func() []string { return v.users }, Index: &v.index,
+		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
+			v.opens++
+			if owner == "carol" && v.broke != nil {
+				return nil, v.broke
+			}
+			return v.tree(owner, who)
+		}})
+	v.t.Cleanup(func() { u.Close() })
+	return u
+}
+
+func (v *village) share(owner, folder, id, letters string) {
+	v.t.Helper()
+	op, r, err := acl.ParseChange(letters)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	x, negative, _ := acl.ParseIMAPID(id)
+	if err := v.own(owner).SetACL(v.t.Context(), folder, acl.Change{ID: x, Negative: negative, Op: op, Rights: r}); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// seen is a listing: "-" behind what does not exist, "+" behind what has children.
+func seen(t *testing.T, list []maildir.Entry, err error) []string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for _, e := range list {
+		name := e.Name
+		if e.NonExistent {
+			name += "-"
+		}
+		if e.HasChildren {
+			name += "+"
+		}
+		out = append(out, strings.TrimSuffix(name+" "+e.Rights.String(), " "))
+	}
+	return out
+}
+
+func (v *village) wantSeen(u *Users, want ...string) {
+	v.t.Helper()
+	list, err := u.List(v.t.Context())
+	if diff := cmp.Diff(append([]string{}, want...), seen(v.t, list, err)); diff != "" {
+		v.t.Errorf("LIST (-want +got):\n%s", diff)
+	}
+}
+
+func TestThreeUsers(t *testing.T) {
+	v := newVillage(t, '/', "ann", "bob", "carol")
+	ann, bob, carol, guest := v.others("ann"), v.others("bob"), v.others("carol"), v.others("")
+	ctx := t.Context()
+	if err := errors.Join(v.own("ann").Create(ctx, "Work/Plans/2026", nil), v.own("ann").Create(ctx, "Diary", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []*Users{ann, bob, carol, guest} {
+		v.wantSeen(u)
+	}
+	v.share("ann", "Work/Plans/2026", "bob", "lrs")
+	v.share("ann", "INBOX", "carol", "lr")
+	v.share("bob", "INBOX", "anyone", "lr")
+	v.wantSeen(ann, "bob-+", "bob/INBOX lr")
+	v.wantSeen(bob, "ann-+", "ann/Work-+", "ann/Work/Plans-+", "ann/Work/Plans/2026 lrs")
+	v.wantSeen(carol, "ann-+", "ann/INBOX lr", "bob-+", "bob/INBOX lr")
+	v.wantSeen(guest, "bob-+", "bob/INBOX lr")
+
+	h, err := bob.Open(ctx, "ann/Work/Plans/2026", maildir.Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	for name, is := range map[string]bool{"ann/Work/Plans/2026": true, "ann/Work": false, "ann/Diary": false, "ann/INBOX": false,
+		"bob/INBOX": false, "carol/INBOX": false, "nobody/INBOX": false, "ann": false, "ann/": false, "/": false, "": false} {
+		if got, err := bob.Exists(name); got != is || err != nil {
+			t.Errorf("%q: %v %v", name, got, err)
+		}
+		h, err := bob.Open(ctx, name, maildir.Examine)
+		if err == nil {
+			h.Close()
+		}
+		if is != (err == nil) || !is && !errors.Is(err, maildir.ErrNotExist) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	// Hidden and missing mailboxes are told alike, whoever they would belong to.
+	var texts []string
+	for _, name := range []string{"ann/Diary", "ann/nothing", "carol/INBOX", "nobody/INBOX"} {
+		_, err := bob.Rights(ctx, name)
+		texts = append(texts, strings.ReplaceAll(err.Error(), name, "NAME"))
+	}
+	if len(slices.Compact(texts)) != 1 {
+		t.Errorf("%q", texts)
+	}
+	if r, err := bob.Rights(ctx, "ann/Work/Plans/2026"); err != nil || r.String() != "lrs" {
+		t.Errorf("%v %v", r, err)
+	}
+	for what, err := range map[string]error{
+		"create":    bob.Create(ctx, "ann/Work/Plans/2026/x", nil),
+		"create 2":  bob.Create(ctx, "nobody/x", nil),
+		"delete":    bob.Delete(ctx, "ann/Work/Plans/2026"),
+		"rename":    bob.Rename(ctx, "ann/Work/Plans/2026", "carol/x"),
+		"list of":   bob.SetACL(ctx, "ann/Work/Plans/2026", acl.Change{ID: acl.ID{Kind: acl.User, Name: "bob"}, Rights: acl.RightsAll}),
+		"subscribe": bob.Subscribe(ctx, "ann/Work"),
+	} {
+		if !errors.Is(err, maildir.ErrNoPermission) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	v.share("ann", "Work/Plans/2026", "bob", "lrskxa")
+	if err := bob.Create(ctx, "ann/Work/Plans/2026/x", nil); err != nil {
+		t.Error(err)
+	}
+	if err := bob.Rename(ctx, "ann/Work/Plans/2026/x", "ann/Work/Plans/2026/y"); err != nil {
+		t.Error(err)
+	}
+	if err := bob.Rename(ctx, "ann/Work/Plans/2026/y", "carol/y"); !errors.Is(err, maildir.ErrNoPermission) {
+		t.Error(err)
+	}
+	if err := bob.SetACL(ctx, "ann/Work/Plans/2026/y", acl.Change{ID: acl.ID{Kind: acl.User, Name: "carol"}, Rights: acl.RightLookup}); err != nil {
+		t.Error(err)
+	}
+	v.wantSeen(carol, "ann-+", "ann/INBOX lr", "ann/Work-+", "ann/Work/Plans-+", "ann/Work/Plans/2026-+", "ann/Work/Plans/2026/y l", "bob-+", "bob/INBOX lr")
+	if l, _, err := bob.ACL(ctx, "ann/Work/Plans/2026/y"); err != nil || len(l.Entries) != 2 {
+		t.Errorf("%+v %v", l, err)
+	}
+	if err := bob.Delete(ctx, "ann/Work/Plans/2026/y"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSharesOfOtherProgramsShowInTime: a file that somebody else wrote shows in LIST after half a minute at most, and by
+// its name at once; what we write shows at once; taking it back does, too.
+func TestSharesOfOtherProgramsShowInTime(t *testing.T) {
+	v := newVillage(t, '/', "ann", "bob")
+	bob := v.others("bob")
+	v.wantSeen(bob)
+	file := filepath.Join(v.dir, "ann", "dovecot-acl")
+	os.WriteFile(file, []byte("user=bob lr\n"), 0o600)
+	if ok, err := bob.Exists("ann/INBOX"); !ok || err != nil {
+		t.Errorf("%v %v", ok, err)
+	}
+	v.wantSeen(bob)
+	v.now = v.now.Add(shareAge)
+	v.wantSeen(bob, "ann-+", "ann/INBOX lr")
+	os.Remove(file)
+	v.wantSeen(bob)
+	v.now = v.now.Add(shareAge)
+	v.wantSeen(bob)
+	v.share("ann", "INBOX", "bob", "l")
+	v.wantSeen(bob, "ann-+", "ann/INBOX l")
+	v.opens = 0
+	v.wantSeen(bob, "ann-+", "ann/INBOX l")
+	if v.opens != 0 {
+		t.Errorf("opened %d trees again", v.opens)
+	}
+}
+
+// TestOwnersThatCannotBeRead are left out, and hide nobody else.
+func TestOwnersThatCannotBeRead(t *testing.T) {
+	for _, broken := range []error{fs.ErrPermission, fs.ErrNotExist, errors.New("bad disk")} {
+		v := newVillage(t, '/', "ann", "bob", "carol")
+		v.share("ann", "INBOX", "bob", "lr")
+		v.share("carol", "INBOX", "bob", "lr")
+		v.broke = broken
+		bob := v.others("bob")
+		v.wantSeen(bob, "ann-+", "ann/INBOX lr")
+		if _, err := bob.Rights(t.Context(), "carol/INBOX"); errors.Is(err, maildir.ErrNotExist) != (broken != nil && unreadable(broken)) {
+			t.Errorf("%v: %v", broken, err)
+		}
+		v.broke = nil
+		v.now = v.now.Add(shareAge)
+		v.wantSeen(bob, "ann-+", "ann/INBOX lr", "carol-+", "carol/INBOX lr")
+	}
+}
+
+// TestUsersWithSeparators: a name belongs to the longest user's name that it begins with.
+func TestUsersWithSeparators(t *testing.T) {
+	v := newVillage(t, '.', "a", "a.b@c.d", "z")
+	if err := v.own("a").Create(t.Context(), "b@c.d.INBOX", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range [][2]string{{"a", "INBOX"}, {"a", "b@c.d.INBOX"}, {"a.b@c.d", "INBOX"}} {
+		v.share(x[0], x[1], "z", "lr")
+	}
+	z := v.others("z")
+	v.wantSeen(z, "a-+", "a.INBOX lr", "a.b@c-+", "a.b@c.d-+", "a.b@c.d.INBOX lr")
+	if list, _ := z.List(t.Context()); slices.ContainsFunc(list, func(e maildir.Entry) bool { return e.NonExistent != (e.Rights == 0) }) {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestManyOwners: those who share nothing cost nothing while that is known, and few trees stay open.
+func TestManyOwners(t *testing.T) {
+	users := []string{"me"}
+	for i := range 60 {
+		users = append(users, fmt.Sprintf("u%02d", i))
+	}
+	v := newVillage(t, '/', users...)
+	for i := range 40 {
+		v.share(fmt.Sprintf("u%02d", i), "INBOX", "me", "lr")
+	}
+	me := v.others("me")
+	list, err := me.List(t.Context())
+	if err != nil || len(list) != 80 {
+		t.Fatalf("%d entries, %v", len(list), err)
+	}
+	if len(me.open) > treesOpen {
+		t.Errorf("%d trees are open", len(me.open))
+	}
+	v.opens = 0
+	if _, err := me.List(t.Context()); err != nil || v.opens > 40 {
+		t.Errorf("%d opened, %v", v.opens, err)
+	}
+	h, err := me.Open(t.Context(), "u00/INBOX", maildir.Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	me.List(t.Context()) // lets go of that tree
+	if _, err := h.Recheck(t.Context()); err != nil || h.Rights().String() != "lr" {
+		t.Errorf("%v %v", h.Rights(), err)
+	}
+}
