@@ -50,7 +50,10 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 	}
 	mail := &imapd.Mail{Namespaces: []imapd.Namespace{{
 		Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: own,
-	}}}
+	}}, Aliases: m.rules.allAliases, Tilde: now.cfg.Mail.Tilde}
+	if len(cfg.Namespaces) > 0 {
+		mail.Defaults = func() []string { return m.rules.subscribed(id.User) }
+	}
 	visitor := &visitor{rules: m.rules, id: id}
 	for _, n := range cfg.Namespaces {
 		if n.Kind == config.KindOther || !n.For(user.Name) {

@@ -35,6 +35,7 @@ type ruleset struct {
 	// generation is another number each time; shape where namespaces have to be opened anew.
 	generation, shape uint64
 	spaces            map[string]*space
+	aliases           map[string]string
 }
 
 // space is a namespace with what is made of it once for all.
@@ -63,9 +64,15 @@ func (r *rules) put(next *ruleset) {
 	for _, n := range next.cfg.Namespaces {
 		next.spaces[n.Name] = &space{n, n.List()}
 	}
+	if len(next.cfg.Aliases) > 0 {
+		next.aliases = make(map[string]string, len(next.cfg.Aliases))
+		for _, a := range next.cfg.Aliases {
+			next.aliases[a.Name] = a.Target
+		}
+	}
 	if was := r.now.Load(); was != nil {
 		next.generation, next.shape = was.generation+1, was.shape
-		if !sameShape(was.cfg.Namespaces, next.cfg.Namespaces) {
+		if was.cfg.Mail.Tilde != next.cfg.Mail.Tilde || !sameShape(was.cfg.Namespaces, next.cfg.Namespaces) {
 			next.shape++
 		}
 	}
@@ -84,6 +91,20 @@ func sameShape(a, b []config.Namespace) bool {
 		return all
 	}
 	return reflect.DeepEqual(fixed(a), fixed(b))
+}
+
+// allAliases are those of now.
+func (r *rules) allAliases() map[string]string { return r.now.Load().aliases }
+
+// subscribed are the names that a user is subscribed to without a word.
+func (r *rules) subscribed(user string) (names []string) {
+	now := r.now.Load().cfg
+	for i := range now.Namespaces {
+		if n := &now.Namespaces[i]; n.For(user) {
+			names = append(names, n.Subscribe...)
+		}
+	}
+	return names
 }
 
 // live is a namespace's section as it stands when it is asked, for all who have the namespace.
