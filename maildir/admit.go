@@ -22,6 +22,8 @@ type newcomer struct {
 	rest  string // of the original's info: what flags cannot say
 	size  int64  // RFC822.SIZE, -1 = not known
 	known bool   // size comes from the bytes
+	// marked: it is to be seen by the user who brings it, and by nobody else.
+	marked bool
 
 	fileSize int64    // of a copy's original
 	by       *copying // what makes a copy

@@ -39,7 +39,7 @@ func Check(root string) []error {
 		c.errs = append(c.errs, err)
 	}
 	for i := range c.found {
-		if c.found[i].Invariant <= invText { // the others ask for more than a mailbox at rest
+		if n := c.found[i].Invariant; n <= invText || n == invMarks { // the others ask for more than a mailbox at rest
 			c.errs = append(c.errs, &c.found[i])
 		}
 	}
@@ -76,6 +76,7 @@ func (c *checker) mailbox(path string) {
 	}
 	b := together(dir)
 	c.contents(&b)
+	c.marks(dir)
 }
 
 // contents checks what does not depend on anybody else.

@@ -17,7 +17,7 @@ const tmpAge = 36 * time.Hour
 // abandoned calls f with what work that was cut short has left in a mailbox:
 // the directory and the name in it.
 func (t *Tree) abandoned(b *boxDirs, f func(in *fsx.Dir, name string)) error {
-	for _, name := range []string{deletedDir, uidlistFile + ".tmp", keywordsFile + ".tmp", indexName + ".tmp", cacheName + ".tmp", propsFile + ".tmp"} {
+	for _, name := range []string{deletedDir, uidlistFile + ".tmp", keywordsFile + ".tmp", indexName + ".tmp", cacheName + ".tmp", propsFile + ".tmp", marksName + ".tmp"} {
 		d := b.of(name)
 		if d == nil {
 			continue
@@ -70,6 +70,9 @@ func (k *treeCheck) leftInRoot() {
 		}
 		return nil
 	})
+	if pid, gone := deadLock(k.root, marksName+".lock"); gone {
+		k.fail(invLock, marksName+".lock", "left behind by process %d, which is gone", pid)
+	}
 	moves, lerr := k.tree.apart.left()
 	if len(moves) > 0 || errors.Is(lerr, ErrCorrupt) {
 		k.path = k.tree.apart.noted()

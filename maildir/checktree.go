@@ -78,6 +78,8 @@ func (k *treeCheck) all() error {
 	k.twins(l)
 	k.third()
 	k.leftInRoot()
+	k.path = t.root
+	k.marks(k.root)
 	k.path = t.lists()
 	k.sentinel()
 	k.subscriptions()

@@ -69,7 +69,7 @@ func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle, with
 	if err := dst.may(DeedInsert); err != nil {
 		return r, came, err
 	}
-	c := &copying{src: h.m, dst: dst.m}
+	c := &copying{src: h.m, dst: dst.m, own: h.own, apart: dst.apart}
 	defer c.close()
 	c.collect(uids, h.view.maxUID)
 	if len(c.list) == 0 {
@@ -93,6 +93,7 @@ func (h *Handle) copyTo(ctx context.Context, uids imap.UIDSet, dst *Handle, with
 	came = c.amount()
 	c.quota.record(ctx, came)
 	dst.over = c.over
+	dst.markArrived(ctx, c.arrived())
 	c.list = nil
 	return r, came, nil
 }
@@ -111,7 +112,7 @@ func (c *copying) bring(ctx context.Context, dst *Handle) error {
 		return err
 	}
 	if !c.translated {
-		err = c.translate(t, dst.loc.rights)
+		err = c.translate(t, dst)
 		c.translated = err == nil
 	}
 	if err == nil {
@@ -124,6 +125,8 @@ func (c *copying) bring(ctx context.Context, dst *Handle) error {
 // copying is the work of one COPY.
 type copying struct {
 	src, dst *Mailbox
+	own      *markView  // of the source; nil where the files' names tell of \Seen
+	apart    bool       // they do not in the destination
 	keys     [64]string // of the source
 	uids     []imap.UID
 	list     []newcomer
@@ -184,6 +187,9 @@ func (c *copying) gather(s *state, todo uidRanges) uidRanges {
 		n.old, n.base, all = all[:length], all[:e.nameLen], all[length:]
 		if e.bits&oddInfo != 0 {
 			_, _, n.rest = parseInfo(n.old[e.nameLen:])
+		}
+		if c.own != nil {
+			n.flags.System = c.own.flags(e)
 		}
 	}
 	return todo
@@ -290,7 +296,8 @@ func (r readerOnly) Read(b []byte) (int, error) { return r.d.Read(r.f, b) }
 
 // translate turns the source's keyword bits into the destination's. A keyword
 // for which there is no room is left behind; the message is not.
-func (c *copying) translate(t *txn, rights Rights) error {
+func (c *copying) translate(t *txn, dst *Handle) error {
+	rights := dst.loc.rights
 	var used uint64
 	if allowed(rights, DeedFlag) {
 		for i := range c.list {
@@ -315,9 +322,20 @@ func (c *copying) translate(t *txn, rights Rights) error {
 			now |= to[bits.TrailingZeros64(k)]
 		}
 		n.flags.Keywords = now
-		n.flags = restrict(rights, Flags{}, n.flags)
+		n.marked = c.apart && n.flags.System&Seen != 0
+		n.flags = restrict(dst.sharedRights(), Flags{}, n.flags)
 	}
 	return nil
+}
+
+// arrived is the copies that are to be marked as seen.
+func (c *copying) arrived() (r uidRanges) {
+	for i := range c.list {
+		if c.list[i].marked {
+			r.add(c.list[i].uid)
+		}
+	}
+	return r
 }
 
 // close removes what has not been moved into place.

@@ -13,6 +13,9 @@ func (n *newcomer) find() error {
 	}
 	n.tmp, n.old = n.by.src.sub(dirOf(where)), n.base+info
 	sys, letters, rest := parseInfo(info)
+	if n.by.own != nil {
+		sys = sys&^Seen | n.flags.System&Seen
+	}
 	n.flags.System, n.rest = sys, rest
 	n.flags.Keywords = n.flags.Keywords&^(1<<maxLetters-1) | uint64(letters)
 	return nil

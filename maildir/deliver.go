@@ -193,11 +193,15 @@ func (d *Delivery) Commit(ctx context.Context, flags []imap.Flag, internalDate t
 	if err != nil {
 		return 0, opError("append", d.h.loc.name, err)
 	}
-	uid, err := t.deliver(d, parseFlags(flags).permitted(d.h.loc.rights), internalDate)
+	set := parseFlags(flags).permitted(d.h.loc.rights)
+	uid, err := t.deliver(d, set, internalDate)
 	t.end(err)
 	if err == nil {
 		quota.record(ctx, mail)
 		d.h.over = over
+		if d.h.apart && set.system&Seen != 0 {
+			d.h.markArrived(ctx, uidRanges{{uid, uid}})
+		}
 	}
 	return uid, opError("append", d.h.loc.name, err)
 }
@@ -209,7 +213,7 @@ func (t *txn) deliver(d *Delivery, set flagSet, date time.Time) (imap.UID, error
 	if n.flags.Keywords, err = t.keywordBits(set.keywords, true); err != nil {
 		return 0, err
 	}
-	n.flags = restrict(d.h.loc.rights, Flags{}, n.flags)
+	n.flags = restrict(d.h.sharedRights(), Flags{}, n.flags)
 	list := []newcomer{n}
 	if err := t.admit(list); err != nil {
 		return 0, err

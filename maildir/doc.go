@@ -84,6 +84,27 @@
 // messages. A message without a record is read by every search. Disposable at any
 // moment.
 //
+// maildir-imapd.seen, in the root of a user's own mail: the user's read marks in mailboxes where each user has a
+// \Seen of their own (TreeOptions.Access). "MDIRSEN1", 8 random bytes that tell one file from the next, then
+// records as in the index:
+//
+//	B  boot
+//	M  a mailbox: number(4) GUID(16) UIDVALIDITY(4) base(8)
+//	P  its steps: number(4), then pairs at(8) sum(8)
+//	C  a change: number(4) at(8) sum(8) seen(1), then ranges of UIDs (4, 4)
+//	R  its marks, in a file written anew: number(4), then runs first UID(4) last(4) seen(1) MODSEQ(8)
+//
+// A mailbox's number is for this file. Steps and base make the user's MODSEQs of the mailbox's (marks_steps.go):
+// messages count as changed at base where theirs are smaller. Records are appended under the dotlock
+// maildir-imapd.seen.lock, synced with fsync = always only, as a STORE is; a torn end is cut off by the next writer.
+// When the file is twice as long as it need be it is written anew, synced, and renamed over; others see another
+// inode or size at their next command, and tell their sessions. In such a mailbox the letter S of file
+// names is neither shown nor written. Marks are of a GUID, so that they stay when the mailbox is
+// renamed, and of a UIDVALIDITY: another one drops them. If the file, or a part of it, is lost, or an older one
+// put back, a session that knows of it, or who begins anew, goes on above all MODSEQs that were told, and
+// clients that ask for changes are told of every message. After another boot MODSEQs go on above those that were
+// told; marks of the last moments before a power cut may be gone as a STORE may.
+//
 // Courier's (courier.go), read and never written: courierimapuiddb, courierimapkeywords,
 // courierimapsubscribed. maildir-imapd.courier is "1 <time> <size> <time>" of the first
 // two, written once their UIDs and keywords are in the files above: another time or
@@ -175,9 +196,9 @@
 //
 // # Locks and goroutines
 //
-// Order: tree, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
+// Order: tree, Marks.writer and the dotlock maildir-imapd.seen.lock, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
 // the tree (treeFile.mu and its dotlock, with the disk), Mailbox.mu
-// ("state"), then the small ones (cacheFile.mu, textFile.mu, background.mu,
+// ("state"), Marks.mu, then the small ones (cacheFile.mu, textFile.mu, background.mu,
 // attached.mu, notes.mu, waiters.mu, watcher.mu), which are held for moments. writer goes with
 // the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
@@ -225,6 +246,11 @@
 // nobody has open any more stay in memory within a number and within half of
 // Store.SetMemory's bytes, and go when memory is short (warm.go).
 //
+// The sessions of one user share the user's read marks (Marks): 24 bytes a run of neighbours that were marked
+// together, in all mailboxes that have any, and 16 a change; some thousand runs of a mailbox are joined when the
+// file is written anew. A session that is behind another one of the same user has ranges of UIDs, and
+// nobody else's sessions know of either.
+//
 // A mailbox in memory is an entry a message and the names, both in chunks of a thousand
 // messages (entries.go), so that no arrival and no expunge moves more; the change log, what is
 // attached, and the cache sections that are not written yet: they are written in the
@@ -264,6 +290,8 @@
 //     that may write, who may read and write it.
 //  19. No two directories have one mailbox name.
 //  20. A mailbox that was served has a uidlist.
+//  21. maildir-imapd.seen can be read to its end, but for a record that a writer left torn; no mark in it has a
+//     MODSEQ above its mailbox's. (Check verifies this too.)
 //
 // Tree.Repair restores what a program can, all but 15, 18 and 19, with the means
 // by which the mailbox would heal itself; what it replaces is renamed aside.

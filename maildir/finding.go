@@ -52,6 +52,7 @@ const (
 	invOwner     = 18
 	invTwins     = 19
 	invNoList    = 20
+	invMarks     = 21
 )
 
 // meanings says for each invariant what it means that it does not hold, and
@@ -77,6 +78,7 @@ var meanings = map[int]struct{ means, repair string }{
 	invOwner:     {"the daemon may fail to read, change or remove it", "nothing by itself: chown and chmod it as the directory is (files made by root are a usual cause)"},
 	invTwins:     {"only one of the directories is served", "nothing by itself: rename one, or move its messages into the other"},
 	invNoList:    {"as long as the index or the third copy has them, UIDs stay; else clients will read all of it anew", "writes the list from what is left"},
+	invMarks:     {"messages of public and shared mailboxes that the user has read are unread again, and clients are told so", "sets the file aside and writes the good marks anew"},
 }
 
 // byHand are the invariants that a program cannot restore.

@@ -49,6 +49,10 @@ func (h *Handle) Store(ctx context.Context, uids imap.UIDSet, op StoreOp, flags 
 	if err := h.storable(op, set); err != nil {
 		return nil, opError("store", h.loc.name, err)
 	}
+	if h.apart {
+		modified, err = h.storeApart(ctx, uids, op, set, unchangedSince, each)
+		return modified, opError("store", h.loc.name, err)
+	}
 	t, err := h.m.begin(ctx, h, true)
 	if err != nil {
 		return nil, opError("store", h.loc.name, err)
@@ -142,7 +146,7 @@ func (w *storing) gather(todo uidRanges) uidRanges {
 	m.mu.RLock()
 	s := &m.state
 	todo = forSome(s, todo, storeSlice, func(e *entry) {
-		if w.unchangedSince != 0 && e.modseq > w.unchangedSince {
+		if w.unchangedSince != 0 && w.t.by.modseqOf(e) > w.unchangedSince {
 			w.modified.AddNum(e.uid)
 			return
 		}
@@ -180,7 +184,7 @@ func (w *storing) gather(todo uidRanges) uidRanges {
 // after is a message's flags after the operation. Letters that mean nothing to
 // us stay.
 func (t *txn) after(old Flags, op StoreOp, arg Flags) Flags {
-	now := restrict(t.by.loc.rights, old, op.apply(old, arg))
+	now := restrict(t.by.sharedRights(), old, op.apply(old, arg))
 	for left := old.Keywords &^ now.Keywords; left != 0; left &= left - 1 {
 		if bit := bits.TrailingZeros64(left); t.m.state.keys[bit] == "" {
 			now.Keywords |= 1 << bit

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -16,6 +17,8 @@ type Handle struct {
 	mode  Mode
 	loc   location
 	view  view
+	apart bool      // \Seen is the user's own, and not in the names of the files
+	own   *markView // the user's marks then; nil in a target until one is set
 
 	over    *QuotaError   // of the last mail that came in through this handle
 	changed chan struct{} // made by Changed
@@ -37,6 +40,9 @@ func (h *Handle) Close() error {
 	}
 	h.closed = true
 	h.FlushCache()
+	if h.own != nil {
+		h.own.leave()
+	}
 	h.m.mu.Lock()
 	h.m.log.detach(h)
 	h.m.mu.Unlock()
@@ -69,11 +75,14 @@ func (h *Handle) UIDNext() imap.UID {
 	return h.m.state.next
 }
 
-// HighestModSeq is the mailbox's highest MODSEQ (RFC 7162).
+// HighestModSeq is the mailbox's highest MODSEQ (RFC 7162), as the user sees it.
 func (h *Handle) HighestModSeq() uint64 {
-	h.m.mu.RLock()
+	s := h.lockView()
 	defer h.m.mu.RUnlock()
-	return h.m.state.modseq
+	if h.own != nil {
+		return h.own.highest(s.modseq)
+	}
+	return s.modseq
 }
 
 // GUID is the mailbox's identity, which outlives renames.
@@ -123,7 +132,11 @@ func (h *Handle) Counts(context.Context) (Counts, error) {
 	h.m.mu.RLock()
 	defer h.m.mu.RUnlock()
 	s := &h.m.state
-	return Counts{Messages: uint32(s.list.len()), Recent: uint32(h.m.recent()), Unseen: uint32(s.unseen), Deleted: uint32(s.deleted)}, nil
+	unseen := s.unseen
+	if h.own != nil {
+		unseen = h.own.unseen(s)
+	}
+	return Counts{Messages: uint32(s.list.len()), Recent: uint32(h.m.recent()), Unseen: uint32(unseen), Deleted: uint32(s.deleted)}, nil
 }
 
 // recent counts what the next session to select the mailbox is the first to
@@ -171,14 +184,14 @@ func (h *Handle) TotalSize(ctx context.Context) (size, deletedSize int64, err er
 // nothing it costs two stats. What it finds is published to all sessions; this
 // one sees it with its next Sync.
 func (h *Handle) Refresh(ctx context.Context) error {
-	return opError("refresh", h.loc.name, h.m.refresh(ctx, h))
+	return opError("refresh", h.loc.name, cmp.Or(h.refreshMarks(ctx), h.m.refresh(ctx, h)))
 }
 
 // Woken is Refresh after a signal of Changed, and tells whether there is something
 // for Sync to tell. While the mailbox is watched it looks at the disk only if there
 // are changes that memory does not explain.
 func (h *Handle) Woken(ctx context.Context) (news bool, err error) {
-	if err := h.m.woken(ctx, h); err != nil {
+	if err := cmp.Or(h.refreshMarks(ctx), h.m.woken(ctx, h)); err != nil {
 		return true, opError("refresh", h.loc.name, err)
 	}
 	s := h.lockView()

@@ -47,6 +47,9 @@ func (x *indexFile) close() {
 func (x *indexFile) note() {
 	x.m.mu.Lock()
 	x.m.seen.index = x.id
+	if !x.broken {
+		x.m.state.written = x.m.state.modseq
+	}
 	x.m.mu.Unlock()
 }
 

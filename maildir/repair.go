@@ -42,7 +42,7 @@ func (t *Tree) Repair(ctx context.Context, found []Finding) error {
 		}
 	}
 	err = t.inLists(root, func(lists *fsx.Dir) (err error) {
-		for _, step := range []func(context.Context, *fsx.Dir, []Finding) error{t.repairRoot, t.repairSubscriptions, t.repairThird, t.repairQuota} {
+		for _, step := range []func(context.Context, *fsx.Dir, []Finding) error{t.repairRoot, t.repairSubscriptions, t.repairThird, t.repairQuota, t.repairMarks} {
 			err = errors.Join(err, step(ctx, lists, found))
 		}
 		return err

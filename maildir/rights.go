@@ -123,6 +123,9 @@ func (h *Handle) may(d Deed) error {
 // it was opened for, and because its files can be changed at all. The answer is nil, ErrNoPermission or ErrReadOnly.
 func (h *Handle) May(d Deed) error {
 	err := h.may(d)
+	if err == nil && h.apart && (d == DeedStore || d == DeedSeen) && allowed(h.loc.rights, DeedSeen) {
+		return nil // it is kept elsewhere
+	}
 	if err == nil && h.m.frozen.Load() && !allowed(acl.RightsReadOnly, d) {
 		err = ErrReadOnly
 	}

@@ -57,6 +57,7 @@ type state struct {
 	top      imap.UID // the highest that has been in list, ever
 	guid     string   // 32 hex digits
 	modseq   uint64   // HIGHESTMODSEQ
+	written  uint64   // what of that the index has said
 
 	keys    [64]string // keyword of each bit; 0-25 are the letters of dovecot-keywords
 	keysGen int        // changes with keys

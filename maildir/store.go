@@ -29,6 +29,7 @@ type Store struct {
 
 	trees   treeRegistry
 	acls    aclCaches
+	marks   marksRegistry
 	memory  atomic.Int64 // SetMemory
 	watch   watcher
 	third   treeFiles
@@ -112,6 +113,10 @@ func (s *Store) openHandle(ctx context.Context, loc location, mode Mode) (*Handl
 			h.Close()
 			return nil, err
 		}
+	}
+	if err := h.joinMarks(ctx); err != nil {
+		h.Close()
+		return nil, err
 	}
 	var d Delta
 	h.Sync(true, &d)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"maildir-imapd/maildir/fsx"
@@ -24,6 +25,9 @@ type Tree struct {
 	acls  *aclCache // where there is Access
 	*treeShared
 	closed atomic.Bool
+
+	fleeting sync.Once // makes marks that nobody keeps
+	unkept   *Marks
 }
 
 // Tree opens a tree, and makes the Maildir with INBOX when o.Create says so
@@ -192,6 +196,15 @@ func (t *Tree) Exists(name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, opError("look for", name, err)
+}
+
+// marks are those of the tree's user.
+func (t *Tree) marks() *Marks {
+	if k := t.o.Access.Marks; k != nil {
+		return k
+	}
+	t.fleeting.Do(func() { t.unkept = newMarks(t.store, "") })
+	return t.unkept
 }
 
 // deedOf is what opening a mailbox is, by what it is opened for.

@@ -113,6 +113,9 @@ func (v *view) uidAt(s *state, seq uint32) imap.UID {
 func (h *Handle) lockView() *state {
 	h.m.mu.RLock()
 	h.view.pull(&h.m.log, h)
+	if h.own != nil {
+		h.own.pull(&h.m.state, &h.view)
+	}
 	return &h.m.state
 }
 
@@ -152,7 +155,12 @@ func (h *Handle) SeqOf(uid imap.UID) uint32 {
 func (h *Handle) FirstUnseen() uint32 {
 	s := h.lockView()
 	defer h.m.mu.RUnlock()
-	i := s.firstUnseen()
+	var i int
+	if h.own != nil {
+		i = h.own.firstUnseen(s)
+	} else {
+		i = s.firstUnseen()
+	}
 	if i < 0 {
 		return 0
 	}
@@ -198,7 +206,12 @@ func (h *Handle) UIDsOf(seq imap.SeqSet) (imap.UIDSet, bool) {
 func (h *Handle) Messages(dst []Message, after, upTo imap.UID, max int) []Message {
 	s := h.lockView()
 	defer h.m.mu.RUnlock()
-	return h.view.messages(dst, s, after, upTo, max)
+	n := len(dst)
+	dst = h.view.messages(dst, s, after, upTo, max)
+	if h.own != nil {
+		h.own.fill(dst[n:])
+	}
+	return dst
 }
 
 func (v *view) messages(dst []Message, s *state, after, upTo imap.UID, max int) []Message {
@@ -272,7 +285,9 @@ func (h *Handle) Sync(expunge bool, d *Delta) {
 		v.keysGen = s.keysGen
 	}
 	if len(v.flagged) > 0 {
-		d.More = v.tellFlags(s, d)
+		if d.More = v.tellFlags(s, d); h.own != nil {
+			h.own.fill(d.Flags)
+		}
 	}
 }
 

@@ -73,6 +73,9 @@ func (h *Handle) Changed() <-chan struct{} {
 	if h.changed == nil {
 		h.changed = make(chan struct{}, 1)
 		h.m.waiting.add(h)
+		if h.own != nil {
+			h.own.listen(h.changed)
+		}
 		h.store.watch.join(h.m)
 		h.m.trust()
 		select { // the first look also covers the time before the watch

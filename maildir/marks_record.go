@@ -1,0 +1,271 @@
+package maildir
+
+import (
+	"bytes"
+	"crypto/rand"
+	"maps"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// marksName is the file of one user's read marks; doc.go tells its format.
+const (
+	marksName  = "maildir-imapd.seen"
+	marksMagic = "MDIRSEN1"
+	marksHead  = len(marksMagic) + 8
+	marksLimit = 1 << 30
+)
+
+// Kinds of its records.
+const (
+	markBoot   = 'B'
+	markBegin  = 'M'
+	markStepsR = 'P'
+	markChange = 'C'
+	markRunsR  = 'R'
+)
+
+const (
+	markStepSize = 16
+	markRunSize  = 17
+)
+
+// markImage is what a file of marks tells.
+type markImage struct {
+	boot    string
+	boxes   map[[16]byte]*markBox
+	numbers map[uint32]*markBox
+	top     uint32 // the highest number
+}
+
+func newMarkImage() markImage {
+	return markImage{boxes: make(map[[16]byte]*markBox), numbers: make(map[uint32]*markBox)}
+}
+
+// parseMarks reads a whole file. n is how much of it are whole records; good: it is a file of marks,
+// and nothing but the end of a record that was not finished follows them.
+func parseMarks(b []byte) (img markImage, n int, good bool) {
+	img = newMarkImage()
+	if len(b) < marksHead || string(b[:len(marksMagic)]) != marksMagic {
+		return img, 0, len(bytes.Trim(b, "\x00")) == 0
+	}
+	n = marksHead + img.fold(b[marksHead:], nil)
+	return img, n, !marksFollow(b[n:])
+}
+
+// marksFollow tells damage from a torn end: behind the latter there are no records.
+func marksFollow(b []byte) bool {
+	for i := 1; len(b)-i >= 9; i++ {
+		if bytes.IndexByte([]byte{markBoot, markBegin, markStepsR, markChange, markRunsR}, b[i+8]) >= 0 && checks(b[i:]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// fold takes in the records that b begins with, and tells how many bytes they are. Changes of
+// marks are passed to tell.
+func (g *markImage) fold(b []byte, tell func(*markBox, uidRanges)) (n int) {
+	for {
+		size := checks(b[n:])
+		if size <= 0 {
+			return n
+		}
+		g.record(b[n+8], b[n+9:n+size], tell)
+		n += size
+	}
+}
+
+// record takes in one record. What makes no sense is passed over: its checksum is right, so that a
+// later version has written it.
+func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) {
+	if kind == markBoot {
+		g.boot = string(b)
+		return
+	}
+	if len(b) < 4 {
+		return
+	}
+	number := le.Uint32(b)
+	b = b[4:]
+	if kind == markBegin {
+		if len(b) >= 28 && number != 0 && number < 1<<31 {
+			g.begin(number, [16]byte(b), le.Uint32(b[16:]), le.Uint64(b[20:]))
+		}
+		return
+	}
+	box := g.numbers[number]
+	if box == nil {
+		return
+	}
+	switch kind {
+	case markStepsR:
+		box.steps = box.steps[:0]
+		for ; len(b) >= markStepSize; b = b[markStepSize:] {
+			box.step(b)
+		}
+	case markChange:
+		if len(b) < markStepSize+1 || !box.step(b) {
+			return
+		}
+		ranges := rangesOf(b[markStepSize+1:])
+		box.change(box.steps.last(), ranges, b[markStepSize] != 0)
+		if tell != nil {
+			tell(box, ranges)
+		}
+	case markRunsR:
+		box.runs = runsOf(b)
+		box.counted.known = false
+	}
+}
+
+// begin gives a mailbox a number. Marks of its life under another UIDVALIDITY are dropped.
+func (g *markImage) begin(number uint32, guid [16]byte, validity uint32, base uint64) {
+	if old := g.numbers[number]; old != nil && old.guid != guid {
+		old.number = 0
+		if len(old.views) == 0 {
+			delete(g.boxes, old.guid)
+		}
+	}
+	box := g.boxes[guid]
+	if box == nil || box.validity != validity {
+		if box != nil {
+			delete(g.numbers, box.number)
+			box.number = 0
+		}
+		box = &markBox{guid: guid, validity: validity}
+		g.boxes[guid] = box
+	}
+	delete(g.numbers, box.number)
+	box.number, box.base, box.unsaid = number, base, false
+	if base > mostModSeq {
+		box.base, box.unsaid = baseUnknown, true
+	}
+	g.numbers[number], g.top = box, max(g.top, number)
+}
+
+// step adds the step that b begins with; false: no step of ours.
+func (b *markBox) step(r []byte) bool {
+	s := markStep{le.Uint64(r), le.Uint64(r[8:])}
+	if s.at > mostModSeq || s.sum > mostModSeq {
+		return false
+	}
+	b.steps = b.steps.add(s)
+	return true
+}
+
+func rangesOf(b []byte) (out uidRanges) {
+	for ; len(b) >= 8; b = b[8:] {
+		if lo, hi := imap.UID(le.Uint32(b)), imap.UID(le.Uint32(b[4:])); lo != 0 && lo <= hi {
+			out.addRange(lo, hi)
+		}
+	}
+	return out
+}
+
+func runsOf(b []byte) (out markRuns) {
+	out = make(markRuns, 0, len(b)/markRunSize)
+	for ; len(b) >= markRunSize; b = b[markRunSize:] {
+		x := markRun{imap.UID(le.Uint32(b)), imap.UID(le.Uint32(b[4:])), b[8] != 0, le.Uint64(b[9:])}
+		if n := len(out); x.lo == 0 || x.lo > x.hi || x.modseq > 2*mostModSeq || n > 0 && x.lo <= out[n-1].hi {
+			continue
+		}
+		out = out.emit(x)
+	}
+	return out
+}
+
+// appendMarkBegin is the record that gives a mailbox its number, and its steps.
+func appendMarkBegin(r []byte, number uint32, b *markBox) []byte {
+	r = appendRecord(r, markBegin, func(r []byte) []byte {
+		r = append(le.AppendUint32(r, number), b.guid[:]...)
+		return le.AppendUint64(le.AppendUint32(r, b.validity), b.base)
+	})
+	return appendRecord(r, markStepsR, func(r []byte) []byte {
+		r = le.AppendUint32(r, number)
+		for _, s := range b.steps {
+			r = le.AppendUint64(le.AppendUint64(r, s.at), s.sum)
+		}
+		return r
+	})
+}
+
+func appendMarkChange(r []byte, number uint32, s markStep, ranges uidRanges, seen bool) []byte {
+	return appendRecord(r, markChange, func(r []byte) []byte {
+		r = le.AppendUint64(le.AppendUint64(le.AppendUint32(r, number), s.at), s.sum)
+		on := byte(0)
+		if seen {
+			on = 1
+		}
+		r = append(r, on)
+		for _, x := range ranges {
+			r = le.AppendUint32(le.AppendUint32(r, uint32(x.lo)), uint32(x.hi))
+		}
+		return r
+	})
+}
+
+func appendMarkRuns(r []byte, number uint32, runs markRuns) []byte {
+	return appendRecord(r, markRunsR, func(r []byte) []byte {
+		r = le.AppendUint32(r, number)
+		for _, x := range runs {
+			on := byte(0)
+			if x.seen {
+				on = 1
+			}
+			r = append(le.AppendUint32(le.AppendUint32(r, uint32(x.lo)), uint32(x.hi)), on)
+			r = le.AppendUint64(r, x.modseq)
+		}
+		return r
+	})
+}
+
+// encode is the whole file, with a name of its own behind the magic: another file with the same
+// inode number and size is not taken for this one.
+func (g *markImage) encode() []byte {
+	b := make([]byte, marksHead, marksHead+g.size())
+	copy(b, marksMagic)
+	rand.Read(b[len(marksMagic):])
+	b = appendRecord(b, markBoot, func(r []byte) []byte { return append(r, g.boot...) })
+	for _, n := range slices.Sorted(maps.Keys(g.numbers)) {
+		box := g.numbers[n]
+		b = appendMarkBegin(b, n, box)
+		if len(box.runs) > 0 {
+			b = appendMarkRuns(b, n, box.runs)
+		}
+	}
+	return b
+}
+
+// size is about how many bytes encode makes.
+func (g *markImage) size() int {
+	n := 64
+	for _, box := range g.numbers {
+		n += 64 + markStepSize*len(box.steps) + markRunSize*len(box.runs)
+	}
+	return n
+}
+
+// sound tells what is wrong with what a file said, "" for nothing.
+func (b *markBox) sound() string {
+	if b.validity == 0 {
+		return "UIDVALIDITY 0"
+	}
+	for i, s := range b.steps {
+		if i > 0 && (s.at <= b.steps[i-1].at || s.sum < b.steps[i-1].sum) {
+			return "MODSEQs go back"
+		}
+	}
+	for i, r := range b.runs {
+		switch {
+		case r.lo == 0 || r.lo > r.hi || i > 0 && r.lo <= b.runs[i-1].hi:
+			return "runs are not in order"
+		case b.base != baseUnknown && r.modseq > b.steps.highest(b.base):
+			return markTooHigh
+		}
+	}
+	return ""
+}
+
+const markTooHigh = "a mark has a MODSEQ above the mailbox's"

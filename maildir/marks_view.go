@@ -1,0 +1,180 @@
+package maildir
+
+import (
+	"context"
+	"encoding/hex"
+)
+
+// markView is one session's end of the marks of its user in a mailbox. Besides the mailbox's change log
+// it is what tells the session of changes: of those that the same user's other sessions make.
+type markView struct {
+	k       *Marks
+	h       *Handle
+	box     *markBox      // k.mu
+	pending uidRanges     // k.mu: changed by others, not yet in the session's view
+	wake    chan struct{} // k.mu: nil while the session waits for nothing
+}
+
+// sharedFile makes \Seen each user's own, where it lies in a mailbox of a tree that says at all whether it is.
+const sharedFile = "dovecot-shared"
+
+// isApart tells whether the handle's user has a \Seen of their own in the mailbox. A tree that has no say in
+// this, as that of the user's own mail, has it in the names of the files.
+func (h *Handle) isApart() (bool, error) {
+	if h.loc.tree == nil || h.loc.tree.o.Access.Private == nil {
+		return false, nil
+	}
+	if h.loc.tree.o.Access.Private() {
+		return true, nil
+	}
+	_, err := h.m.dir.StatName(sharedFile)
+	if isGone(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// joinMarks gives a new handle its user's marks. A target that has never been served has no
+// identity yet; it gets them when something is to be marked.
+func (h *Handle) joinMarks(ctx context.Context) (err error) {
+	if h.apart, err = h.isApart(); err != nil || !h.apart || h.mode == Target {
+		return err
+	}
+	if err := h.attachMarks(ctx); err != nil {
+		return err
+	}
+	if h.mode == Select || h.mode == Examine {
+		return h.own.begin(ctx)
+	}
+	return nil
+}
+
+func (h *Handle) attachMarks(ctx context.Context) error {
+	k := h.loc.tree.marks()
+	k.join()
+	if err := k.refresh(ctx); err != nil {
+		k.Close()
+		return err
+	}
+	v := &markView{k: k, h: h}
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	s := &h.m.state
+	var guid [16]byte
+	hex.Decode(guid[:], []byte(s.guid))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	box := k.boxes[guid]
+	if box == nil || box.validity != s.validity {
+		if box != nil {
+			delete(k.numbers, box.number)
+			box.number = 0
+		}
+		box = &markBox{guid: guid, validity: s.validity, base: baseUnknown}
+		box.steps = box.steps.restart(k.store.now())
+		k.boxes[guid] = box
+	}
+	box.settle(s)
+	v.box, h.own = box, v
+	box.views = append(box.views, v)
+	return nil
+}
+
+// leave ends the session's use of the marks. What nobody uses and no file has is forgotten.
+func (v *markView) leave() {
+	k := v.k
+	k.mu.Lock()
+	b := v.box
+	for i := range b.views {
+		if b.views[i] == v {
+			last := len(b.views) - 1
+			b.views[i], b.views[last] = b.views[last], nil
+			b.views = b.views[:last]
+			break
+		}
+	}
+	if len(b.views) == 0 {
+		b.views = nil
+		if b.number == 0 && k.boxes[b.guid] == b {
+			delete(k.boxes, b.guid)
+		}
+	}
+	k.mu.Unlock()
+	k.Close()
+}
+
+// listen has the session woken by its channel. The caller has not told anybody of the channel yet.
+func (v *markView) listen(wake chan struct{}) {
+	v.k.mu.Lock()
+	v.wake = wake
+	v.k.mu.Unlock()
+}
+
+// poke wakes the session if it waits. k.mu is held.
+func (v *markView) poke() {
+	select {
+	case v.wake <- struct{}{}: // a nil channel is never ready
+	default:
+	}
+}
+
+// pull moves what other sessions of the user have changed into the view. Mailbox.mu is held.
+func (v *markView) pull(s *state, w *view) {
+	v.k.mu.Lock()
+	defer v.k.mu.Unlock()
+	v.box.settle(s)
+	for _, r := range v.pending {
+		if r.lo <= w.maxUID {
+			w.flagged.addRange(r.lo, min(r.hi, w.maxUID))
+		}
+	}
+	v.pending = v.pending[:0]
+	if cap(v.pending) > 64 {
+		v.pending = nil
+	}
+}
+
+// fill gives copies of messages the user's \Seen and MODSEQs.
+func (v *markView) fill(msgs []Message) {
+	v.k.mu.RLock()
+	defer v.k.mu.RUnlock()
+	v.box.fill(msgs)
+}
+
+// flags are a message's as the user sees them.
+func (v *markView) flags(e *entry) SystemFlags {
+	v.k.mu.RLock()
+	defer v.k.mu.RUnlock()
+	if seen, _ := v.box.runs.at(e.uid); seen {
+		return e.flags | Seen
+	}
+	return e.flags &^ Seen
+}
+
+// modseq is the user's MODSEQ of a message.
+func (v *markView) modseq(e *entry) uint64 {
+	v.k.mu.RLock()
+	defer v.k.mu.RUnlock()
+	return v.box.modseq(e)
+}
+
+// highest is the user's HIGHESTMODSEQ.
+func (v *markView) highest(shared uint64) uint64 {
+	v.k.mu.RLock()
+	defer v.k.mu.RUnlock()
+	return v.box.steps.highest(shared)
+}
+
+// unseen is the number of messages that the user has not seen. Mailbox.mu is held.
+func (v *markView) unseen(s *state) int {
+	v.k.mu.Lock() // what was counted is kept
+	defer v.k.mu.Unlock()
+	return s.list.len() - v.box.seen(s)
+}
+
+// firstUnseen is the position of the first message that the user has not seen, or -1.
+func (v *markView) firstUnseen(s *state) int {
+	v.k.mu.RLock()
+	defer v.k.mu.RUnlock()
+	return v.box.firstUnseen(s)
+}
