@@ -111,6 +111,34 @@ func TestAdoptControl(t *testing.T) {
 	}
 }
 
+// TestAdoptControlMissing: a folder that has nothing below CONTROL= is one whose list lies elsewhere, or
+// that nobody has served.
+func TestAdoptControlMissing(t *testing.T) {
+	for _, layout := range bothLayouts {
+		top, ctx := t.TempDir(), t.Context()
+		o := apartOptions(top, layout, "control")
+		tree := testTree(t, o, fsx.FS{})
+		if err := tree.Create(ctx, "a", nil); err != nil {
+			t.Fatal(err)
+		}
+		loc, err := tree.locate("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, loc.dir, "cur", "x")
+		if err := os.RemoveAll(listOf(t, tree, "a")); err != nil {
+			t.Fatal(err)
+		}
+		v, err := tree.store.Survey(ctx, o.Root, AdoptOptions{Layout: &layout, Control: o.Control})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := slices.IndexFunc(v.Folders, func(f Surveyed) bool { return f.Path == loc.rel }); i < 0 || v.Folders[i].Messages != 1 || v.Folders[i].Kept != 0 {
+			t.Errorf("%v: %+v", layout, v.Folders)
+		}
+	}
+}
+
 // fresh is the files in a mailbox's new/.
 func (d *dovecot) fresh(name string, layout Layout) []string {
 	box := filepath.Join(d.mail, newNames(&TreeOptions{Layout: layout, Separator: '/'}).path(name))

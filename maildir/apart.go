@@ -47,24 +47,18 @@ type boxDirs struct{ dir, control, own *fsx.Dir }
 // together is for mailboxes that have everything in one place.
 func together(d *fsx.Dir) boxDirs { return boxDirs{d, d, d} }
 
-// distinct calls f for each directory once.
+// distinct calls f for each directory once, but for those that are not there.
 func (b *boxDirs) distinct(f func(*fsx.Dir)) {
 	f(b.dir)
-	if b.control != b.dir {
+	if b.control != b.dir && b.control != nil {
 		f(b.control)
 	}
-	if b.own != b.dir && b.own != b.control {
+	if b.own != b.dir && b.own != b.control && b.own != nil {
 		f(b.own)
 	}
 }
 
-func (b *boxDirs) close() {
-	b.distinct(func(d *fsx.Dir) {
-		if d != nil {
-			d.Close()
-		}
-	})
-}
+func (b *boxDirs) close() { b.distinct(func(d *fsx.Dir) { d.Close() }) }
 
 // sameAs tells whether both are open on the same directories.
 func (b *boxDirs) sameAs(o *boxDirs) bool {
