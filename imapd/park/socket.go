@@ -17,6 +17,7 @@ type Socket struct {
 	ask func(fd uintptr) bool
 
 	fd   int          // while ask runs, -1 else
+	left int          // how often ask may still read
 	read func() error // what ask calls
 	err  error        // what that returned
 }
@@ -42,15 +43,19 @@ func (s *Socket) Wait(read func() error) error {
 		return read()
 	}
 	s.read = read
-	if err := s.raw.Read(s.ask); err != nil {
-		return err
+	for {
+		if err := s.raw.Read(s.ask); err != nil {
+			return err
+		}
+		if !errors.Is(s.err, errEnough) {
+			return s.err
+		}
 	}
-	return s.err
 }
 
 // asked runs under the descriptor's read lock, which is why Read must not go through the Conn meanwhile.
 func (s *Socket) asked(fd uintptr) bool {
-	s.fd = int(fd)
+	s.fd, s.left = int(fd), mostReads
 	s.err = s.read()
 	s.fd = -1
 	return !errors.Is(s.err, errNotYet)
@@ -61,6 +66,10 @@ func (s *Socket) Read(p []byte) (int, error) {
 	if s.fd < 0 || len(p) == 0 {
 		return s.Conn.Read(p)
 	}
+	if s.left == 0 {
+		return 0, errEnough
+	}
+	s.left--
 	for {
 		n, err := unix.Read(s.fd, p)
 		switch {
@@ -77,11 +86,19 @@ func (s *Socket) Read(p []byte) (int, error) {
 	}
 }
 
+// mostReads is how often the layers may read at one time. They go on reading while nothing comes out for the reader,
+// as an inflater does at empty blocks; deadline and close are looked at in between only, and a client that never stops
+// sending such would put them off for ever.
+const mostReads = 32
+
 // notYet is a net.Error. crypto/tls goes on after one that calls itself temporary, as it does after a deadline.
-type notYet struct{}
+type notYet string
 
-var errNotYet error = notYet{}
+const (
+	errNotYet notYet = "no input yet"
+	errEnough notYet = "more input than is taken at one time"
+)
 
-func (notYet) Error() string   { return "no input yet" }
+func (e notYet) Error() string { return string(e) }
 func (notYet) Timeout() bool   { return true }
 func (notYet) Temporary() bool { return true }

@@ -206,3 +206,39 @@ func TestFrames(t *testing.T) {
 	far.Close()
 	<-done
 }
+
+// TestFlood: input that yields nothing, as empty blocks do in an inflater, is not read on and on: deadline and close
+// are looked at in between.
+func TestFlood(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		stop func(near *Socket)
+		want error
+	}{
+		{"deadline", func(near *Socket) { near.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		{"close", func(near *Socket) { go near.Close(); time.Sleep(50 * time.Millisecond) }, net.ErrClosed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			near, far := pair(t)
+			if _, err := far.Write(make([]byte, 64<<10)); err != nil {
+				t.Fatal(err)
+			}
+			taken := 0
+			err := near.Wait(func() error {
+				for {
+					var b [64]byte
+					n, err := near.Read(b[:])
+					if err != nil {
+						return err
+					}
+					if taken += n; taken == 64*mostReads*3 {
+						c.stop(near)
+					}
+				}
+			})
+			if !errors.Is(err, c.want) || taken > 64*mostReads*4 {
+				t.Errorf("%v after %d bytes", err, taken)
+			}
+		})
+	}
+}
