@@ -120,8 +120,12 @@ func newBodyHand(b *bodyAhead) *bodyHand {
 	}
 }
 
-// close gives room and batch back. Nothing in them waits to be sent any more.
+// close gives room and batch back. What of the room waits to be sent, after an answer that was cut short or a panic,
+// never is: the room is the next session's now, and its mail would go out instead.
 func (h *bodyHand) close() {
+	if g := h.b.s.c.gather; g != nil {
+		g.drop()
+	}
 	clear(h.room.bodies)
 	bodyRooms.Put(h.room)
 	batches.Put(h.pooled)

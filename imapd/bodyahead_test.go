@@ -252,3 +252,29 @@ func TestBodiesAheadBesideOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestRoomOfAnother: what lies in a room that was given back is not sent any more.
+func TestRoomOfAnother(t *testing.T) {
+	ln := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer ln.Close()
+	near := must(net.Dial("tcp", ln.Addr().String()))
+	far := must(ln.Accept())
+	defer far.Close()
+	c := newConn(near, time.Second)
+	h := newBodyHand(&bodyAhead{s: &session{peer: peer{c: c}}})
+	c.startGather()
+	mail := h.room.space[:100]
+	copy(mail, strings.Repeat("m", len(mail)))
+	if err := c.piece(mail); err != nil {
+		t.Fatal(err)
+	}
+	h.close() // the answer was cut short
+	copy(mail, strings.Repeat("S", len(mail)))
+	if err := c.endGather(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.close()
+	if b := must(io.ReadAll(far)); bytes.ContainsRune(b, 'S') {
+		t.Errorf("another session's mail was sent: %q", b)
+	}
+}

@@ -136,9 +136,14 @@ func (g *gather) flush() error {
 			vec[0].SetLen(len(left))
 		}
 	}
+	g.drop()
+	return err
+}
+
+// drop forgets what has not been sent: what it lies in is wanted, and the connection is at its end.
+func (g *gather) drop() {
 	clear(g.vec)
 	g.vec, g.text, g.tail = g.vec[:0], g.text[:0], 0
-	return err
 }
 
 // writev makes one call. The socket never makes it wait, so the scheduler, which would take the processor away from
