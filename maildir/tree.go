@@ -56,6 +56,9 @@ func (s *Store) Tree(o TreeOptions) (*Tree, error) {
 		t.acls = s.acls.join(root, s.log)
 	}
 	t.quota = newQuotaRoot(t)
+	if o.Access != nil && o.Access.Marks != nil {
+		o.Access.Marks.join()
+	}
 	return t, nil
 }
 
@@ -112,6 +115,9 @@ func makeMaildir(d *fsx.Dir, perm fs.FileMode) error {
 // Close ends the use of the tree. Handles opened through it live on.
 func (t *Tree) Close() error {
 	if !t.closed.Swap(true) {
+		if t.o.Access != nil && t.o.Access.Marks != nil {
+			t.o.Access.Marks.Close()
+		}
 		t.store.trees.leave(t.treeShared)
 		if t.acls != nil {
 			t.store.acls.leave(t.acls)

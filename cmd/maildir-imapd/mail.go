@@ -59,7 +59,7 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 		if n.Kind == config.KindOther || !n.For(user.Name) {
 			continue
 		}
-		ns, err := m.public(&cfg, n, user, visitor)
+		ns, err := m.public(&cfg, n, user, visitor, o.Root)
 		if err != nil { // the user's own mail must not suffer
 			if _, again := m.told.LoadOrStore(n.Name+"\x00"+err.Error(), true); !again {
 				m.log.Error("public namespace not opened", "namespace", n.Name, "err", err)
@@ -82,7 +82,8 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 
 func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
 
-func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.User, v *visitor) (imapd.Namespace, error) {
+// public opens a public root. home is where the user's own mail lies, and read marks with it.
+func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.User, v *visitor, home string) (imapd.Namespace, error) {
 	o, err := usermail.Public(cfg, n, u)
 	if err != nil {
 		return imapd.Namespace{}, err
@@ -90,6 +91,10 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 	now := m.rules.live(n.Name)
 	o.Access, o.Hide = now.of(v), now.hide
 	o.Quota, o.QuotaName = m.rules.publicQuota(n.Name), n.Name
+	if o.Access.Marks, err = m.store.Marks(home); err != nil {
+		return imapd.Namespace{}, err
+	}
+	defer o.Access.Marks.Close() // the tree has its own use of it
 	tree, err := pubroot.Open(m.store, o)
 	if err != nil {
 		return imapd.Namespace{}, fmt.Errorf("path = %s: %w%s", o.Root, err, advice(err))
