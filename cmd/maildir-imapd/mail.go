@@ -48,15 +48,23 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 	if err != nil {
 		return nil, fmt.Errorf("[mail] path = %s: %w%s", o.Root, err, advice(err))
 	}
+	var personal imapd.Tree = own
+	if o.Access != nil {
+		personal = &ownTree{own, user.Name, &m.rules.sharing}
+	}
 	mail := &imapd.Mail{Namespaces: []imapd.Namespace{{
-		Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: own,
+		Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: personal,
 	}}, Aliases: m.rules.allAliases, Tilde: now.cfg.Mail.Tilde}
 	if len(cfg.Namespaces) > 0 {
 		mail.Defaults = func() []string { return m.rules.subscribed(id.User) }
 	}
 	visitor := &visitor{rules: m.rules, id: id}
 	for _, n := range cfg.Namespaces {
-		if n.Kind == config.KindOther || !n.For(user.Name) {
+		if !n.For(user.Name) {
+			continue
+		}
+		if n.Kind == config.KindOther {
+			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor))
 			continue
 		}
 		ns, err := m.public(&cfg, n, user, visitor, o.Root)

@@ -15,6 +15,7 @@ import (
 	"maildir-imapd/imapd/config"
 	"maildir-imapd/maildir"
 	"maildir-imapd/maildir/acl"
+	"maildir-imapd/pubroot"
 )
 
 // rules are what holds for users' mail now: quotas, groups, and what the namespaces say. Running sessions ask at every
@@ -23,6 +24,8 @@ import (
 type rules struct {
 	now    atomic.Pointer[ruleset]
 	spaces sync.Map // name of a namespace -> *live
+	// sharing is what is known of who shares mail.
+	sharing pubroot.Sharing
 }
 
 // ruleset is the rules of one moment. It is not changed once it is in force.
@@ -36,6 +39,9 @@ type ruleset struct {
 	generation, shape uint64
 	spaces            map[string]*space
 	aliases           map[string]string
+
+	once  sync.Once
+	names []string // of those who may share mail, once somebody asks
 }
 
 // space is a namespace with what is made of it once for all.

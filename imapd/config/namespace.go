@@ -162,7 +162,7 @@ func (l *loader) validateNamespaces() {
 		n := &l.config.Namespaces[i]
 		h := header("namespace", n.Name)
 		switch {
-		case n.Kind != KindOther && n.Path == "":
+		case n.Kind != KindOther && n.Path == "" && !strings.Contains(n.Prefix, "%u"):
 			l.at(h, "path", bad("name the directory", "the section has no path"))
 		case n.Kind == KindOther && others != "":
 			l.at(h, "kind", bad("keep one of them", "%s shows other users' mail already", others))

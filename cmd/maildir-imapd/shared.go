@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"maildir-imapd/cmd/internal/usermail"
+	"maildir-imapd/imapd"
+	"maildir-imapd/imapd/config"
+	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
+	"maildir-imapd/pubroot"
+)
+
+// ownTree is a user's own mail where others may be let in: when its owner has changed a list, LIST shows others the
+// difference at once.
+type ownTree struct {
+	*maildir.Tree
+	owner string
+	index *pubroot.Sharing
+}
+
+func (t *ownTree) SetACL(ctx context.Context, name string, c acl.Change) error {
+	err := t.Tree.SetACL(ctx, name, c)
+	if err == nil {
+		t.index.Forget(t.owner)
+	}
+	return err
+}
+
+// others is the namespace of other users' mail as somebody sees it. Whose mail there is, and where, is asked for when
+// it is used.
+func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor) imapd.Namespace {
+	separator := n.Separator
+	if separator == "" {
+		separator = cfg.Mail.Separator
+	}
+	now := m.rules.live(n.Name)
+	tree := pubroot.NewUsers(pubroot.UsersOptions{
+		Separator: separator[0], Self: v.id.User, Index: &m.rules.sharing, Log: m.log,
+		Users: func() []string { return m.rules.now.Load().sharers() },
+		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
+			u, known := m.rules.now.Load().people.File.User(owner)
+			if !known {
+				return nil, fs.ErrNotExist
+			}
+			o, err := usermail.Own(m.rules.now.Load().cfg, usermail.User{Name: owner, Home: u.Home})
+			if errors.Is(err, config.ErrNoHome) || errors.Is(err, config.ErrNoDomain) {
+				return nil, errors.Join(err, fs.ErrNotExist)
+			}
+			if err != nil {
+				return nil, err
+			}
+			o.Separator, o.Access = separator[0], now.of(v)
+			o.Quota = m.rules.quota(imapd.Identity{User: owner}) // what lies there is the owner's
+			return m.store.Tree(o)
+		},
+	})
+	return imapd.Namespace{Kind: imapd.OtherUsers, Prefix: n.Head(), Separator: separator[0], Tree: tree}
+}
+
+// sharers are those whose mailboxes others may see, by name.
+func (s *ruleset) sharers() []string {
+	s.once.Do(func() {
+		if s.people.File == nil {
+			return
+		}
+		for _, u := range s.people.File.Users() {
+			if usermail.Sharing(s.cfg, u.Name) != nil {
+				s.names = append(s.names, u.Name)
+			}
+		}
+	})
+	return s.names
+}
