@@ -61,21 +61,28 @@ func (a *apart) moving(root *fsx.Dir, moves []move) (end func(dirs ...*fsx.Dir) 
 	}, nil
 }
 
-// removeBelow removes what lies at rel.
+// removeBelow removes what lies at rel, for good: it must not be there again after a
+// power cut, when the mailbox that comes to that place has brought its own.
 func removeBelow(d *fsx.Dir, rel string) error {
 	parent, last := splitRel(rel)
-	if parent == "" {
-		return removeTree(d, last, nil)
+	if parent != "" {
+		p, err := openBelow(d, parent)
+		if isGone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		d = p
 	}
-	p, err := openBelow(d, parent)
-	if isGone(err) {
+	if _, err := d.StatName(last); isGone(err) {
 		return nil
 	}
-	if err != nil {
+	if err := removeTree(d, last, nil); err != nil {
 		return err
 	}
-	defer p.Close()
-	return removeTree(p, last, nil)
+	return d.Sync()
 }
 
 // follow brings what lies apart to where the mail is, and removes the note.
@@ -178,12 +185,23 @@ func parseMoving(b []byte) (moves []move, err error) {
 		if m.from, err = strconv.Unquote(from); err == nil {
 			m.to, err = strconv.Unquote(to)
 		}
-		if err != nil || !ok || m.from == "" || m.to == "" {
+		if err != nil || !ok || !isRel(m.from) || !isRel(m.to) {
 			return nil, corrupt(movingFile, i+2, "no two names")
 		}
 		moves = append(moves, m)
 	}
 	return moves, nil
+}
+
+// isRel tells what can be a path below a root. With another one no look at the tree
+// would succeed, and no change of it while the note is there.
+func isRel(rel string) bool {
+	for c := range strings.SplitSeq(rel, "/") {
+		if c == "" || c == "." || c == ".." || len(c) > maxFileName || strings.IndexByte(c, 0) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // recover ends what was cut short. The tree's lock is held.
@@ -200,10 +218,30 @@ func (a *apart) recover(root *fsx.Dir) error {
 		return err
 	}
 	a.tree.store.log.Warn("a rename of mailboxes was cut short; their lists and indices follow their mail", "tree", a.tree.root, "mailboxes", len(moves))
-	if err := root.Sync(); err != nil {
-		return err
+	for _, m := range moves {
+		if err := errors.Join(syncParent(root, m.to), syncParent(root, m.from)); err != nil {
+			return err
+		}
 	}
 	return a.follow(root, moves)
+}
+
+// syncParent makes durable that something lies at rel, or not any more: who did it may
+// have died before.
+func syncParent(root *fsx.Dir, rel string) error {
+	parent, _ := splitRel(rel)
+	if parent == "" {
+		return root.Sync()
+	}
+	d, err := openBelow(root, parent)
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // create makes what lies apart of a new mailbox, with its list of UIDs where that

@@ -276,6 +276,10 @@ func TestMovingFile(t *testing.T) {
 		{movingMagic + `".a" ".b`, nil},
 		{movingMagic + `".a"".b"`, nil},
 		{movingMagic + `"" ".b"`, nil},
+		{movingMagic + `"a/../../b" ".b"` + "\n", nil},
+		{movingMagic + `".a" "/b"` + "\n", nil},
+		{movingMagic + `".a" "b\x00"` + "\n", nil},
+		{movingMagic + `".a" "` + strings.Repeat("b", 300) + `"` + "\n", nil},
 		{"maildir-imapd moving 2\n" + `".a" ".b"` + "\n", nil},
 	} {
 		moves, err := parseMoving([]byte(tc.text))
@@ -283,17 +287,81 @@ func TestMovingFile(t *testing.T) {
 			t.Errorf("%q: %v, %v", tc.text, moves, err)
 		}
 	}
+	for _, text := range []string{"noise", movingMagic + `".a" "../b"` + "\n"} {
+		top, ctx := t.TempDir(), t.Context()
+		o := apartOptions(top, MaildirPP, "control")
+		tree := testTree(t, o, fsx.FS{})
+		if err := os.WriteFile(filepath.Join(o.Control, movingFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.Create(ctx, "a", nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if aside, _ := filepath.Glob(filepath.Join(o.Control, movingFile+".damaged-*")); len(aside) != 1 {
+			t.Errorf("%q: aside: %q", text, aside)
+		}
+	}
+}
+
+// TestApartOrder: what is apart follows mail whose rename is durable, whoever made that,
+// and comes to a place that is durably empty.
+func TestApartOrder(t *testing.T) {
 	top, ctx := t.TempDir(), t.Context()
-	o := apartOptions(top, MaildirPP, "control")
+	o := apartOptions(top, FS, "control index")
 	tree := testTree(t, o, fsx.FS{})
-	if err := os.WriteFile(filepath.Join(o.Control, movingFile), []byte("noise"), 0o600); err != nil {
+	if err := errors.Join(tree.Create(ctx, "a/x", nil), tree.Create(ctx, "b/y", nil)); err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.Create(ctx, "a", nil); err != nil {
-		t.Error(err)
+	for _, dir := range []string{o.Control, o.Index} { // of a mailbox that is no more
+		if err := os.Mkdir(filepath.Join(dir, "b", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if aside, _ := filepath.Glob(filepath.Join(o.Control, movingFile+".damaged-*")); len(aside) != 1 {
-		t.Errorf("aside: %q", aside)
+	var done []string
+	s, err := NewStore(StoreOptions{FS: fsx.FS{Done: func(e fsx.Event) {
+		for _, dir := range []string{"Mail/a", "Mail/b", "Control/b", "Index/b"} {
+			if e.Dir == inodeOf(t, filepath.Join(top, dir)) {
+				done = append(done, strings.TrimSpace(e.Op+" "+dir+" "+e.Name))
+			}
+		}
+		if e.New == movingFile || e.Name == movingFile {
+			done = append(done, e.Op+" note")
+		}
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if tree, err = s.Tree(o); err != nil {
+		t.Fatal(err)
+	}
+	root, lock, err := tree.change(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.apart.moving(root, []move{{from: "a/x", to: "b/x"}}); err != nil {
+		t.Fatal(err)
+	}
+	tree.unlock(root, lock)
+	noted := slices.Index(done, "rename note")
+	for _, dir := range []string{"Control/b", "Index/b"} {
+		if i := slices.Index(done, "remove "+dir+" x"); i < 0 || noted < 0 || !slices.Contains(done[i:noted], "syncdir "+dir) {
+			t.Errorf("%s is not durably empty: %q", dir, done)
+		}
+	}
+	done = nil
+	if err := os.Rename(filepath.Join(o.Root, "a", "x"), filepath.Join(o.Root, "b", "x")); err != nil {
+		t.Fatal(err)
+	}
+	if root, lock, err = tree.change(ctx); err != nil { // by who finds the note
+		t.Fatal(err)
+	}
+	tree.unlock(root, lock)
+	gone := slices.Index(done, "remove note")
+	for _, dir := range []string{"Mail/a", "Mail/b"} {
+		if i := slices.Index(done, "syncdir "+dir); i < 0 || i > gone {
+			t.Errorf("%s is not synced before the note goes: %q", dir, done)
+		}
 	}
 }
 
