@@ -164,6 +164,20 @@ func (c *aclCache) forget(layout Layout, rel string) {
 	}
 }
 
+// moved drops what is known of mailboxes that were renamed, under both names: the last good version of a list is of no
+// other mailbox.
+func (c *aclCache) moved(moves []move) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range moves {
+		delete(c.files, moves[i].from)
+		delete(c.files, moves[i].to)
+	}
+}
+
 // aclLayers are the lists that are asked for a mailbox, one after the other: its own, and where that says nothing of
 // somebody the root's, as Dovecot has it. The configuration's holds only where there is neither.
 type aclLayers struct{ own, root *aclFile }

@@ -257,6 +257,33 @@ func TestListsChangeWhileSelected(t *testing.T) {
 	want("")
 }
 
+// TestListOfAnother: a mailbox that takes the name of one that was renamed does not go by that one's last good list.
+func TestListOfAnother(t *testing.T) {
+	for _, layout := range bothLayouts {
+		root := t.TempDir()
+		news, deep := inLayout(layout, "news"), inLayout(layout, "news/go")
+		l := newListed(t, TreeOptions{Root: root, Layout: layout, NoInbox: true})
+		for _, dir := range []string{news, deep} {
+			makeDirsOS(filepath.Join(root, dir))
+			l.put(dir+"/"+dovecotACL, "user=bob lrx\n")
+		}
+		l.put(dovecotACL, "user=bob lk\n")
+		l.wantRights("news", "lrx")
+		l.wantRights("news/go", "lrx")
+		if err := l.Rename(t.Context(), "news", "olds"); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{news, deep} {
+			makeDirsOS(filepath.Join(root, dir))
+			l.put(dir+"/"+dovecotACL, "user=carol lr\nnonsense\n")
+		}
+		l.wantRights("news", "")
+		l.wantRights("news/go", "")
+		l.wantRights("olds", "lrx")
+		l.wantRights("olds/go", "lrx")
+	}
+}
+
 // TestRightLostDuringAppend: a message whose sender may not put it here any more by the time it is complete is not put.
 func TestRightLostDuringAppend(t *testing.T) {
 	root := t.TempDir()

@@ -49,6 +49,7 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
+	defer t.acls.moved(moves)
 	if n.layout == FS {
 		return t.renameNested(ctx, root, from, moves)
 	}
