@@ -64,7 +64,7 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 			continue
 		}
 		if n.Kind == config.KindOther {
-			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor))
+			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor, o.Root))
 			continue
 		}
 		ns, err := m.public(&cfg, n, user, visitor, o.Root)

@@ -30,8 +30,8 @@ func (t *ownTree) SetACL(ctx context.Context, name string, c acl.Change) error {
 }
 
 // others is the namespace of other users' mail as somebody sees it. Whose mail there is, and where, is asked for when
-// it is used.
-func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor) imapd.Namespace {
+// it is used. home is where the visitor's own mail lies, and read marks with it.
+func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor, home string) imapd.Namespace {
 	separator := n.Separator
 	if separator == "" {
 		separator = cfg.Mail.Separator
@@ -41,19 +41,16 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor)
 		Separator: separator[0], Self: v.id.User, Index: &m.rules.sharing, Log: m.log,
 		Users: func() []string { return m.rules.now.Load().sharers() },
 		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
-			u, known := m.rules.now.Load().people.File.User(owner)
-			if !known {
-				return nil, fs.ErrNotExist
-			}
-			o, err := usermail.Own(m.rules.now.Load().cfg, usermail.User{Name: owner, Home: u.Home})
-			if errors.Is(err, config.ErrNoHome) || errors.Is(err, config.ErrNoDomain) {
-				return nil, errors.Join(err, fs.ErrNotExist)
-			}
+			o, err := m.rules.now.Load().sharer(owner)
 			if err != nil {
 				return nil, err
 			}
 			o.Separator, o.Access = separator[0], now.of(v)
 			o.Quota = m.rules.quota(imapd.Identity{User: owner}) // what lies there is the owner's
+			if o.Access.Marks, err = m.store.Marks(home); err != nil {
+				return nil, err
+			}
+			defer o.Access.Marks.Close() // the tree has its own use of it
 			return m.store.Tree(o)
 		},
 	})
@@ -73,4 +70,17 @@ func (s *ruleset) sharers() []string {
 		}
 	})
 	return s.names
+}
+
+// sharer is where an owner's mail lies. Who has none is as one whose Maildir is not there.
+func (s *ruleset) sharer(owner string) (maildir.TreeOptions, error) {
+	u, known := s.people.File.User(owner)
+	if !known {
+		return maildir.TreeOptions{}, fs.ErrNotExist
+	}
+	o, err := usermail.Own(s.cfg, usermail.User{Name: owner, Home: u.Home})
+	if errors.Is(err, config.ErrNoHome) || errors.Is(err, config.ErrNoDomain) {
+		err = errors.Join(err, fs.ErrNotExist)
+	}
+	return o, err
 }
