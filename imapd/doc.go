@@ -31,6 +31,15 @@
 // held while this package writes to the network. One more thing is waited for: sortTable.building, the turn of
 // the session that reads a batch for a mailbox's sort table, and with it for the client's going away.
 //
+// # Names and rights
+//
+// A client's name goes through aliases and the tilde to a namespace and a name in its tree (session.resolve). What
+// somebody may do is maildir.May's to say, in one table: trees ask it of the mailboxes that they are told of by name,
+// handles of those that are open, and the engine declares nothing for a command. At the beginning of each
+// command the rights to the selected mailbox are asked for anew (session.admit), so that one command sees one
+// answer. Who may not know of a mailbox is told what is told of one that is not there (RFC 4314 §6). Which command needs
+// what is written down in the test of that name (acltable_test.go), which makes the dialogues that show it.
+//
 // # Searches
 //
 // A program (program.go) is a tree of keys, each of which knows from what depth on it has every answer: memory,

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,13 +24,20 @@ import (
 	"maildir-imapd/auth"
 	"maildir-imapd/imapd/transcript"
 	"maildir-imapd/maildir"
+	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
+	"maildir-imapd/pubroot"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The one user of a test server.
+// The user of a test server, and others with the same password, who have mail where a test wants them to.
 const testUser, testPassword = "alice", "secret"
+
+var testUsers = []string{testUser, "bob", "carol", "dan"}
+
+// testGroups are the groups that users are in.
+var testGroups = map[string][]string{"bob": {"staff"}}
 
 var quietLog = slog.New(slog.DiscardHandler)
 
@@ -43,13 +51,17 @@ type testServer struct {
 	// hook is told of every operation on the disk before it happens; it may take its time, or fail it.
 	hook atomic.Pointer[func(op, path string) error]
 
-	withPublic bool              // a second namespace, Public/
-	access     *maildir.Access   // to public mail; nil: all may read it
-	tweakMail  func(*Mail)       // changes what a login finds
-	withPrefix bool              // folders lie below INBOX., with dots between levels
-	quota      maildir.Quota     // of the user
-	tweak      func(*testServer) // changes options and info before the start
-	info       ConnInfo
+	withPublic  bool            // a second namespace, Public/
+	access      *maildir.Access // to public mail; nil: all may read it
+	lists       bool            // dovecot-acl files say who may do what with public mail, and nobody what none says
+	anyone      atomic.Bool     // SETACL anyone is allowed
+	hide        func() []string // public folders that hold no mail
+	publicQuota func() maildir.Quota
+	tweakMail   func(*Mail)       // changes what a login finds
+	withPrefix  bool              // folders lie below INBOX., with dots between levels
+	quota       maildir.Quota     // of the user
+	tweak       func(*testServer) // changes options and info before the start
+	info        ConnInfo
 
 	ln     net.Listener
 	server *Server
@@ -176,12 +188,40 @@ var testSpecial = map[string]imap.MailboxAttr{
 	"Trash": imap.MailboxAttrTrash, "Archive": imap.MailboxAttrArchive,
 }
 
-func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
+// mailOf is a user's Maildir.
+func (s *testServer) mailOf(user string) string {
+	if user == testUser {
+		return s.mail
+	}
+	return filepath.Join(filepath.Dir(s.mail), user)
+}
+
+// accessOf is public mail where files say who may do what.
+func (s *testServer) accessOf(user string) *maildir.Access {
+	if !s.lists {
+		return s.access
+	}
+	return &maildir.Access{
+		Who:    func() acl.Who { return acl.Who{User: user, Groups: testGroups[user]} },
+		Anyone: s.anyone.Load,
+	}
+}
+
+func (s *testServer) openMail(_ context.Context, l *Login) (*Mail, error) {
+	user := testUser
+	if l != nil {
+		user = l.User
+	}
 	personal := Namespace{Kind: Personal, Separator: '/'}
 	if s.withPrefix {
 		personal.Prefix, personal.Separator = "INBOX.", '.'
 	}
-	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mail, Separator: personal.Separator, Create: true, SpecialUse: testSpecial,
+	var mine *maildir.Access
+	if s.lists {
+		mine = s.accessOf(user)
+		mine.Who = func() acl.Who { return acl.Who{User: user, Groups: testGroups[user], Owner: true} }
+	}
+	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mailOf(user), Access: mine, Separator: personal.Separator, Create: true, SpecialUse: testSpecial,
 		Foreign: []string{"Public/"}, Quota: func() maildir.Quota { return s.quota }})
 	if err != nil {
 		return nil, err
@@ -196,8 +236,9 @@ func (s *testServer) openMail(context.Context, *Login) (*Mail, error) {
 	if !s.withPublic {
 		return mail, nil
 	}
-	public, err := s.store.Tree(maildir.TreeOptions{
-		Root: s.public, Layout: maildir.FS, Separator: '/', ReadOnly: s.access == nil, Access: s.access, NoInbox: true,
+	public, err := pubroot.Open(s.store, pubroot.Options{
+		Root: s.public, Layout: maildir.FS, Separator: '/', Access: s.accessOf(user), Hide: s.hide,
+		Quota: s.publicQuota, QuotaName: "Public quota",
 	})
 	if err != nil {
 		return nil, err
@@ -214,8 +255,8 @@ func (s *testServer) transcript(offers ...string) *transcript.Server {
 	pool.AddCert(s.options.TLS.Certificates[0].Leaf)
 	return &transcript.Server{
 		Dial: s.dial, User: testUser, Password: testPassword, MailDir: s.mail, Public: s.public, Locks: true,
-		TLS:     &tls.Config{RootCAs: pool, ServerName: "mail.example.org"},
-		Restart: s.restart, Fault: s.setFault, Offers: offers,
+		TLS:   &tls.Config{RootCAs: pool, ServerName: "mail.example.org"},
+		Users: true, Restart: s.restart, Fault: s.setFault, Offers: offers,
 	}
 }
 
@@ -228,7 +269,11 @@ func (l testLog) Write(p []byte) (int, error) {
 }
 
 func testAuth(t testing.TB, o auth.Options) Auth {
-	file, err := auth.Parse("passwd", []byte(testUser+":{PLAIN}"+testPassword+"\n"))
+	var passwd strings.Builder
+	for _, user := range testUsers {
+		passwd.WriteString(user + ":{PLAIN}" + testPassword + "\n")
+	}
+	file, err := auth.Parse("passwd", []byte(passwd.String()))
 	if err != nil {
 		t.Fatal(err)
 	}

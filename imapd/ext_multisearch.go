@@ -2,7 +2,10 @@ package imapd
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -177,7 +180,7 @@ func (a *multiSearchAction) one(ctx context.Context, s *session, w *responder, n
 	if sel == nil || sel.name != name {
 		h, err := s.open(ctx, name, maildir.Peek)
 		if err != nil { // not there, or not for this user, which is not to be told apart (§5)
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !errIsGone(err) && !errors.Is(err, maildir.ErrNoPermission) {
 				s.log.Info("a search leaves out a mailbox", "mailbox", name, "err", err)
 			}
 			return ctx.Err()
@@ -212,7 +215,7 @@ func (a *multiSearchAction) mailboxes(ctx context.Context, s *session) ([]string
 	if !a.sources.others() {
 		return names, nil
 	}
-	l, err := s.mailboxes(ctx)
+	l, err := s.mailboxes(ctx, a.sources.patterns()...)
 	if err != nil {
 		return nil, err
 	}
@@ -226,5 +229,22 @@ func (a *multiSearchAction) mailboxes(ctx context.Context, s *session) ([]string
 			names = append(names, e.name)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.sources.named)) {
+		if l.byName[name] == nil && (!a.sources.selected || name != s.sel.name) {
+			names = append(names, name) // there may be a right to read what there is none to look up
+		}
+	}
 	return names, nil
+}
+
+// patterns are LIST's for what may be meant, none for everything.
+func (x *searchSources) patterns() []string {
+	if x.personal || x.subscribed {
+		return nil
+	}
+	var patterns []string
+	for name := range x.named {
+		patterns = append(patterns, name+"*")
+	}
+	return patterns
 }

@@ -33,12 +33,38 @@ type quotaTree interface {
 	Quota(ctx context.Context) (u maildir.QuotaUsage, limited bool, err error)
 }
 
+// quotaRoot is one quota root and what it holds.
+type quotaRoot struct {
+	name string
+	use  maildir.QuotaUsage
+}
+
+// quotaRootOf is the quota root of a namespace, nil where there is none. What other users' mail comes to is for those
+// users to know.
+func quotaRootOf(ctx context.Context, ns *Namespace) (*quotaRoot, error) {
+	t, ok := ns.Tree.(quotaTree)
+	if !ok || ns.Kind == OtherUsers {
+		return nil, nil
+	}
+	root := &quotaRoot{name: quotaRootName}
+	if n, ok := ns.Tree.(interface{ QuotaName() string }); ok {
+		root.name = n.QuotaName()
+	}
+	use, limited, err := t.Quota(ctx)
+	if err != nil || !limited || root.name == "" {
+		return nil, err
+	}
+	root.use = use
+	return root, nil
+}
+
 // kilobytes are RFC 9208's unit of STORAGE (§5.1), each begun one counting, as Dovecot has it.
 func kilobytes(n int64) int64 { return (n + 1023) / 1024 }
 
 // writeQuota answers a QUOTA response (RFC 9208 §4.2.1). Resources without a limit are not in it.
-func writeQuota(w *responder, u *maildir.QuotaUsage) {
-	w.untagged().Raw("QUOTA ").AString(quotaRootName).SP()
+func writeQuota(w *responder, root *quotaRoot) {
+	u := &root.use
+	w.untagged().Raw("QUOTA ").AString(root.name).SP()
 	w.Special('(')
 	if u.Storage > 0 {
 		w.Raw("STORAGE ").Number64(kilobytes(u.Bytes)).SP().Number64(kilobytes(u.Storage))
@@ -58,49 +84,47 @@ func parseGetQuota(d *wire.Decoder, _ *session) (action[*session], error) {
 	name := d.AString()
 	d.CRLF()
 	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
-		u, limited, err := quotaOf(ctx, s.personal())
-		if err != nil {
-			return err
+		for i := range s.mail.Namespaces {
+			root, err := quotaRootOf(ctx, &s.mail.Namespaces[i])
+			if err != nil {
+				return err
+			}
+			if root != nil && root.name == name {
+				writeQuota(w, root)
+				return nil
+			}
 		}
-		if name != quotaRootName || !limited {
-			return noQuotaRoot
-		}
-		writeQuota(w, &u)
-		return nil
+		return no(imap.ResponseCodeNonExistent, "No such quota root")
 	}), nil
 }
 
-var noQuotaRoot = no(imap.ResponseCodeNonExistent, "No such quota root")
-
-func quotaOf(ctx context.Context, ns *Namespace) (u maildir.QuotaUsage, limited bool, err error) {
-	if t, ok := ns.Tree.(quotaTree); ok {
-		return t.Quota(ctx)
-	}
-	return u, false, nil
-}
-
-// parseGetQuotaRoot is GETQUOTAROOT (RFC 9208 §4.1.2). The mailbox need not exist: a client may ask what will
-// be counted before it creates one.
+// parseGetQuotaRoot is GETQUOTAROOT (RFC 9208 §4.1.2). A user's own mailbox need not exist: a client may ask what will
+// be counted before it creates one. Of others the answer would tell that there is one, which not all may know.
 func parseGetQuotaRoot(d *wire.Decoder, _ *session) (action[*session], error) {
 	d.SP()
 	name := d.Mailbox()
 	d.CRLF()
 	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
-		ns, _, err := s.resolve(name)
+		ns, inner, err := s.resolve(name)
 		if err != nil {
 			return err
 		}
-		u, limited, err := quotaOf(ctx, ns)
+		if t, ok := ns.Tree.(aclTree); ok && ns.Kind != Personal {
+			if _, err := t.Rights(ctx, inner); err != nil {
+				return err
+			}
+		}
+		root, err := quotaRootOf(ctx, ns)
 		if err != nil {
 			return err
 		}
 		w.untagged().Raw("QUOTAROOT ").Mailbox(name)
-		if limited {
-			w.SP().AString(quotaRootName)
+		if root != nil {
+			w.SP().AString(root.name)
 		}
 		w.CRLF()
-		if limited {
-			writeQuota(w, &u)
+		if root != nil {
+			writeQuota(w, root)
 		}
 		return nil
 	}), nil

@@ -12,7 +12,8 @@ var extensions = []*extension{
 	&extCore, &extID, &extEnable, &extIdle, &extNamespace, &extUIDPlus, &extMove, &extUnselect,
 	&extListExtended, &extListStatus, &extSpecialUse, &extXList, &extESearch, &extSort, &extThread, &extStatusSize,
 	&extSearchRes, &extPartial, &extMultiSearch, &extFuzzy, &extSaveDate, &extI18N, &extInProgress,
-	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8, &extPreview, &extQuota,
+	&extAppendLimit, &extWithin, &extBinary, &extCompress, &extUTF8, &extPreview, &extQuota, &extACL,
+	&extListMyRights,
 }
 
 // extension declares commands, capabilities and hooks of one RFC together. The list of seams is closed: a

@@ -31,6 +31,14 @@ func configure(ts *testServer, needs []string) {
 				StorageKey: "[quota] storage", MessagesKey: "[quota] messages", Text: "Ask the postmaster"}
 		case "public":
 			ts.withPublic = true
+		case "acl":
+			ts.withPublic, ts.lists = true, true
+		case "config:public-quota":
+			ts.publicQuota = func() maildir.Quota { return maildir.Quota{Set: true, Messages: 4} }
+		case "config:hide":
+			ts.hide = func() []string { return []string{"box"} }
+		case "config:anyone":
+			ts.anyone.Store(true)
 		case "config:aliases":
 			ts.tweakMail = func(m *Mail) {
 				m.Tilde = true

@@ -42,6 +42,7 @@ var Commands = []Command{
 	{"LIST", "as", false}, {"LSUB", "as", false}, {"XLIST", "as", false}, {"STATUS", "as", true},
 	{"APPEND", "as", true}, {"NAMESPACE", "as", false}, {"IDLE", "as", false}, {"COMPRESS", "as", true},
 	{"GETQUOTA", "as", true}, {"GETQUOTAROOT", "as", true}, {"SETQUOTA", "as", true},
+	{"GETACL", "as", true}, {"SETACL", "as", true}, {"DELETEACL", "as", true}, {"LISTRIGHTS", "as", true}, {"MYRIGHTS", "as", true},
 	{"CHECK", "s", false}, {"CLOSE", "s", false}, {"UNSELECT", "s", false}, {"EXPUNGE", "s", true},
 	{"ESEARCH", "as", true}, {"SEARCH", "s", true}, {"FETCH", "s", true}, {"STORE", "s", true}, {"COPY", "s", true}, {"MOVE", "s", true},
 	{"UID EXPUNGE", "s", true}, {"UID SEARCH", "s", true}, {"UID FETCH", "s", false},

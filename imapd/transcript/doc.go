@@ -24,8 +24,9 @@
 //	              without them; Dovecot is not asked.
 //	dovecot:      same (default) | skip REASON | differs RFC nnnn §n: REASON. A difference must cite
 //	              the section that decides it.
+//	users:        who the connections from the second on log in as, instead of the one user; needs: users.
 //	variants:     no-onebyte no-compress no-observer: variants that make no sense here.
-//	needs:        what a Server may lack: tls, restart, lock, fault, public, or a name it offers.
+//	needs:        what a Server may lack: tls, restart, lock, fault, public, users, or a name it offers.
 //
 // Steps
 //
@@ -44,6 +45,7 @@
 //	flag MAILBOX N +S-T       another program renames the N-th delivered message.
 //	unlink MAILBOX N | move MAILBOX N MAILBOX  another program removes or moves it.
 //	mkdir MAILBOX | rmdir MAILBOX             another program makes or removes a mailbox.
+//	acl MAILBOX [LINE; LINE]  another program writes dovecot-acl, or removes it; "/" is the root.
 //	lock MAILBOX | unlock     another program holds dovecot-uidlist.lock.
 //	fault ENOSPC | fault none every change of the disk fails from here on; EMFILE: every opening.
 //	restart | clock 2s | wait 1s

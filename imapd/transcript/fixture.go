@@ -21,6 +21,7 @@ type fixture struct {
 	messages  []message
 	keywords  []string // of INBOX: letter a, b, c ...
 	public    bool     // news and news/old below the public namespace instead of the user's mail
+	acls      string   // host.acl's arguments, a line each
 	quota     string   // the first line of a maildirsize; what is in cur/ is counted below it
 }
 
@@ -52,6 +53,8 @@ var fixtures = map[string]fixture{
 	"quota": {messages: append(inbox("plain", "S", "reply", "T", "latin", "F"), message{"Work", "plain", "S"}),
 		mailboxes: []string{"Work/Sub"}, quota: "4096S,5C"},
 	"search": {messages: inbox("plain", "S", "reply", "RS", "latin", "F", "multipart", "D", "nested", "T")},
+	"rights": {messages: []message{{"news", "plain", ""}, {"news", "reply", "F"}, {"news", "latin", "T"}}, mailboxes: []string{"box", "box/sub"},
+		public: true, acls: "/ user=alice lrswipkxtea"},
 	"public": {messages: []message{{"news", "plain", ""}, {"news", "reply", "F"}, {"news/old", "plain", ""}}, public: true},
 }
 
@@ -123,6 +126,14 @@ func (h *host) build(f fixture) error {
 		n := len(h.names[m.mailbox]) + 1
 		at := time.Date(2024, 1, n, 12, 0, 0, 0, time.UTC)
 		if err := h.write(m, fmt.Sprintf("%d.M%dP1.%s", at.Unix(), n, fixtureHost(m.mailbox)), at); err != nil {
+			return err
+		}
+	}
+	for line := range strings.SplitSeq(f.acls, "\n") {
+		if line == "" {
+			continue
+		}
+		if err := h.acl(line); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ func (p *player) verb(st Step) error {
 		return errors.Join(need(1), h.makeMailbox(args[0]), h.own(h.dir(args[0])))
 	case "rmdir":
 		return errors.Join(need(1), os.RemoveAll(h.dir(args[0])))
+	case "acl":
+		return h.acl(st.Text)
 	case "flag":
 		return errors.Join(need(3), h.flag(args[0], args[1], args[2]))
 	case "unlink":
@@ -65,6 +67,20 @@ func (p *player) verb(st Step) error {
 		return err
 	}
 	return fmt.Errorf("unknown verb %q", st.Kind)
+}
+
+// acl writes a mailbox's dovecot-acl as an editor does, or removes it; "/" is the root.
+func (h *host) acl(text string) error {
+	mailbox, lines, ok := strings.Cut(text, " ")
+	path := filepath.Join(h.dir(strings.Trim(mailbox, "/")), "dovecot-acl")
+	if !ok {
+		return os.Remove(path)
+	}
+	lines = strings.ReplaceAll(lines, "; ", "\n") + "\n"
+	if err := os.WriteFile(path+"~", []byte(lines), 0o644); err != nil {
+		return err
+	}
+	return errors.Join(h.own(path+"~"), os.Rename(path+"~", path))
 }
 
 func (h *host) deliver(args []string) error {

@@ -30,6 +30,7 @@ type Server struct {
 	Clock   func(time.Duration)       // moves the server's clock; nil: the player sleeps
 	Fault   func(syscall.Errno) error // every change of the disk fails with this; 0 ends it
 	Public  string                    // directory of a public namespace "Public/", fs layout, read-only
+	Users   bool                      // there are bob, who is in the group staff, carol and dan, with User's password
 	Locks   bool                      // the server waits for dotlocks less long than the player for answers
 	Offers  []string                  // further things that transcripts may need, such as config:tls-only
 	Check   func() error              // run at the end, after the connections are closed
@@ -133,6 +134,8 @@ func (p *player) needs() error {
 			ok = p.srv.Public != ""
 		case "lock":
 			ok = p.srv.Locks
+		case "users":
+			ok = p.srv.Users
 		}
 		if !ok {
 			return fmt.Errorf("%w %s", ErrNeeds, n)
@@ -238,6 +241,14 @@ func (p *player) open(name string) (*conn, error) {
 	return c, nil
 }
 
+// userOf is who a connection logs in as.
+func (p *player) userOf(connection string) string {
+	if n, err := strconv.Atoi(connection); err == nil && n >= 2 && n-2 < len(p.s.Users) {
+		return p.s.Users[n-2]
+	}
+	return p.srv.User
+}
+
 func (p *player) enter(c *conn) error {
 	if p.s.State == "greeting" {
 		return nil
@@ -252,7 +263,7 @@ func (p *player) enter(c *conn) error {
 	if p.s.State == "notauth" {
 		return nil
 	}
-	if _, err := c.do("LOGIN " + p.srv.User + " " + p.srv.Password); err != nil {
+	if _, err := c.do("LOGIN " + p.userOf(c.name) + " " + p.srv.Password); err != nil {
 		return err
 	}
 	if len(p.s.Caps) > 0 {

@@ -20,6 +20,7 @@ type Script struct {
 	Caps        []string
 	Dovecot     Verdict
 	Needs       []string
+	Users       []string // who the connections from the second on log in as
 	NoVariant   map[string]bool
 	Steps       []Step
 }
@@ -44,7 +45,7 @@ type Step struct {
 var (
 	stepLine = regexp.MustCompile(`^([1-9]) (C|R|S|U|X|\?):(?: (.*))?$`)
 	connVerb = regexp.MustCompile(`^([1-9]) (EOF|starttls|deflate|open|close|quiet)(?: (.*))?$`)
-	hostVerb = regexp.MustCompile(`^(deliver|flag|unlink|move|mode|lock|unlock|restart|clock|wait|mkdir|rmdir|fault)(?: (.*))?$`)
+	hostVerb = regexp.MustCompile(`^(deliver|flag|unlink|move|mode|lock|unlock|restart|clock|wait|mkdir|rmdir|acl|fault)(?: (.*))?$`)
 	cites    = regexp.MustCompile(`^RFC \d+ §\S+: .+`)
 )
 
@@ -139,6 +140,8 @@ func (s *Script) headerLine(line string) error {
 		s.Caps = strings.Fields(value)
 	case "needs":
 		s.Needs = strings.Fields(value)
+	case "users":
+		s.Users = strings.Fields(value)
 	case "variants":
 		for v := range strings.FieldsSeq(value) {
 			s.NoVariant[strings.TrimPrefix(v, "no-")] = true
