@@ -308,7 +308,7 @@ func TestFailedLogins(t *testing.T) {
 	s := startServer(t, nil)
 	c := s.client(t)
 	c.do("a LOGIN alice x")
-	c.do("b LOGIN bob secret")
+	c.do("b LOGIN zoe secret")
 	c.send("c LOGIN alice y\r\n")
 	c.expect("* BYE")
 	if l := c.line(); !strings.HasPrefix(l, "c NO [AUTHENTICATIONFAILED]") {
