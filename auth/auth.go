@@ -19,6 +19,7 @@ type Options struct {
 	Hostname   string        // in CRAM-MD5 challenges; "localhost"
 	Mechanisms []string      // allowed mechanisms; nil allows all
 	Cleartext  bool          // PLAIN and LOGIN without TLS on every connection
+	Anonymous  bool          // ANONYMOUS, whatever Mechanisms says
 	Delay      time.Duration // from a failed login's last byte to its answer; 2s
 	Workers    int           // passwords hashed at once; half the processors
 	CacheTTL   time.Duration // how long a success is remembered; 5m, negative for never
@@ -56,6 +57,7 @@ type Authenticator struct {
 	hostname string
 	allowed  []string
 	clear    bool
+	nameless bool // ANONYMOUS is allowed
 	delay    time.Duration
 	slots    chan struct{} // one token per password being hashed
 	cache    *cache
@@ -64,7 +66,7 @@ type Authenticator struct {
 
 // New returns an Authenticator.
 func New(o Options) *Authenticator {
-	a := &Authenticator{hostname: o.Hostname, clear: o.Cleartext, delay: o.Delay, seed: o.Seed}
+	a := &Authenticator{hostname: o.Hostname, clear: o.Cleartext, nameless: o.Anonymous, delay: o.Delay, seed: o.Seed}
 	for _, m := range o.Mechanisms {
 		a.allowed = append(a.allowed, strings.ToUpper(m))
 	}
@@ -116,6 +118,7 @@ type mechanism struct {
 	needs string // the key in File.serves; empty: any file serves it
 	clear bool   // the password itself crosses the connection
 	bound bool   // SCRAM-*-PLUS
+	open  bool   // asks for no secret
 	start func(a *Authenticator, c Conn, offered []string) Exchange
 }
 
@@ -131,12 +134,14 @@ var mechanisms = []mechanism{
 	{name: "CRAM-MD5", needs: "CRAM-MD5", start: startCRAM},
 	plainRow,
 	{name: "LOGIN", clear: true, start: startLogin},
+	{name: "ANONYMOUS", open: true, start: startAnonymous},
 }
 
 // refuse says why a mechanism cannot be used on a connection, nil when it can.
 func (a *Authenticator) refuse(m *mechanism, c Conn) *Error {
 	switch {
-	case a.allowed != nil && !slices.Contains(a.allowed, m.name),
+	case m.open && !a.nameless,
+		!m.open && a.allowed != nil && !slices.Contains(a.allowed, m.name),
 		m.needs != "" && !a.file.Load().serves[m.needs],
 		m.bound && !c.bound():
 		return &Error{Cause: ErrMechanism, Code: imap.ResponseCodeCannot, Text: "Mechanism " + m.name + " is not available here"}

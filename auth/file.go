@@ -44,6 +44,7 @@ type User struct {
 	UID, GID  string            // as written: numbers or names
 	Extra     map[string]string // key=value fields after the shell
 	Mechanism string            // "PLAIN", ..., or "LOGIN" also for the LOGIN command
+	Anonymous bool              // did not say who it is: ANONYMOUS
 }
 
 // Sum is the SHA-256 of the bytes that were read: it tells whether another reading found the same.

@@ -82,7 +82,7 @@ func FuzzExchange(f *testing.F) {
 		f.Add(i, []byte("y,a=bob,n=a=2Cb,r=,"), []byte(""), true)
 	}
 	file := testFile(f, "alice:"+shaLine, "alice:"+scramLine, "alice:"+scram1, "alice:"+cramLine, "bob:{PLAIN}qwertz")
-	a := New(Options{File: file, Delay: time.Nanosecond})
+	a := New(Options{File: file, Delay: time.Nanosecond, Anonymous: true})
 	f.Fuzz(func(t *testing.T, mech int, first, second []byte, initial bool) {
 		m := mechanisms[uint(mech)%uint(len(mechanisms))].name
 		x := start(t, a, m, bound)
@@ -92,6 +92,12 @@ func FuzzExchange(f *testing.F) {
 		}
 		for _, r := range responses {
 			challenge, done, err := x.Next(context.Background(), r)
+			if done && m == "ANONYMOUS" {
+				if u := x.User(); !u.Anonymous || u.Name != AnonymousName {
+					t.Fatalf("%q %q logged %+v in", first, second, u)
+				}
+				return
+			}
 			if done && !bytes.Contains(first, []byte("secret")) && !bytes.Contains(first, []byte("qwertz")) &&
 				!bytes.Contains(second, []byte("secret")) && !bytes.Contains(second, []byte("qwertz")) {
 				t.Fatalf("%s: %q %q logged %q in", m, first, second, x.User().Name)

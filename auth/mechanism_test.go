@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/xdg-go/scram"
@@ -20,6 +21,41 @@ const (
 	shaLine   = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
 	bcryptPW  = "$2y$05$TRY9DLMKK3yJoQ/X72GDIeMr8utwYw9LfJxHi0biTon.MlIwWgqTO"
 )
+
+// TestAnonymous: who does not say who it is gets in where that is allowed, and nowhere else; what is said is not taken.
+func TestAnonymous(t *testing.T) {
+	a := quick(testFile(t, "anonymous:{PLAIN}secret"))
+	if _, err := a.Start("ANONYMOUS", overTLS); err == nil {
+		t.Error("allowed without a word")
+	}
+	a = New(Options{File: testFile(t, "anonymous:{PLAIN}secret::::::groups=staff"), Delay: time.Millisecond, Anonymous: true, Mechanisms: []string{"PLAIN"}})
+	if got := strings.Join(a.Mechanisms(overTLS), " "); got != "PLAIN ANONYMOUS" {
+		t.Errorf("offered: %s", got)
+	}
+	for _, responses := range [][][]byte{{[]byte("x@example.org")}, {nil, []byte("")}, {{}}, {[]byte(strings.Repeat("\u00fc", 255))}} {
+		x := start(t, a, "anonymous", inClear)
+		_, done, err := converse(t, x, responses...)
+		want := User{Name: "anonymous", Mechanism: "ANONYMOUS", Anonymous: true}
+		if d := cmp.Diff(want, x.User()); !done || err != nil || d != "" {
+			t.Errorf("%q: %v %v %s", responses, done, err, d)
+		}
+		if _, _, err := x.Next(t.Context(), []byte("x")); err == nil {
+			t.Error("goes on after its end")
+		}
+	}
+	for _, bad := range []string{"a\x00b", "\xff", strings.Repeat("x", 256), "a\r\nb"} {
+		x := start(t, a, "ANONYMOUS", inClear)
+		_, _, err := converse(t, x, []byte(bad))
+		cause(t, err, ErrProtocol)
+		if x.User().Anonymous {
+			t.Errorf("%q: in", bad)
+		}
+	}
+	u, err := a.Login(t.Context(), "anonymous", "secret", overTLS)
+	if err != nil || u.Anonymous {
+		t.Errorf("a user of that name: %+v %v", u, err)
+	}
+}
 
 func TestMechanismsOffered(t *testing.T) {
 	for _, tt := range []struct {

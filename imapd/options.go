@@ -30,6 +30,7 @@ type Identity struct {
 	User      string // login name
 	Home      string // home directory from the password file, or empty
 	Mechanism string // "LOGIN" for the command, else the SASL mechanism
+	Anonymous bool   // did not say who it is: User is a name for the log
 	// Extra are the password file's further fields: limits for this user alone.
 	Extra map[string]string
 }

@@ -19,7 +19,7 @@ import (
 func newAuthenticator(c *config.Config, hostname string, file *auth.File, seed []byte) *auth.Authenticator {
 	o := auth.Options{
 		File: file, Hostname: hostname, Mechanisms: slices.Clone(c.Auth.Mechanisms),
-		Delay: max(c.Auth.FailureDelay, time.Nanosecond), Workers: c.Auth.Workers, CacheTTL: c.Auth.Cache, Seed: seed,
+		Delay: max(c.Auth.FailureDelay, time.Nanosecond), Workers: c.Auth.Workers, CacheTTL: c.Auth.Cache, Seed: seed, Anonymous: c.Auth.Anonymous,
 	}
 	if o.CacheTTL == 0 {
 		o.CacheTTL = -1 // auth's word for none
@@ -86,7 +86,7 @@ type exchange struct{ auth.Exchange }
 func (x exchange) Identity() imapd.Identity { return identity(x.User()) }
 
 func identity(u auth.User) imapd.Identity {
-	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism, Extra: u.Extra}
+	return imapd.Identity{User: u.Name, Home: u.Home, Mechanism: u.Mechanism, Extra: u.Extra, Anonymous: u.Anonymous}
 }
 
 func authConn(c imapd.ConnInfo, certs *gate.Certificates) auth.Conn {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -35,39 +37,25 @@ func (m *mailOpener) open(_ context.Context, l *imapd.Login) (*imapd.Mail, error
 func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) {
 	cfg := *m.cfg
 	cfg.Namespaces = now.cfg.Namespaces
-	user := userOf(id)
-	o, err := usermail.Own(&cfg, user)
+	own, home, err := m.personal(&cfg, id)
 	if err != nil {
 		return nil, err
 	}
-	o.Create, o.Quota = true, m.rules.quota(id)
-	if shared := usermail.Sharing(&cfg, user.Name); shared != nil {
-		o.Access = m.rules.own(id, shared.Name)
-	}
-	own, err := usermail.Open(m.store, &cfg, o)
-	if err != nil {
-		return nil, fmt.Errorf("[mail] path = %s: %w%s", o.Root, err, advice(err))
-	}
-	var personal imapd.Tree = own
-	if o.Access != nil {
-		personal = &ownTree{own, user.Name, &m.rules.sharing}
-	}
-	mail := &imapd.Mail{Namespaces: []imapd.Namespace{{
-		Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: personal,
-	}}, Aliases: m.rules.allAliases, Tilde: now.cfg.Mail.Tilde}
+	user := userOf(id)
+	mail := &imapd.Mail{Namespaces: []imapd.Namespace{own}, Aliases: m.rules.allAliases, Tilde: now.cfg.Mail.Tilde}
 	if len(cfg.Namespaces) > 0 {
 		mail.Defaults = func() []string { return m.rules.subscribed(id.User) }
 	}
 	visitor := &visitor{rules: m.rules, id: id}
 	for _, n := range cfg.Namespaces {
-		if !n.For(user.Name) {
+		if !n.For(user.Name) || id.Anonymous && strings.ContainsAny(n.Path, "%~") {
 			continue
 		}
 		if n.Kind == config.KindOther {
-			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor, o.Root))
+			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor, home))
 			continue
 		}
-		ns, err := m.public(&cfg, n, user, visitor, o.Root)
+		ns, err := m.public(&cfg, n, user, visitor, home)
 		if err != nil { // the user's own mail must not suffer
 			if _, again := m.told.LoadOrStore(n.Name+"\x00"+err.Error(), true); !again {
 				m.log.Error("public namespace not opened", "namespace", n.Name, "err", err)
@@ -88,6 +76,46 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 	return mail, nil
 }
 
+// personal opens a user's own mail, and says where read marks of other mail lie.
+func (m *mailOpener) personal(cfg *config.Config, id imapd.Identity) (ns imapd.Namespace, home string, err error) {
+	user := userOf(id)
+	o, err := usermail.Own(cfg, user)
+	if id.Anonymous {
+		o, err = m.nobodys(cfg)
+	}
+	if err != nil {
+		return ns, "", err
+	}
+	shared := usermail.Sharing(cfg, user.Name)
+	if !id.Anonymous {
+		o.Create, o.Quota, home = true, m.rules.quota(id), o.Root
+		if shared != nil {
+			o.Access = m.rules.own(id, shared.Name)
+		}
+	}
+	own, err := usermail.Open(m.store, cfg, o)
+	if err != nil {
+		return ns, "", fmt.Errorf("[mail] path = %s: %w%s", o.Root, err, advice(err))
+	}
+	ns = imapd.Namespace{Kind: imapd.Personal, Prefix: cfg.Mail.Prefix, Separator: o.Separator, Tree: own}
+	if o.Access != nil {
+		ns.Tree = &ownTree{own, user.Name, &m.rules.sharing}
+	}
+	return ns, home, nil
+}
+
+// nobodys is the mail of those who have not said who they are: an INBOX, which every user has (RFC 9051 §5.1), that is
+// empty and stays so.
+func (m *mailOpener) nobodys(cfg *config.Config) (maildir.TreeOptions, error) {
+	o := maildir.TreeOptions{Root: filepath.Join(cfg.Server.State, "anonymous"), Separator: cfg.Mail.Separator[0], Create: true}
+	t, err := m.store.Tree(o)
+	if err != nil {
+		return o, fmt.Errorf("the empty INBOX of anonymous users: %s: %w%s", o.Root, err, advice(err))
+	}
+	o.Create, o.ReadOnly = false, true
+	return o, t.Close()
+}
+
 func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
 
 // public opens a public root. home is where the user's own mail lies, and read marks with it.
@@ -99,10 +127,12 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 	now := m.rules.live(n.Name)
 	o.Access, o.Hide = now.of(v), now.hide
 	o.Quota, o.QuotaName = m.rules.publicQuota(n.Name), n.Name
-	if o.Access.Marks, err = m.store.Marks(home); err != nil {
-		return imapd.Namespace{}, err
+	if home != "" {
+		if o.Access.Marks, err = m.store.Marks(home); err != nil {
+			return imapd.Namespace{}, err
+		}
+		defer o.Access.Marks.Close() // the tree has its own use of it
 	}
-	defer o.Access.Marks.Close() // the tree has its own use of it
 	tree, err := pubroot.Open(m.store, o)
 	if err != nil {
 		return imapd.Namespace{}, fmt.Errorf("path = %s: %w%s", o.Root, err, advice(err))

@@ -178,8 +178,11 @@ func (v *visitor) who() acl.Who {
 	if known := v.known.Load(); known != nil && known.generation == now.generation {
 		return known.who
 	}
-	next := &visit{now.generation, now.people.Who(v.id.User)}
-	next.who.Owner = v.owner
+	next := &visit{now.generation, acl.Who{Anonymous: true}}
+	if !v.id.Anonymous {
+		next.who = now.people.Who(v.id.User)
+		next.who.Owner = v.owner
+	}
 	v.known.Store(next)
 	return next.who
 }

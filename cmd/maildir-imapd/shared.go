@@ -36,9 +36,12 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 	if separator == "" {
 		separator = cfg.Mail.Separator
 	}
-	now := m.rules.live(n.Name)
+	now, self := m.rules.live(n.Name), v.id.User
+	if v.id.Anonymous {
+		self = "" // nobody's mail is theirs
+	}
 	tree := pubroot.NewUsers(pubroot.UsersOptions{
-		Separator: separator[0], Self: v.id.User, Index: &m.rules.sharing, Log: m.log,
+		Separator: separator[0], Self: self, Index: &m.rules.sharing, Log: m.log,
 		Users: func() []string { return m.rules.now.Load().sharers() },
 		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
 			o, err := m.rules.now.Load().sharer(owner)
@@ -47,10 +50,12 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 			}
 			o.Separator, o.Access = separator[0], now.of(v)
 			o.Quota = m.rules.quota(imapd.Identity{User: owner}) // what lies there is the owner's
-			if o.Access.Marks, err = m.store.Marks(home); err != nil {
-				return nil, err
+			if home != "" {
+				if o.Access.Marks, err = m.store.Marks(home); err != nil {
+					return nil, err
+				}
+				defer o.Access.Marks.Close() // the tree has its own use of it
 			}
-			defer o.Access.Marks.Close() // the tree has its own use of it
 			return m.store.Tree(o)
 		},
 	})

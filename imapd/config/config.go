@@ -90,6 +90,7 @@ type Host struct {
 // Auth is the section [auth].
 type Auth struct {
 	File         string
+	Anonymous    bool   // whoever comes may log in without a name
 	Groups       string // file of groups; empty: the password file's alone
 	Cleartext    Cleartext
 	Mechanisms   []string // upper case, as in RFC 4422's registry

@@ -150,7 +150,7 @@ func TestValues(t *testing.T) {
 	want.Auth.Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "CRAM-MD5"}
 	want.Auth.FailureDelay, want.Auth.Cache, want.Auth.Workers = 1500*time.Millisecond, 0, 4
 	want.Auth.Cleartext = CleartextLoopback
-	want.Auth.Groups = "/etc/group"
+	want.Auth.Groups, want.Auth.Anonymous = "/etc/group", true
 	want.Mail = Mail{
 		Path: `/srv/mail/%d/100%%/%n \ end`, Control: "/var/lib/mail/control/%u", Index: "%h/index", Layout: MaildirPP, Separator: ".", Prefix: "INBOX.", Fsync: FsyncAlways,
 		Follow: []string{"/bigdisk", "/other disk"}, UTF8: true, Tilde: true,

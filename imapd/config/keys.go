@@ -100,6 +100,7 @@ func (a *Auth) keys(dir string) []key {
 	return []key{
 		path("file", &a.File, dir, plainPath),
 		path("groups", &a.Groups, dir, optionalPath),
+		boolean("anonymous", &a.Anonymous),
 		enum("cleartext", &a.Cleartext, CleartextTLSOnly, CleartextYes, CleartextLoopback, CleartextNo),
 		words("mechanisms", &a.Mechanisms, mechanism),
 		duration("failure_delay", &a.FailureDelay),
