@@ -167,6 +167,11 @@ func (a *apart) open(b *boxDirs, rel string) error {
 	if a == nil {
 		return nil
 	}
+	if rel != "" {
+		if err := a.clash(rel); err != nil {
+			return err
+		}
+	}
 	if a.control != "" {
 		d, err := a.openIn(a.control, rel)
 		if err != nil {

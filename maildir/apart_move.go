@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"maildir-imapd/maildir/fsx"
 )
@@ -28,6 +29,22 @@ func (a *apart) noted() string {
 	return a.own
 }
 
+// clash refuses a mailbox that would have its mail where the lists of all lie, or its
+// lists where all mail lies: to rename it would take those along.
+func (a *apart) clash(rel string) error {
+	mail := a.tree.root
+	for _, r := range a.roots() {
+		if below(r, mail) && related(mail+"/"+rel, r) || below(mail, r) && related(r+"/"+a.rel(rel), mail) {
+			return badName("no mailbox can have this name, for the places of mail and lists lie within each other")
+		}
+	}
+	return nil
+}
+
+func below(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
+
+func related(a, b string) bool { return a == b || below(a, b) || below(b, a) }
+
 // moving notes what is about to be renamed, and clears away what lies apart where it
 // will come to, of mailboxes that are no more. What it returns ends the renaming, done
 // or not: it brings what lies apart to where the mail is, whose directories dirs, too,
@@ -38,6 +55,9 @@ func (a *apart) moving(root *fsx.Dir, moves []move) (end func(dirs ...*fsx.Dir) 
 	}
 	note := []byte(movingMagic)
 	for _, m := range moves {
+		if err := errors.Join(a.clash(m.from), a.clash(m.to)); err != nil {
+			return nil, err
+		}
 		if there, err := lies(root, m.to); there || err != nil {
 			return nil, errors.Join(err, ErrExist)
 		}
@@ -76,13 +96,52 @@ func removeBelow(d *fsx.Dir, rel string) error {
 		defer p.Close()
 		d = p
 	}
-	if _, err := d.StatName(last); isGone(err) {
+	switch st, err := d.StatName(last); {
+	case isGone(err):
 		return nil
+	case err != nil:
+		return err
+	case !st.IsLink():
+		if err := onlyLists(d, last, 0); err != nil {
+			return err
+		}
 	}
 	if err := removeTree(d, last, nil); err != nil {
 		return err
 	}
 	return d.Sync()
+}
+
+// onlyLists refuses to have anything removed but what mailboxes have apart: mail itself
+// may lie below such a root, or somebody's other files where that is a home directory.
+func onlyLists(d *fsx.Dir, name string, depth int) error {
+	s, err := d.Sub(name)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%s/%s is in the way: %w", d.Path(), name, ErrExist)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.Follow = nil
+	names, err := s.Names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		st, err := s.StatName(n)
+		switch {
+		case err != nil:
+			return err
+		case st.IsDir() && !isMaildirName(n) && depth < maxDepth:
+			if err := onlyLists(s, n, depth+1); err != nil {
+				return err
+			}
+		case st.IsDir() || !isControlName(n):
+			return fmt.Errorf("%s/%s is in the way: %w", s.Path(), n, ErrExist)
+		}
+	}
+	return nil
 }
 
 // follow brings what lies apart to where the mail is, and removes the note.
@@ -249,6 +308,9 @@ func syncParent(root *fsx.Dir, rel string) error {
 func (a *apart) create(root *fsx.Dir, model fsx.Stat, rel string, list *uidlist) error {
 	if a == nil {
 		return nil
+	}
+	if err := a.clash(rel); err != nil {
+		return err
 	}
 	if a.tree.names.layout == MaildirPP {
 		if there, err := lies(root, rel); there || err != nil {

@@ -303,6 +303,83 @@ func TestMovingFile(t *testing.T) {
 	}
 }
 
+// TestApartInTheWay: where the lists' root has other things below it, even the mail
+// itself, a mailbox of such a name removes nothing but lists.
+func TestApartInTheWay(t *testing.T) {
+	for _, layout := range bothLayouts {
+		t.Run(layout.String(), func(t *testing.T) {
+			top, ctx := t.TempDir(), t.Context()
+			dot := ""
+			if layout == MaildirPP {
+				dot = "."
+			}
+			o := TreeOptions{Root: filepath.Join(top, dot+"mail"), Control: top, Layout: layout, Create: true}
+			tree := testTree(t, o, fsx.FS{})
+			if err := tree.Create(ctx, "x", nil); err != nil {
+				t.Fatal(err)
+			}
+			deliver(t, o.Root, "cur", "1")
+			for _, dir := range []string{"ssh", "left/kid"} {
+				if err := os.MkdirAll(filepath.Join(top, dot+dir), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			key, list := filepath.Join(top, dot+"ssh", "id"), filepath.Join(top, dot+"left", "kid", uidlistFile)
+			if err := errors.Join(os.WriteFile(key, nil, 0o600), os.WriteFile(list, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]error{"mail": ErrBadName, "ssh": ErrExist} {
+				if err := tree.Rename(ctx, "x", name); !errors.Is(err, want) {
+					t.Errorf("rename to %s: %v", name, err)
+				}
+			}
+			if err := tree.Create(ctx, "mail", nil); !errors.Is(err, ErrBadName) {
+				t.Errorf("create mail: %v", err)
+			}
+			if _, err := os.Stat(key); err != nil {
+				t.Error(err)
+			}
+			if files, _ := os.ReadDir(filepath.Join(o.Root, "cur")); len(files) != 1 {
+				t.Errorf("%d messages", len(files))
+			}
+			if err := tree.Rename(ctx, "x", "left"); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(list); !os.IsNotExist(err) {
+				t.Errorf("a list of another life: %v", err)
+			}
+		})
+	}
+}
+
+// TestApartWithin: where the lists lie below the mail, as some of Dovecot's do, no
+// mailbox takes them along.
+func TestApartWithin(t *testing.T) {
+	for layout, name := range map[Layout]string{FS: "lists", MaildirPP: ".lists"} {
+		top, ctx := t.TempDir(), t.Context()
+		o := TreeOptions{Root: filepath.Join(top, "mail"), Layout: layout, Create: true}
+		o.Control = filepath.Join(o.Root, name)
+		tree := testTree(t, o, fsx.FS{})
+		if err := tree.Create(ctx, "x", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(o.Control, "kid", "cur"), 0o700); err != nil { // a mailbox, for those who look
+			t.Fatal(err)
+		}
+		if err := tree.Rename(ctx, "lists", "other"); !errors.Is(err, ErrBadName) {
+			t.Errorf("%v: rename: %v", layout, err)
+		}
+		if layout == FS {
+			if err := errors.Join(tree.Create(ctx, "lists/y", nil), tree.Rename(ctx, "x", "lists/y")); !errors.Is(err, ErrBadName) {
+				t.Errorf("create and rename: %v", err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(listOf(t, tree, "x"), uidlistFile)); err != nil {
+			t.Errorf("%v: %v", layout, err)
+		}
+	}
+}
+
 // TestApartOrder: what is apart follows mail whose rename is durable, whoever made that,
 // and comes to a place that is durably empty.
 func TestApartOrder(t *testing.T) {
