@@ -125,7 +125,7 @@ install:
 	$(INSTALL) -m 755 bin/maildir-imapctl $(DESTDIR)$(BINDIR)/maildir-imapctl
 	for p in man/*.5; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man5/$${p##*/} || exit 1; done
 	for p in man/*.8; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man8/$${p##*/} || exit 1; done
-	for u in contrib/systemd/*.socket contrib/systemd/*.service; do $(PATHS) $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	for u in contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer; do $(PATHS) $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 	$(PATHS) contrib/imapd.ini >$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \

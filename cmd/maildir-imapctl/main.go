@@ -24,6 +24,7 @@ var commands = []func() *cobra.Command{
 	checkCommand,
 	adoptCommand,
 	alertCommand,
+	expireCommand,
 }
 
 func main() {

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 
 			"fill": fillMailbox, "remember": rememberMailbox, "same": sameMailbox,
 			"deadlock": deadLock, "replace": replaceText, "cut": cutFile, "lengthen": lengthen,
+			"old": oldMail, "session": openSession, "told": sessionTold,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 		Setup: func(e *testscript.Env) error {
+			e.Values[liveKey{}] = new(liveSession)
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 	})

@@ -20,7 +20,7 @@ greeted() { exec 3<>/dev/tcp/127.0.0.1/143 && timeout 10 head -n 1 <&3 | grep -q
 waits() { for _ in $(seq 50); do [ "$(prop ActiveState)" = active ] && return; sleep 0.1; done; systemctl status --no-pager maildir-imapd.service maildir-imapd-imap.socket; return 1; }
 verified() { # of the machine's other units nothing is asked
 	local said
-	said=$(systemd-analyze verify --man=no maildir-imapd.service maildir-imapd-imap.socket maildir-imapd-imaps.socket 2>&1 | grep maildir-imapd)
+	said=$(systemd-analyze verify --man=no maildir-imapd.service maildir-imapd-imap.socket maildir-imapd-imaps.socket maildir-imapd-expire.timer maildir-imapd-expire.service 2>&1 | grep maildir-imapd)
 	echo "$said"
 	[ -z "$said" ]
 }
@@ -44,7 +44,7 @@ ok 'for the daemon only' [ "$(stat -c '%U:%G %a' /etc/maildir-imapd/users.passwd
 systemctl daemon-reload
 
 ok 'the units are valid' verified
-ok 'security score' systemd-analyze security --threshold=20 --no-pager maildir-imapd.service
+ok 'security score' systemd-analyze security --threshold=20 --no-pager maildir-imapd.service maildir-imapd-expire.service
 ok 'the sockets start' systemctl enable --now maildir-imapd-imap.socket maildir-imapd-imaps.socket
 ok 'the service waits for a client' [ "$(prop ActiveState)" = inactive ]
 answer=$(imap 'a LOGIN ann secret\r\nb CREATE Sent\r\nc APPEND Sent {5+}\r\nhallo\r\nd LOGOUT\r\n')
@@ -60,6 +60,25 @@ ok 'the journal knows levels' bash -c 'journalctl -q -p warning -o cat -u maildi
 
 ok 'the owner of the mail needs no password' grep -q '^\* PREAUTH ' <(runuser -u vmail -- maildir-imapd -preauth ann <<<'a LOGOUT' 2>&1)
 ok 'another account does' grep -q 'only root, ann and the owner of /srv/mail/ann may name' <(runuser -u nobody -- maildir-imapd -preauth ann 2>&1 </dev/null)
+
+printf '[mailbox "Sent"]\nkeep = 1\n' >>/etc/maildir-imapd/imapd.ini
+imap 'a LOGIN ann secret\r\nb APPEND Sent {5+}\r\nhello\r\nc LOGOUT\r\n' >/dev/null
+ok 'nothing expires by itself' [ "$(systemctl is-enabled maildir-imapd-expire.timer)" = disabled ]
+ok 'mail expires when told to' systemctl start maildir-imapd-expire.service
+ok 'and nothing else' grep -q 'Sent: 1' <(journalctl -q -o cat -u maildir-imapd-expire.service)
+ok 'one message is left' [ "$(find /srv/mail/ann/.Sent/cur /srv/mail/ann/.Sent/new -type f | wc -l)" = 1 ]
+sed -i '/^.mailbox/,$d' /etc/maildir-imapd/imapd.ini
+
+mkdir -p /srv/mail/public/.team/{cur,new,tmp} && echo 'anyone lrik' >/srv/mail/public/.team/dovecot-acl
+groupadd readers && usermod -aG readers vmail
+chown -R vmail:readers /srv/mail/public && find /srv/mail/public -type d -exec chmod 2770 {} +
+printf '[namespace "public"]\nprefix = Public/\npath = /srv/mail/public\n' >>/etc/maildir-imapd/imapd.ini
+systemctl restart maildir-imapd
+imap 'a LOGIN ann secret\r\nb CREATE Public/team/new\r\nc APPEND Public/team/new {5+}\r\nhello\r\nd LOGOUT\r\n' >/dev/null
+ok 'a new public folder is the group'"'"'s' [ "$(stat -c '%G %a' /srv/mail/public/.team.new)" = 'readers 2770' ]
+ok 'and so is its mail' [ "$(stat -c '%G %a' /srv/mail/public/.team.new/{cur,new}/* 2>/dev/null)" = 'readers 660' ]
+sed -i '/^.namespace/,$d' /etc/maildir-imapd/imapd.ini
+systemctl restart maildir-imapd
 
 pid=$(prop MainPID)
 ok 'reload' systemctl reload maildir-imapd
