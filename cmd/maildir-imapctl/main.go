@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	passwdCommand,
 	checkCommand,
 	adoptCommand,
+	aclCommand,
 	alertCommand,
 	expireCommand,
 }
@@ -80,7 +81,7 @@ Commands:
 {{- range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}}  {{.Short}}{{end}}{{end}}
 
-maildir-imapctl command -h explains one command.
+{{.CommandPath}} command -h explains one command.
 {{- end}}
 {{- if .HasAvailableLocalFlags}}
 

@@ -110,7 +110,10 @@ func (s *site) tree(p place, user string) (maildir.TreeOptions, error) {
 		if user != "" && !p.space.For(user) {
 			return maildir.TreeOptions{}, fmt.Errorf("is in [namespace %q], which %s does not have", p.space.Name, user)
 		}
-		u, err := s.visitor(user)
+		if user == "" {
+			return usermail.PublicAt(s.c, *p.space, p.space.Path).Folders(), nil
+		}
+		u, err := s.userNamed(user)
 		if err != nil {
 			return maildir.TreeOptions{}, err
 		}
@@ -129,12 +132,4 @@ func (s *site) tree(p place, user string) (maildir.TreeOptions, error) {
 		return maildir.TreeOptions{}, err
 	}
 	return usermail.Own(s.c, u)
-}
-
-// visitor is the user by whose name a namespace's path may be made.
-func (s *site) visitor(user string) (usermail.User, error) {
-	if user == "" {
-		return usermail.User{}, nil
-	}
-	return s.userNamed(user)
 }

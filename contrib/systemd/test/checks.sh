@@ -74,9 +74,10 @@ groupadd readers && usermod -aG readers vmail
 chown -R vmail:readers /srv/mail/public && find /srv/mail/public -type d -exec chmod 2770 {} +
 printf '[namespace "public"]\nprefix = Public/\npath = /srv/mail/public\n' >>/etc/maildir-imapd/imapd.ini
 systemctl restart maildir-imapd
-imap 'a LOGIN ann secret\r\nb CREATE Public/team/new\r\nc APPEND Public/team/new {5+}\r\nhello\r\nd LOGOUT\r\n' >/dev/null
-ok 'a new public folder is the group'"'"'s' [ "$(stat -c '%G %a' /srv/mail/public/.team.new)" = 'readers 2770' ]
-ok 'and so is its mail' [ "$(stat -c '%G %a' /srv/mail/public/.team.new/{cur,new}/* 2>/dev/null)" = 'readers 660' ]
+answer=$(imap 'a LOGIN ann secret\r\nb CREATE Public/team/plans\r\nc APPEND Public/team/plans {5+}\r\nhello\r\nd LOGOUT\r\n')
+ok 'the group has a folder made' bash -c 'grep -q "^c OK " <<<"$1" || { echo "$1"; exit 1; }' - "$answer"
+ok 'a new public folder is the group'"'"'s' [ "$(stat -c '%G %a' /srv/mail/public/.team.plans)" = 'readers 2770' ]
+ok 'and so is its mail' [ "$(stat -c '%G %a' /srv/mail/public/.team.plans/{cur,new}/* 2>/dev/null)" = 'readers 660' ]
 sed -i '/^.namespace/,$d' /etc/maildir-imapd/imapd.ini
 systemctl restart maildir-imapd
 
