@@ -54,6 +54,9 @@ type testServer struct {
 	withPublic  bool            // a second namespace, Public/
 	access      *maildir.Access // to public mail; nil: all may read it
 	lists       bool            // dovecot-acl files say who may do what with public mail, and nobody what none says
+	private     bool            // each reader has read marks of their own, in public and in other users' mail
+	shared      bool            // a namespace Shared/ of other users' mail
+	sharing     pubroot.Sharing
 	anyone      atomic.Bool     // SETACL anyone is allowed
 	hide        func() []string // public folders that hold no mail
 	publicQuota func() maildir.Quota
@@ -202,9 +205,20 @@ func (s *testServer) accessOf(user string) *maildir.Access {
 		return s.access
 	}
 	return &maildir.Access{
-		Who:    func() acl.Who { return acl.Who{User: user, Groups: testGroups[user]} },
-		Anyone: s.anyone.Load,
+		Who:     func() acl.Who { return acl.Who{User: user, Groups: testGroups[user]} },
+		Private: func() bool { return s.private },
+		Anyone:  s.anyone.Load,
 	}
+}
+
+// others is other users' mail.
+func (s *testServer) others(user string) Namespace {
+	return Namespace{Kind: OtherUsers, Prefix: "Shared/", Separator: '/', Tree: pubroot.NewUsers(pubroot.UsersOptions{
+		Separator: '/', Self: user, Users: func() []string { return testUsers }, Index: &s.sharing,
+		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
+			return s.store.Tree(maildir.TreeOptions{Root: s.mailOf(owner), Separator: '/', Access: s.accessOf(user)})
+		},
+	})}
 }
 
 func (s *testServer) openMail(_ context.Context, l *Login) (*Mail, error) {
@@ -219,10 +233,11 @@ func (s *testServer) openMail(_ context.Context, l *Login) (*Mail, error) {
 	var mine *maildir.Access
 	if s.lists {
 		mine = s.accessOf(user)
+		mine.Private, mine.Changed = nil, func() { s.sharing.Forget(user) }
 		mine.Who = func() acl.Who { return acl.Who{User: user, Groups: testGroups[user], Owner: true} }
 	}
 	own, err := s.store.Tree(maildir.TreeOptions{Root: s.mailOf(user), Access: mine, Separator: personal.Separator, Create: true, SpecialUse: testSpecial,
-		Foreign: []string{"Public/"}, Quota: func() maildir.Quota { return s.quota }})
+		Foreign: []string{"Public/", "Shared/"}, Quota: func() maildir.Quota { return s.quota }})
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +248,9 @@ func (s *testServer) openMail(_ context.Context, l *Login) (*Mail, error) {
 			s.tweakMail(mail)
 		}
 	}()
+	if s.shared {
+		mail.Namespaces = append(mail.Namespaces, s.others(user))
+	}
 	if !s.withPublic {
 		return mail, nil
 	}

@@ -33,6 +33,12 @@ func configure(ts *testServer, needs []string) {
 			ts.withPublic = true
 		case "acl":
 			ts.withPublic, ts.lists = true, true
+		case "config:private":
+			ts.private = true
+		case "config:shared":
+			ts.lists, ts.shared = true, true
+		case "config:tilde":
+			ts.tweakMail = func(m *Mail) { m.Tilde = true }
 		case "config:public-quota":
 			ts.publicQuota = func() maildir.Quota { return maildir.Quota{Set: true, Messages: 4} }
 		case "config:hide":
