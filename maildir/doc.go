@@ -97,7 +97,7 @@
 // A mailbox's number is for this file. Steps and base make the user's MODSEQs of the mailbox's (marks_steps.go):
 // messages count as changed at base where theirs are smaller. Records are appended under the dotlock
 // maildir-imapd.seen.lock, synced with fsync = always only, as a STORE is; a torn end is cut off by the next writer.
-// When the file is twice as long as it need be it is written anew, synced, and renamed over; others see another
+// When the file is twice as long as it need be it is written anew, synced unless there was nothing in it, and renamed over; others see another
 // inode or size at their next command, and tell their sessions. In such a mailbox the letter S of file
 // names is neither shown nor written. Marks are of a GUID, so that they stay when the mailbox is
 // renamed, and of a UIDVALIDITY: another one drops them. If the file, or a part of it, is lost, or an older one

@@ -174,6 +174,8 @@ func (w *marking) append(rec []byte, by *Handle) error {
 		if err := w.put(rec); err != nil {
 			return err
 		}
+	} else if k.root != "" {
+		k.anew = true // once it can be
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -219,7 +221,8 @@ func (w *marking) cut() error {
 }
 
 // rewrite replaces the file by what memory says, followed by new records. It is durable before it takes
-// the old one's name: these marks are in no other file.
+// the old one's name: the marks in that are in no other file. A user's first ones are worth no more than
+// those that come after them.
 func (w *marking) rewrite(rec []byte) error {
 	k := w.k
 	if k.aside {
@@ -233,8 +236,9 @@ func (w *marking) rewrite(rec []byte) error {
 	k.thin()
 	k.mu.RLock()
 	b := append(k.encode(), rec...)
+	sync := len(k.numbers) > 0 || k.store.o.Fsync == FsyncAlways
 	k.mu.RUnlock()
-	if err := w.dir.WriteFile(marksName, b, 0, true); err != nil {
+	if err := w.dir.WriteFile(marksName, b, 0, sync); err != nil {
 		return err
 	}
 	id, err := idNow(w.dir, marksName)

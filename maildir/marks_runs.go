@@ -74,8 +74,13 @@ func (r markRuns) put(ranges uidRanges, seen bool, modseq uint64) markRuns {
 	if len(ranges) == 0 {
 		return r
 	}
-	// What lies before the first range stays where it is: mail is mostly read at the end.
-	first := r.find(ranges[0].lo)
+	// What lies before the first range stays where it is, and behind the last one what does not touch it.
+	first, last := r.find(ranges[0].lo), r.find(ranges[len(ranges)-1].hi)
+	last = min(last+2, len(r))
+	if n := len(r) - last; n > 0 {
+		part := slices.Clone(r[max(first-1, 0):last]).put(ranges, seen, modseq)
+		return slices.Replace(r, max(first-1, 0), last, part...)
+	}
 	out, rest := r[:first], slices.Clone(r[first:])
 	if len(rest) == 0 && cap(out)-len(out) < len(ranges) {
 		out = slices.Grow(out, len(ranges))

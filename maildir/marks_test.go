@@ -231,6 +231,12 @@ func TestMarksTouchNothing(t *testing.T) {
 	if want := "lock alice/maildir-imapd.seen.lock, create alice/maildir-imapd.seen, write alice/maildir-imapd.seen, unlock alice/maildir-imapd.seen.lock"; strings.Join(ops, ", ") != want {
 		t.Errorf("a mark is %s", strings.Join(ops, ", "))
 	}
+	s.o.Fsync, ops = FsyncAlways, nil
+	mark(t, h, Add, uidSet(7), imap.FlagSeen)
+	if want := "write alice/maildir-imapd.seen, sync alice/maildir-imapd.seen, unlock"; !strings.Contains(strings.Join(ops, ", "), want) {
+		t.Errorf("a durable mark is %s", strings.Join(ops, ", "))
+	}
+	mark(t, h, Remove, uidSet(7), imap.FlagSeen)
 	ops = nil
 	mark(t, h, Add, uidSet(5), imap.FlagSeen) // there is nothing to change
 	refresh(t, h)
@@ -281,6 +287,7 @@ func TestMarksLost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(2 * time.Millisecond) // sums go by the clock's milliseconds
 			c.spoil(t, p.marksFile(), b)
 			verify := func(who string, h *Handle) {
 				t.Helper()
@@ -375,6 +382,7 @@ func TestMarksOtherBoot(t *testing.T) {
 	if err := os.WriteFile(p.marksFile(), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(2 * time.Millisecond)
 	s := p.newProcess()
 	s.boot = "another"
 	later := p.mustRead(s, "alice").open(t, "news", Select)
