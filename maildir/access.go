@@ -272,10 +272,10 @@ func (t *Tree) visible(l *treeListing) ([]Entry, error) {
 	who := t.o.Access.Who()
 	plain := (&aclLayers{root: top}).judge(&who, t.o.Access.Default) // to all that have no list of their own
 	seen := make([]box, 0, len(l.boxes))
-	rights := make(map[string]Rights, len(l.boxes))
+	rights := make([]Rights, 0, len(l.boxes)) // of those
 	for i := range l.boxes {
 		b := &l.boxes[i]
-		own, err := t.acls.at(&aclPlace{rel: b.rel, root: root, none: b.plain})
+		own, err := t.acls.listed(&aclPlace{rel: b.rel, root: root, none: b.plain})
 		if err != nil {
 			return nil, err
 		}
@@ -285,12 +285,14 @@ func (t *Tree) visible(l *treeListing) ([]Entry, error) {
 		}
 		if allowed(r, DeedLook) {
 			seen = append(seen, *b)
-			rights[b.name] = r
+			rights = append(rights, r)
 		}
 	}
 	out := t.entries(seen)
 	for i := range out {
-		out[i].Rights = rights[out[i].Name]
+		if e := &out[i]; !e.NonExistent { // in the order of seen
+			e.Rights, rights = rights[0], rights[1:]
+		}
 	}
 	return out, nil
 }

@@ -26,6 +26,17 @@ type aclCache struct {
 
 	mu    sync.Mutex // not held over a system call
 	files map[string]*aclFile
+	plain map[string]plainDir
+}
+
+// plainDir is a directory that has neither file, which its own state tells as long as it is the same. LIST goes by it.
+type plainDir struct {
+	id dirID
+	at int64
+}
+
+func (x plainDir) proves(id dirID) bool {
+	return x.id == id && dirLook{mtime: id.mtime, at: x.at}.proves(id.mtime) && dirLook{mtime: id.ctime, at: x.at}.proves(id.ctime)
 }
 
 // aclCaches are those of a process's trees, by root. They outlive sessions, for the lists in force.
@@ -63,6 +74,46 @@ func (c *aclCaches) leave(t *aclCache) {
 		if t.users == 0 {
 			delete(c.trees, root)
 		}
+	}
+}
+
+// listed is at for LIST, which asks for all mailboxes of a tree. Most have no file.
+func (c *aclCache) listed(p *aclPlace) (*aclFile, error) {
+	if p.none || p.rel == "" {
+		return c.at(p)
+	}
+	c.mu.Lock()
+	_, has := c.files[p.rel]
+	plain := c.plain[p.rel]
+	c.mu.Unlock()
+	if has {
+		return c.at(p)
+	}
+	at := time.Now().UnixNano()
+	st, err := p.root.StatBelow(p.rel)
+	if err == nil && plain.proves(dirIDOf(st)) {
+		return nil, nil
+	}
+	f, ferr := c.at(p)
+	if err == nil && ferr == nil && f == nil && st.IsDir() { // a link has a state of its own
+		c.mu.Lock()
+		if c.plain == nil {
+			c.plain = make(map[string]plainDir)
+		}
+		c.plain[p.rel] = plainDir{dirIDOf(st), at}
+		c.mu.Unlock()
+	}
+	return f, ferr
+}
+
+// forgetPlain gives memory back.
+func (c *aclCaches) forgetPlain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.trees {
+		t.mu.Lock()
+		t.plain = nil
+		t.mu.Unlock()
 	}
 }
 

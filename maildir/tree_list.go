@@ -25,13 +25,14 @@ type Entry struct {
 }
 
 // maxListed bounds what a hostile arrangement of links could make of a tree.
-const maxListed = 1 << 16
+const maxListed = 1 << 18
 
 // treeListing is a tree as one look found it. It is never changed afterwards.
 type treeListing struct {
 	root    fsx.Stat
 	at      time.Time
-	boxes   []box // sorted
+	dirs    *dirNode // of the fs layout
+	boxes   []box    // sorted
 	entries []Entry
 }
 
@@ -59,12 +60,11 @@ func (t *Tree) List(ctx context.Context) ([]Entry, error) {
 	return l.entries, nil
 }
 
-// listing returns the cached look if the root directory has not changed since,
-// which one stat tells; in the fs layout, mailboxes lie deeper and every look
-// is a walk. root may be nil.
+// listing returns the look that is kept if nothing has changed since: in Maildir++ one call tells that of the root
+// directory, in the fs layout one for each directory does (tree_walk.go). root may be nil.
 func (t *Tree) listing(root *fsx.Dir) (*treeListing, error) {
-	c, turn := t.kept()
-	if c != nil {
+	c, dirs, turn := t.kept()
+	if c != nil && t.names.layout == MaildirPP {
 		st, err := t.store.fs.Stat(t.root)
 		if err != nil {
 			return nil, err
@@ -81,16 +81,20 @@ func (t *Tree) listing(root *fsx.Dir) (*treeListing, error) {
 		defer d.Close()
 		root = d
 	}
-	l, err := t.look(root)
+	if t.names.layout == FS {
+		return t.lookNested(root, c, dirs, turn)
+	}
+	l, err := t.lookFlat(root)
 	// A directory that changed a moment ago may change again within the same
 	// tick of its time stamp.
-	if err == nil && t.names.layout == MaildirPP && l.at.Sub(time.Unix(0, l.root.Mtime)) > time.Second {
+	if err == nil && l.at.Sub(time.Unix(0, l.root.Mtime)) > time.Second {
 		t.keep(l, turn)
 	}
 	return l, err
 }
 
-func (t *Tree) look(root *fsx.Dir) (*treeListing, error) {
+// lookFlat looks at a Maildir++ tree.
+func (t *Tree) lookFlat(root *fsx.Dir) (*treeListing, error) {
 	st, err := root.Stat()
 	if err != nil {
 		return nil, err
@@ -99,15 +103,38 @@ func (t *Tree) look(root *fsx.Dir) (*treeListing, error) {
 	if !t.names.noInbox {
 		l.boxes = append(l.boxes, box{name: inbox, use: t.readUse(root, "")})
 	}
-	if t.names.layout == MaildirPP {
-		err = t.lookFolders(root, l)
-	} else {
-		w := walk{t: t, l: l}
-		err = w.dir(root, "", "")
+	if err := t.lookFolders(root, l); err != nil {
+		return nil, err
 	}
+	t.complete(l)
+	return l, nil
+}
+
+// lookNested looks at an fs tree, of which c is known, if anything is, and these directories.
+func (t *Tree) lookNested(root *fsx.Dir, c *treeListing, dirs *dirNode, turn int) (*treeListing, error) {
+	top, same, err := t.walked(root, dirs)
 	if err != nil {
 		return nil, err
 	}
+	l := &treeListing{dirs: top}
+	if same && c != nil {
+		if top == c.dirs {
+			return c, nil
+		}
+		l.boxes, l.entries = c.boxes, c.entries
+	} else {
+		if !t.names.noInbox {
+			l.boxes = append(l.boxes, box{name: inbox, use: top.use})
+		}
+		l.boxes = top.boxes(t.names, "", l.boxes)
+		t.complete(l)
+	}
+	t.keep(l, turn)
+	return l, nil
+}
+
+// complete makes of what was found what is listed.
+func (t *Tree) complete(l *treeListing) {
 	l.boxes = t.unique(l.boxes)
 	l.entries = t.entries(l.boxes)
 	for i := range l.entries {
@@ -115,7 +142,6 @@ func (t *Tree) look(root *fsx.Dir) (*treeListing, error) {
 			e.Rights = t.key.fixed
 		}
 	}
-	return l, nil
 }
 
 // unique sorts, and keeps one of two directories that decode to one name: the
@@ -199,92 +225,6 @@ func (t *Tree) skipped(path string, err error) error {
 	return nil
 }
 
-// walk looks through an fs tree.
-type walk struct {
-	t     *Tree
-	l     *treeListing
-	above []fsx.Stat // the directories on the way, against links in a circle
-}
-
-func (w *walk) dir(d *fsx.Dir, rel, name string) error {
-	if len(w.above) > maxDepth || slices.ContainsFunc(w.above, d.Identity().SameFile) {
-		return nil
-	}
-	var subs []string
-	cur, hasProps, hasList := false, false, false
-	err := d.Each(func(b []byte, typ fsx.Type) bool {
-		switch c := string(b); {
-		case c == dovecotACL || c == courierACL:
-			hasList = true
-		case typ == fsx.IsFile:
-			hasProps = hasProps || c == propsFile
-		case c == "cur":
-			cur = true
-		case isMaildirName(c), c == trashDir, c == deletedDir, typ != fsx.IsDir && typ != fsx.IsLink && typ != fsx.Unknown:
-		default:
-			subs = append(subs, c)
-		}
-		return len(subs) < maxListed
-	})
-	if err != nil {
-		return err
-	}
-	if cur && rel != "" && !w.t.names.isInbox(name) { // a directory INBOX holds INBOX's children only
-		b := box{name: name, rel: rel, plain: !hasList}
-		if hasProps {
-			b.use = w.t.useIn(d)
-		}
-		w.l.boxes = append(w.l.boxes, b)
-	}
-	w.above = append(w.above, d.Identity())
-	for _, c := range subs {
-		if len(w.l.boxes) >= maxListed {
-			break
-		}
-		if err := w.sub(d, c, rel, name); err != nil {
-			return err
-		}
-	}
-	w.above = w.above[:len(w.above)-1]
-	return nil
-}
-
-func (w *walk) sub(d *fsx.Dir, c, rel, name string) error {
-	t := w.t
-	decoded, ok := t.names.decode(c)
-	if !ok {
-		t.warn("not served: no mailbox name", d.Path()+"/"+c, nil)
-		return nil
-	}
-	if name != "" {
-		decoded = name + string(t.names.sep) + decoded
-	}
-	decoded = t.names.clean(decoded)
-	if rel != "" {
-		c = rel + "/" + c
-	}
-	_, last := splitRel(c)
-	s, err := d.Sub(last)
-	if err != nil {
-		return t.skipped(d.Path()+"/"+last, err)
-	}
-	defer s.Close()
-	// Hidden directories are other programs' (.git, .snapshots) unless they
-	// are mailboxes themselves.
-	if last[0] == '.' {
-		if _, err := s.StatName("cur"); err != nil {
-			return t.skipped(s.Path(), err)
-		}
-	}
-	if !validComponents(decoded, t.names.sep) {
-		return nil
-	}
-	if err := w.dir(s, c, decoded); err != nil {
-		return t.skipped(s.Path(), err)
-	}
-	return nil
-}
-
 // readUse reads the special use that CREATE gave a mailbox.
 func (t *Tree) readUse(root *fsx.Dir, rel string) []imap.MailboxAttr {
 	if rel == "" {
@@ -317,24 +257,38 @@ func readProps(d *fsx.Dir) (*props, error) {
 	return parseProps(b), nil
 }
 
-// entries adds the parents that are no mailboxes, and the attributes.
+// entries adds the parents that are no mailboxes, and the attributes. The boxes are sorted, so that all below a name
+// follow it.
 func (t *Tree) entries(boxes []box) []Entry {
 	out := make([]Entry, 0, len(boxes))
-	index := make(map[string]int, len(boxes))
-	var add func(name string, exists bool) int
-	add = func(name string, exists bool) int {
-		if i, ok := index[name]; ok {
-			return i
+	var above []int // the entries on the way to the last one
+	add := func(name string, exists bool) *Entry {
+		if len(above) > 0 {
+			out[above[len(above)-1]].HasChildren = true
 		}
-		if p := t.names.parent(name); p != "" {
-			out[add(p, false)].HasChildren = true
-		}
+		above = append(above, len(out))
 		out = append(out, Entry{Name: name, NonExistent: !exists})
-		index[name] = len(out) - 1
-		return len(out) - 1
+		return &out[len(out)-1]
 	}
 	for _, b := range boxes {
-		e := &out[add(b.name, true)]
+		for len(above) > 0 && !t.names.below(b.name, out[above[len(above)-1]].Name) {
+			above = above[:len(above)-1]
+		}
+		at := 0
+		if len(above) > 0 {
+			at = len(out[above[len(above)-1]].Name) + 1
+		}
+		for {
+			next := strings.IndexByte(b.name[at:], t.names.sep)
+			if next < 0 {
+				break
+			}
+			if at += next; at > 0 {
+				add(b.name[:at], false)
+			}
+			at++
+		}
+		e := add(b.name, true)
 		e.SpecialUse = append(e.SpecialUse, t.special[b.name]...)
 		for _, u := range b.use {
 			if !slices.ContainsFunc(e.SpecialUse, func(o imap.MailboxAttr) bool { return strings.EqualFold(string(o), string(u)) }) {

@@ -26,6 +26,7 @@ type treeShared struct {
 
 	mu     sync.Mutex // guards what follows; not held over a system call
 	cache  *treeListing
+	dirs   *dirNode        // of the listing before, in the fs layout: good as far as they look the same
 	turn   int             // times that the listing was dropped
 	warned map[string]bool // refused links and the like, told once
 }
@@ -89,7 +90,10 @@ func (r *treeRegistry) forget() {
 	trees := slices.Collect(maps.Values(r.trees))
 	r.mu.Unlock()
 	for _, t := range trees {
-		t.forget()
+		t.mu.Lock()
+		t.cache, t.dirs = nil, nil
+		t.turn++
+		t.mu.Unlock()
 	}
 }
 
@@ -100,11 +104,11 @@ func (t *treeShared) forget() {
 	t.mu.Unlock()
 }
 
-// kept is the listing, if there is one, and what keep wants to know.
-func (t *treeShared) kept() (*treeListing, int) {
+// kept is the listing, if there is one, the directories that are known, and what keep wants to know.
+func (t *treeShared) kept() (*treeListing, *dirNode, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.cache, t.turn
+	return t.cache, t.dirs, t.turn
 }
 
 // keep keeps a listing, unless the tree changed by our hands while it was made.
@@ -112,7 +116,7 @@ func (t *treeShared) keep(l *treeListing, turn int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.turn == turn {
-		t.cache = l
+		t.cache, t.dirs = l, l.dirs
 	}
 }
 

@@ -38,6 +38,7 @@ func (s *Store) SetMemory(limit int64) {
 // It says how many mailboxes there were.
 func (s *Store) DropIdle() int {
 	s.trees.forget()
+	s.acls.forgetPlain()
 	s.mu.Lock()
 	victims := s.coolest(s.idle.Len())
 	s.mu.Unlock()
