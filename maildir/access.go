@@ -90,13 +90,19 @@ func (t *Tree) permitBelow(name string) error {
 	return err
 }
 
-// permitRename asks for the right to rename a mailbox, or those below what is a mere parent.
+// permitRename asks for the right to rename a mailbox, or those below what is a mere parent. INBOX loses its messages
+// only.
 func (t *Tree) permitRename(from, to string) error {
-	if t.key.fixed != 0 {
+	inbox := t.names.isInbox(from)
+	if t.key.fixed != 0 && !inbox {
 		return nil
 	}
-	_, err := t.permit(from, DeedRename)
-	if errors.Is(err, ErrNotExist) {
+	deed := DeedRename
+	if inbox {
+		deed = DeedMove
+	}
+	_, err := t.permit(from, deed)
+	if errors.Is(err, ErrNotExist) && !inbox {
 		err = t.permitRenameBelow(from)
 	}
 	if err != nil {

@@ -26,13 +26,13 @@ func (t *Tree) Create(ctx context.Context, name string, use []imap.MailboxAttr) 
 
 func (t *Tree) create(ctx context.Context, name string, use []imap.MailboxAttr) error {
 	name = t.names.clean(strings.TrimSuffix(name, string(t.names.sep)))
+	if err := t.permitBelow(name); err != nil { // before all else, as for a rename
+		return err
+	}
 	if t.names.isInbox(name) {
 		return ErrExist
 	}
 	if err := t.names.verify(name); err != nil {
-		return err
-	}
-	if err := t.permitBelow(name); err != nil {
 		return err
 	}
 	root, lock, err := t.change(ctx)

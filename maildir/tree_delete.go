@@ -25,13 +25,13 @@ func (t *Tree) Delete(ctx context.Context, name string) error {
 }
 
 func (t *Tree) delete(ctx context.Context, name string) error {
-	if t.names.isInbox(name) {
-		return badName("INBOX cannot be deleted")
-	}
 	if t.key.fixed == 0 {
 		if _, err := t.permit(name, DeedDelete); err != nil {
 			return err
 		}
+	}
+	if t.names.isInbox(name) {
+		return badName("INBOX cannot be deleted")
 	}
 	root, lock, err := t.change(ctx)
 	if err != nil {

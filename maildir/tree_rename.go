@@ -20,6 +20,10 @@ func (t *Tree) Rename(ctx context.Context, from, to string) error {
 
 func (t *Tree) rename(ctx context.Context, from, to string) error {
 	n := t.names
+	// Before all else: what is wrong with the names is not for those who are not to know of the mailbox.
+	if err := t.permitRename(from, to); err != nil {
+		return err
+	}
 	if from == to || n.isInbox(to) {
 		return ErrExist
 	}
@@ -31,9 +35,6 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 	}
 	if n.below(to, from) {
 		return badName("a mailbox cannot be moved below itself")
-	}
-	if err := t.permitRename(from, to); err != nil {
-		return err
 	}
 	root, lock, err := t.change(ctx)
 	if err != nil {
@@ -208,9 +209,6 @@ func componentCount(s string, sep byte) int {
 // renameInbox makes the new mailbox and moves INBOX's messages there. Cut
 // short, it leaves each message in INBOX, in the new mailbox, or in both.
 func (t *Tree) renameInbox(ctx context.Context, to string) error {
-	if _, err := t.permit(inbox, DeedMove); err != nil {
-		return err
-	}
 	if err := t.create(ctx, to, nil); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package pubroot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -263,6 +264,9 @@ func (u *Users) Rename(ctx context.Context, from, to string) error {
 		owner, _, _ := u.split(from)
 		other, target, err := u.split(strings.TrimSuffix(to, string(u.o.Separator)))
 		if err != nil || other != owner {
+			if there, err := t.Exists(rest); err != nil || !there {
+				return cmp.Or(err, error(maildir.ErrNotExist))
+			}
 			return maildir.ErrNoPermission
 		}
 		return t.Rename(ctx, rest, target)

@@ -292,3 +292,38 @@ func TestManyOwners(t *testing.T) {
 		t.Errorf("%v %v", h.Rights(), err)
 	}
 }
+
+// TestWhoHasMailIsNotTold: who is let in nowhere is answered the same whether there is such a user or not.
+func TestWhoHasMailIsNotTold(t *testing.T) {
+	v := newVillage(t, '/', "ann", "bob", "carol")
+	folder(t, filepath.Join(v.dir, "bob", ".Work"))
+	v.share("carol", "INBOX", "ann", "lrs")
+	ann, ctx := v.others("ann"), t.Context()
+	long := strings.Repeat("x", 300)
+	for deed, do := range map[string]func(owner string) error{
+		"create INBOX":    func(o string) error { return ann.Create(ctx, o+"/INBOX", nil) },
+		"create":          func(o string) error { return ann.Create(ctx, o+"/Work", nil) },
+		"create long":     func(o string) error { return ann.Create(ctx, o+"/"+long, nil) },
+		"create bad":      func(o string) error { return ann.Create(ctx, o+"/a//b", nil) },
+		"create below":    func(o string) error { return ann.Create(ctx, o+"/Work/x", nil) },
+		"delete INBOX":    func(o string) error { return ann.Delete(ctx, o+"/INBOX") },
+		"delete":          func(o string) error { return ann.Delete(ctx, o+"/Work") },
+		"rename away":     func(o string) error { return ann.Rename(ctx, o+"/Work", "carol/Work") },
+		"rename to self":  func(o string) error { return ann.Rename(ctx, o+"/Work", o+"/Work") },
+		"rename to INBOX": func(o string) error { return ann.Rename(ctx, o+"/Work", o+"/INBOX") },
+		"rename to long":  func(o string) error { return ann.Rename(ctx, o+"/Work", o+"/"+long) },
+		"rename below":    func(o string) error { return ann.Rename(ctx, o+"/Work", o+"/Work/x") },
+		"rename INBOX":    func(o string) error { return ann.Rename(ctx, o+"/INBOX", o+"/Work") },
+		"open":            func(o string) error { _, err := ann.Open(ctx, o+"/INBOX", maildir.Target); return err },
+		"ask for rights":  func(o string) error { _, err := ann.Rights(ctx, o+"/Work"); return err },
+		"read the list":   func(o string) error { _, _, err := ann.ACL(ctx, o+"/INBOX"); return err },
+		"change the list": func(o string) error {
+			return ann.SetACL(ctx, o+"/INBOX", acl.Change{ID: acl.ID{Kind: acl.Anyone}, Rights: acl.RightsAll})
+		},
+	} {
+		var is, isNot *maildir.Error
+		if !errors.As(do("bob"), &is) || !errors.As(do("nobody"), &isNot) || is.Err.Error() != isNot.Err.Error() {
+			t.Errorf("%s: %v, and %v where there is nobody", deed, is, isNot)
+		}
+	}
+}
