@@ -57,9 +57,13 @@ func (t *txn) expunge(uids imap.UIDSet, force bool) (n int, err error) {
 		uids = imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}
 	}
 	todo := resolve(uids, t.by.view.maxUID)
-	most := m.state.deleted // which changes under writer only
+	most := 0
 	if force {
 		most = m.holds(todo)
+	} else {
+		m.mu.RLock() // sizes that are learnt take messages out of the sums and back
+		most = m.state.deleted
+		m.mu.RUnlock()
 	}
 	return t.remove(todo, most, force)
 }

@@ -311,3 +311,36 @@ func TestWarmMailboxCostsNoScan(t *testing.T) {
 	}
 	t.Log(ops)
 }
+
+// TestExpungeWhileLearning: sizes and dates of messages are learnt while others are expunged, which the race detector watches.
+func TestExpungeWhileLearning(t *testing.T) {
+	b := newSpot(t)
+	b.drop("cur", mail)
+	b.drop("cur", mail)
+	h := b.open(Select)
+	if _, err := h.Store(t.Context(), uidSet(1), Add, []imap.Flag{imap.FlagDeleted}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := int64(0); ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				h.m.know(1, -1, i)
+			}
+		}
+	})
+	for range 50 {
+		if n, err := h.Expunge(t.Context(), uidSet(2)); n != 0 || err != nil {
+			t.Error(n, err)
+		}
+	}
+	close(done)
+	wg.Wait()
+	if n, err := h.Expunge(t.Context(), uidSet(1)); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+}
