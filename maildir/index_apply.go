@@ -152,7 +152,7 @@ func (a *applier) messages(b []byte) bool {
 			return false
 		}
 		nameLen, infoLen := int(b[6]), int(b[7])
-		if len(b) < fixedMessage+nameLen+infoLen || nameLen == 0 {
+		if uid := le.Uint32(b); len(b) < fixedMessage+nameLen+infoLen || nameLen == 0 || uid == 0 || uid > maxUID {
 			return false
 		}
 		e := entry{uid: imap.UID(le.Uint32(b)), flags: SystemFlags(b[4]) & systemAll, bits: entryBits(b[5]) & (inNew | verified),

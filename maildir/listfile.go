@@ -205,7 +205,7 @@ func (t *txn) assign(records []uidRecord) error {
 		return ErrReadOnly
 	}
 	if n := len(records); n > 0 {
-		if records[n-1].uid > maxUID {
+		if uint64(records[0].uid)+uint64(n)-1 > maxUID { // they have begun anew at 0 then
 			return errNoUIDs
 		}
 		t.promise(records[n-1].uid + 1)

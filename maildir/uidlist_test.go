@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,6 +227,46 @@ func TestUIDValidityCrash(t *testing.T) {
 		}
 		if err == nil {
 			return
+		}
+	}
+}
+
+// TestUIDsUsedUp: where there are not as many UIDs left as messages come, none is given: they do not begin anew.
+func TestUIDsUsedUp(t *testing.T) {
+	for n := 1; n <= 4; n++ {
+		b := newSpot(t)
+		list := filepath.Join(b.dir, uidlistFile)
+		text := fmt.Sprintf("3 V7 N%d G%s\n", maxUID, newGUID())
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			b.drop("cur", mail)
+		}
+		h, err := b.store.open(t.Context(), b.loc, Select)
+		if err == nil {
+			h.Close()
+		}
+		if errors.Is(err, errNoUIDs) != (n > 1) {
+			t.Errorf("%d messages: %v", n, err)
+		}
+		got, err := os.ReadFile(list)
+		if lines := strings.Count(string(got), "\n"); err != nil || n > 1 && lines > 1 || n == 1 && lines != 2 {
+			t.Errorf("%d messages: %q, %v", n, got, err)
+		}
+	}
+}
+
+// TestIndexUIDs: an index with UIDs that no message can have is damaged.
+func TestIndexUIDs(t *testing.T) {
+	for uid, want := range map[uint32]bool{0: false, 1: true, maxUID: true, maxUID + 1: false} {
+		var s state
+		b := appendMessage(nil, &s, appendEntry(&s, entry{uid: 1}, "base"))
+		le.PutUint32(b, uid)
+		m := &Mailbox{}
+		a := applier{x: &m.index, m: m, s: &m.state}
+		if got := a.messages(b); got != want || m.state.list.len() != map[bool]int{true: 1}[want] {
+			t.Errorf("UID %d: %v, %d messages", uid, got, m.state.list.len())
 		}
 	}
 }
