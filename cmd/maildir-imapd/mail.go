@@ -30,11 +30,12 @@ type mailOpener struct {
 
 // open is imapd.Options.Open: the user's own tree, then the public ones.
 func (m *mailOpener) open(_ context.Context, l *imapd.Login) (*imapd.Mail, error) {
-	return m.mail(l.Identity, m.rules.now.Load())
+	return m.mail(&l.Identity, m.rules.now.Load())
 }
 
-// mail opens what a user has under the configuration of the login and the namespaces of now.
-func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) {
+// mail opens what a user has under the configuration of the login and the namespaces of now. All that asks for the user
+// later holds on to the one identity.
+func (m *mailOpener) mail(id *imapd.Identity, now *ruleset) (*imapd.Mail, error) {
 	cfg := *m.cfg
 	cfg.Namespaces = now.cfg.Namespaces
 	own, home, err := m.personal(&cfg, id)
@@ -42,20 +43,22 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 		return nil, err
 	}
 	user := userOf(id)
-	mail := &imapd.Mail{Namespaces: []imapd.Namespace{own}, Aliases: m.rules.allAliases, Tilde: now.cfg.Mail.Tilde}
+	mail := &imapd.Mail{Aliases: m.rules.aliases(), Tilde: now.cfg.Mail.Tilde}
+	mail.Namespaces = append(make([]imapd.Namespace, 0, 1+len(cfg.Namespaces)), own)
+	var v *visitor
 	if len(cfg.Namespaces) > 0 {
 		mail.Defaults = func() []string { return m.rules.subscribed(id.User) }
+		v = &visitor{rules: m.rules, id: id}
 	}
-	visitor := &visitor{rules: m.rules, id: id}
 	for _, n := range cfg.Namespaces {
 		if !n.For(user.Name) || id.Anonymous && strings.ContainsAny(n.Path, "%~") {
 			continue
 		}
 		if n.Kind == config.KindOther {
-			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, visitor, home))
+			mail.Namespaces = append(mail.Namespaces, m.others(&cfg, &n, v, home))
 			continue
 		}
-		ns, err := m.public(&cfg, n, user, visitor, home)
+		ns, err := m.public(&cfg, n, user, v, home)
 		if err != nil { // the user's own mail must not suffer
 			if _, again := m.told.LoadOrStore(n.Name+"\x00"+err.Error(), true); !again {
 				m.log.Error("public namespace not opened", "namespace", n.Name, "err", err)
@@ -77,7 +80,7 @@ func (m *mailOpener) mail(id imapd.Identity, now *ruleset) (*imapd.Mail, error) 
 }
 
 // personal opens a user's own mail, and says where read marks of other mail lie.
-func (m *mailOpener) personal(cfg *config.Config, id imapd.Identity) (ns imapd.Namespace, home string, err error) {
+func (m *mailOpener) personal(cfg *config.Config, id *imapd.Identity) (ns imapd.Namespace, home string, err error) {
 	user := userOf(id)
 	o, err := usermail.Own(cfg, user)
 	if id.Anonymous {
@@ -116,7 +119,7 @@ func (m *mailOpener) nobodys(cfg *config.Config) (maildir.TreeOptions, error) {
 	return o, t.Close()
 }
 
-func userOf(id imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
+func userOf(id *imapd.Identity) usermail.User { return usermail.User{Name: id.User, Home: id.Home} }
 
 // public opens a public root. home is where the user's own mail lies, and read marks with it.
 func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.User, v *visitor, home string) (imapd.Namespace, error) {

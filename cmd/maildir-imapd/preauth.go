@@ -101,7 +101,7 @@ func refuseOther(cfg *config.Config, id imapd.Identity, euid int) error {
 	if u, err := user.LookupId(strconv.Itoa(euid)); err == nil && u.Username == id.User {
 		return nil
 	}
-	own, err := usermail.Own(cfg, userOf(id))
+	own, err := usermail.Own(cfg, userOf(&id))
 	if err != nil {
 		return nil // the session says so to the client, and to the log why
 	}

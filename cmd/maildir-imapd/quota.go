@@ -10,7 +10,7 @@ import (
 )
 
 // quota is the limits of one user, as the tree of that user's mail asks for them.
-func (r *rules) quota(id imapd.Identity) func() maildir.Quota {
+func (r *rules) quota(id *imapd.Identity) func() maildir.Quota {
 	return func() maildir.Quota { return r.now.Load().quota(id) }
 }
 
@@ -32,7 +32,7 @@ func (s *ruleset) publicQuota(name string) maildir.Quota {
 	return q
 }
 
-func (s *ruleset) quota(id imapd.Identity) maildir.Quota {
+func (s *ruleset) quota(id *imapd.Identity) maildir.Quota {
 	out := maildir.Quota{
 		StorageKey: "[quota] storage", MessagesKey: "[quota] messages",
 		Warn: s.cfg.Quota.Exceeded == config.ExceededWarn, Text: s.cfg.Quota.ExceededText,

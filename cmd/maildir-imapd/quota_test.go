@@ -38,7 +38,7 @@ func TestQuotaOfUser(t *testing.T) {
 	users := file("a:{PLAIN}x\nb:{PLAIN}x::::::quota=2G\nc:{PLAIN}x::::::userdb_quota_rule=*:storage=1M:messages=3\nd:{PLAIN}x::::::quota=unlimited\n")
 	now := map[string]func() maildir.Quota{}
 	for _, user := range []string{"a", "b", "c", "d", "gone"} {
-		now[user] = q.quota(imapd.Identity{User: user, Extra: map[string]string{"quota_messages": "9"}})
+		now[user] = q.quota(&imapd.Identity{User: user, Extra: map[string]string{"quota_messages": "9"}})
 	}
 	check := func(user string, want maildir.Quota) {
 		t.Helper()
@@ -73,7 +73,7 @@ func TestQuotaOfUser(t *testing.T) {
 	cfg := parse("storage = 1G\n")
 	cfg.Auth.File = filepath.Join(t.TempDir(), "absent")
 	q.load(cfg, slog.New(slog.DiscardHandler))
-	now["a"] = q.quota(imapd.Identity{User: "a"})
+	now["a"] = q.quota(&imapd.Identity{User: "a"})
 	check("a", ours(1<<30, 0))
 	if err := os.Mkdir(cfg.Auth.File, 0o700); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,9 @@ type rules struct {
 	spaces sync.Map // name of a namespace -> *live
 	// sharing is what is known of who shares mail.
 	sharing pubroot.Sharing
+
+	once  sync.Once
+	names func() map[string]string // the aliases
 }
 
 // ruleset is the rules of one moment. It is not changed once it is in force.
@@ -99,8 +102,11 @@ func sameShape(a, b []config.Namespace) bool {
 	return reflect.DeepEqual(fixed(a), fixed(b))
 }
 
-// allAliases are those of now.
-func (r *rules) allAliases() map[string]string { return r.now.Load().aliases }
+// aliases gives those of now, the same func to all sessions.
+func (r *rules) aliases() func() map[string]string {
+	r.once.Do(func() { r.names = func() map[string]string { return r.now.Load().aliases } })
+	return r.names
+}
 
 // subscribed are the names that a user is subscribed to without a word.
 func (r *rules) subscribed(user string) (names []string) {
@@ -152,7 +158,7 @@ func (l *live) of(v *visitor) *maildir.Access {
 }
 
 // own is the access of users to their own mail, where they may let others in: lists hold for them as well.
-func (r *rules) own(id imapd.Identity, shared string) *maildir.Access {
+func (r *rules) own(id *imapd.Identity, shared string) *maildir.Access {
 	a := maildir.Access{Who: (&visitor{rules: r, id: id, owner: true}).who}
 	a.Anyone = r.live(shared).access.Anyone
 	return &a
@@ -161,7 +167,7 @@ func (r *rules) own(id imapd.Identity, shared string) *maildir.Access {
 // visitor is a user who asks for rights.
 type visitor struct {
 	rules *rules
-	id    imapd.Identity
+	id    *imapd.Identity
 	owner bool
 	known atomic.Pointer[visit]
 }

@@ -39,7 +39,7 @@ func TestRulesAreLive(t *testing.T) {
 	}
 	var r rules
 	r.set(parseConfig(t, public+"acl = group=staff lrs\n"), users, groups)
-	v := &visitor{rules: &r, id: imapd.Identity{User: "ann", Extra: map[string]string{"groups": "old"}}}
+	v := &visitor{rules: &r, id: &imapd.Identity{User: "ann", Extra: map[string]string{"groups": "old"}}}
 	a := r.live("public").of(v)
 	check := func(who []string, rights string, private, anyone bool) {
 		t.Helper()

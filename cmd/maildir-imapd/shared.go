@@ -49,7 +49,7 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 				return nil, err
 			}
 			o.Separator, o.Access = separator[0], now.of(v)
-			o.Quota = m.rules.quota(imapd.Identity{User: owner}) // what lies there is the owner's
+			o.Quota = m.rules.quota(&imapd.Identity{User: owner}) // what lies there is the owner's
 			if home != "" {
 				if o.Access.Marks, err = m.store.Marks(home); err != nil {
 					return nil, err

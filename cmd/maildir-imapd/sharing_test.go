@@ -300,6 +300,12 @@ func (s *sharer) outside() error {
 		s.check(`LIST "" Public/*`, func(_ *shareState, rights string, lines []string, _ string) bool {
 			return strings.Contains(strings.Join(lines, "\n"), "Public/Staff") == (rights != "")
 		}),
+		s.check("MYRIGHTS Public/Staff", func(_ *shareState, rights string, lines []string, last string) bool {
+			if rights == "" {
+				return strings.HasPrefix(last, "NO [NONEXISTENT]")
+			}
+			return lines[0] == "* MYRIGHTS Public/Staff "+rights
+		}),
 		s.check("NAMESPACE", func(now *shareState, _ string, lines []string, _ string) bool {
 			return strings.Contains(lines[0], "More/") == now.more
 		}))
