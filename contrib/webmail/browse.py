@@ -212,6 +212,32 @@ def save_draft(page):
     return [subject for subject, _ in rows]
 
 
+def share(page, folder, friend):
+    """Gives somebody the right to write to a folder, in the settings, and reads who has which rights."""
+    page.driver.get(page.task["url"] + "?_task=settings&_action=folders")
+
+    page.until(folder, lambda: [a for a in page.driver.find_elements(By.CSS_SELECTOR, "#subscription-table li a") if a.text.strip() == folder][0]).click()
+    page.driver.switch_to.frame(page.one("#preferences-frame"))
+    page.click("#acllist-footer a.create")
+    page.driver.switch_to.default_content()  # the dialog is the window's
+    page.one(".ui-dialog #acluser").send_keys(friend)
+    page.click(".ui-dialog label[for=aclwrite]")
+    page.shot("share")
+    page.click(".ui-dialog-buttonset button.mainaction")
+    page.driver.switch_to.frame(page.one("#preferences-frame"))
+
+    def table():
+        rows = page.driver.find_elements(By.CSS_SELECTOR, "#acltable tbody tr")
+        said = {r.get_attribute("data-userid"): [c.get_attribute("class").split()[-1] for c in r.find_elements(By.CSS_SELECTOR, "td")[1:]] for r in rows}
+        return friend in said and said
+
+    said = page.until("the new line", table)
+    page.driver.switch_to.default_content()
+    page.quiet()
+    page.shot("shared")
+    return said
+
+
 def main():
     task = json.load(sys.stdin)
     page = Page(task)
@@ -231,6 +257,8 @@ def main():
         out["download"] = attachment(page, task["attachment"])
         flag(page, "cherry")
         out["drafts"] = save_draft(page)
+        if task["share"]:
+            out["shared"] = share(page, *task["share"])
         out["errors"] = [e["message"] for e in page.driver.get_log("browser") if e["level"] == "SEVERE"]
     except Exception:
         page.shot("failed")

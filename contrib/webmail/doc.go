@@ -1,6 +1,6 @@
 // Package webmail drives Debian's Roundcube in a headless Chromium against the
 // daemon (`make webmail`): what a person sees of sorting, threads, search in
-// any charset, attachments, flags and drafts. It has a test only.
+// any charset, attachments, flags, drafts and rights to a folder. It has a test only.
 //
 // The test starts the daemon, PHP's own web server and, through browse.py,
 // chromedriver, all on loopback and all below one temporary directory, and

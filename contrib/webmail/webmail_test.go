@@ -33,6 +33,8 @@ var serverName = flag.String("server", "maildir-imapd", "or dovecot, to tell a f
 const (
 	user     = "reader"
 	password = "secret"
+	// friend is given rights to the folder.
+	friend, namespace, folder = "friend", "Public", "team"
 	// roundcube is where Debian puts what the web server shows.
 	roundcube = "/var/lib/roundcube/public_html"
 )
@@ -45,6 +47,7 @@ type shown struct {
 	Searches map[string][]string `json:"searches"` // by what was looked for
 	Drafts   []string            `json:"drafts"`   // of the other folder
 	Download string              `json:"download"` // a path
+	Shared   map[string][]string `json:"shared"`   // by user, whether they may read, write, delete and do other things
 	Errors   []string            `json:"errors"`   // of the browser's console
 }
 
@@ -57,10 +60,20 @@ func TestRoundcube(t *testing.T) {
 	if _, err := os.Stat(roundcube + "/index.php"); err != nil {
 		missing(t, roundcube, "roundcube-core, roundcube-sqlite3")
 	}
+	if _, err := os.Stat("/usr/share/roundcube/plugins/acl/acl.php"); err != nil {
+		missing(t, "Roundcube's plugin acl", "roundcube-plugins")
+	}
 	dir := workDir(t)
-	start, o := peer.StartDaemon, peer.Options{Dir: filepath.Join(dir, "imap"), Users: map[string]string{user: password}}
+	start, o := peer.StartDaemon, peer.Options{Dir: filepath.Join(dir, "imap"), Users: map[string]string{user: password, friend: password}}
 	if *serverName == "dovecot" {
 		start = peer.StartDovecot
+	} else {
+		o.Extra = "[namespace \"public\"]\nprefix = " + namespace + "/\npath = DIR/public\nlayout = fs\nacl = user=" + user + " lrswipkxtea\n"
+		for _, sub := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(o.Dir, "public", folder, sub), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	s, err := start(o)
 	if err != nil {
@@ -83,6 +96,9 @@ func TestRoundcube(t *testing.T) {
 
 	shots := cmp.Or(os.Getenv("SCREENSHOTS"), filepath.Join(dir, "screenshots"))
 	got := browse(t, dir, shots, url)
+	if *serverName != "dovecot" {
+		checkShared(t, s.Addr, filepath.Join(o.Dir, "public", folder), got.Shared)
+	}
 	if diff := gocmp.Diff(sorted, got.Subject); diff != "" {
 		t.Errorf("sorted by subject (-want +got):\n%s", diff)
 	}
@@ -113,18 +129,41 @@ func TestRoundcube(t *testing.T) {
 	}
 }
 
+// checkShared looks for the right that was given: on the page, in the folder's file, and for the one who has it.
+func checkShared(t *testing.T, addr, dir string, got map[string][]string) {
+	t.Helper()
+	want := map[string][]string{friend: {"enabled", "enabled", "disabled", "disabled"}}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("who may read, write, delete and more (-want +got):\n%s", diff)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "dovecot-acl")); err != nil || string(b) != "user=friend lrswi\nuser=reader lrswipkxtea\n" {
+		t.Errorf("dovecot-acl is %q, %v", b, err)
+	}
+	if said := ask(t, addr, friend, "MYRIGHTS "+namespace+"/"+folder); !bytes.Contains(said, []byte(folder+" lrswi\r\n")) {
+		t.Errorf("the friend has %s", said)
+	}
+}
+
 // look selects INBOX once.
 func look(t *testing.T, addr string) {
+	t.Helper()
+	ask(t, addr, user, "SELECT INBOX")
+}
+
+// ask is a session of one command.
+func ask(t *testing.T, addr, user, command string) []byte {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, _ = io.WriteString(c, "a LOGIN "+user+" "+password+"\r\nb SELECT INBOX\r\nc LOGOUT\r\n")
-	if b, err := io.ReadAll(c); err != nil || !bytes.Contains(b, []byte("\r\nb OK ")) {
+	_, _ = io.WriteString(c, "a LOGIN "+user+" "+password+"\r\nb "+command+"\r\nc LOGOUT\r\n")
+	b, err := io.ReadAll(c)
+	if err != nil || !bytes.Contains(b, []byte("\r\nb OK ")) {
 		t.Fatalf("%v: %s", err, b)
 	}
+	return b
 }
 
 // finds is what the server must find.
@@ -223,7 +262,10 @@ func browse(t *testing.T, dir, shots, url string) (got shown) {
 		}
 	}
 	task := map[string]any{"url": url, "user": user, "password": password, "shots": shots, "downloads": downloads,
-		"profile": filepath.Join(dir, "chromium"), "searches": slices.Sorted(maps.Keys(searches)), "attachment": blobName, "draft": draft, "sorted": searchSorted, "count": len(sorted)}
+		"profile": filepath.Join(dir, "chromium"), "searches": slices.Sorted(maps.Keys(searches)), "attachment": blobName, "draft": draft, "sorted": searchSorted, "count": len(sorted), "share": []string{folder, friend}}
+	if *serverName == "dovecot" {
+		task["share"] = nil // its public namespace is the test's of contrib/interop
+	}
 	b, err := json.Marshal(task)
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +361,7 @@ $config['des_key'] = 'KEY';
 $config['log_dir'] = 'DIR/';
 $config['temp_dir'] = 'DIR/';
 $config['log_session_id'] = 0;
-$config['plugins'] = [];
+$config['plugins'] = ['acl'];
 $config['skin'] = 'elastic';
 $config['language'] = 'en_US';
 $config['timezone'] = 'UTC';
