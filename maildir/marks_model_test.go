@@ -157,7 +157,7 @@ func newMarksModel(rt *rapid.T, t testing.TB, top string) *marksModel {
 		m.start(p)
 	}
 	for i := range 5 {
-		m.sessions = append(m.sessions, &markSession{user: i % 2, process: i % modelProcesses})
+		m.sessions = append(m.sessions, &markSession{user: i % 2, process: i / 2 % modelProcesses})
 	}
 	m.sessions = append(m.sessions, &markSession{user: 2})
 	for _, s := range m.sessions {
