@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +216,9 @@ func TestNameTable(t *testing.T) {
 	}
 	if e := s.byName([]byte("same")); e == nil || len(s.index.pieces) > 256 {
 		t.Errorf("one name: found %v in %d pieces", e, len(s.index.pieces))
+	}
+	if used := s.index.piece(maphash.String(nameSeed, "same")).used; used > 2*pieceRun {
+		t.Errorf("one name %d times", used)
 	}
 }
 

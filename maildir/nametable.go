@@ -31,6 +31,7 @@ const (
 	pieceMost  = pieceSlots * 3 / 4
 	pieceMean  = pieceSlots * 5 / 8 // names that build gives one at most, on average
 	leastSlots = 64
+	pieceRun   = 128 // slots taken one after the other that are suspicious
 )
 
 var nameSeed = maphash.MakeSeed()
@@ -54,16 +55,21 @@ func (t *nameTable) insert(s *state, uid imap.UID, hash uint64) {
 		t.enlarge(s, p)
 		p = t.piece(hash)
 	}
-	p.insert(uid, hash)
+	p.insert(s, uid, hash)
 }
 
-// insert uses the hash's first bits, for the last are the piece's.
-func (p *namePiece) insert(uid imap.UID, hash uint64) {
+// insert uses the hash's first bits, for the last are the piece's. Of one name that a
+// damaged index says for a million messages a few are enough: to pass by all of them
+// for each would take minutes.
+func (p *namePiece) insert(s *state, uid imap.UID, hash uint64) {
 	mask := uint64(len(p.slots) - 1)
-	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
+	for i, steps := hash>>32&mask, 0; ; i, steps = (i+1)&mask, steps+1 {
 		if p.slots[i] == 0 {
 			p.slots[i] = uid
 			p.used++
+			return
+		}
+		if steps == pieceRun && s.byName(s.base(s.find(uid))) != nil {
 			return
 		}
 	}
@@ -98,7 +104,7 @@ func (t *nameTable) enlarge(s *state, p *namePiece) {
 			continue
 		}
 		hash := maphash.Bytes(nameSeed, s.base(e))
-		t.piece(hash).insert(uid, hash)
+		t.piece(hash).insert(s, uid, hash)
 	}
 }
 
