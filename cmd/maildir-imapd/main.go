@@ -95,8 +95,8 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	if _, err := loadGroups(cfg); err != nil {
 		errs = append(errs, err)
 	}
-	if _, err := new(words).read(cfg); err != nil {
-		errs = append(errs, err)
+	if _, err := readMotd(cfg.Server.Motd); err != nil {
+		errs = append(errs, fmt.Errorf("[server] motd: %w", err))
 	}
 	if err := gate.CheckCertificates(cfg); err != nil {
 		errs = append(errs, err)
