@@ -25,6 +25,7 @@ var commands = []func() *cobra.Command{
 	adoptCommand,
 	aclCommand,
 	alertCommand,
+	doctorCommand,
 	expireCommand,
 }
 
