@@ -13,7 +13,10 @@
 // '#' or ';' at the beginning of a line or after white space outside double quotes. Double quotes keep white
 // space, commas and comment signs; inside them \" and \\ stand for themselves. There are no continuation
 // lines and no interpolation. A key may be given once in a section; keys that hold lists may be repeated, the
-// lines add up. Section and key names are not case-sensitive.
+// lines add up. Section and key names are not case-sensitive, but for the keys of [alias], which are names of
+// mailboxes: those may stand in double quotes and hold anything, and ini.v1 is not shown them.
+//
+// A namespace has other keys when it shows other users' mail: its kind is settled before they are read (namespace.go).
 //
 // The text is read by gopkg.in/ini.v1, whose habits would surprise here: it cuts values at ';' and '#' even
 // inside quotes (and with SpaceBeforeInlineComment at the first " #" before it looks for " ;"), starts
