@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -163,10 +165,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	for c := range s.conns {
+	left := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range left { // under no lock: TLS says goodbye
 		_ = c.close()
 	}
-	s.mu.Unlock()
 	<-done
 	return fmt.Errorf("shutdown: %w", ctx.Err())
 }

@@ -72,19 +72,29 @@ func (t *Tree) setACL(ctx context.Context, name string, c acl.Change) error {
 
 // settable judges what the change is about.
 func (t *Tree) settable(c *acl.Change) error {
-	if t.o.Access.All {
-		return nil
-	}
-	who := t.o.Access.Who()
-	switch {
-	case c.ID.Kind == acl.Owner && !who.Owner:
+	if c.ID.Kind == acl.Owner && !t.o.Access.All && !t.o.Access.Who().Owner {
 		return ErrOwner
-	case c.ID.Kind > acl.Authenticated, c.Negative, c.Op == acl.Remove, c.Op == acl.Delete, c.Rights == 0:
-		return nil
-	case t.o.Access.Anyone == nil || !t.o.Access.Anyone():
-		return ErrAnyone
 	}
 	return nil
+}
+
+// mayOpen tells whether everybody may be given rights here.
+func (t *Tree) mayOpen() bool {
+	a := t.o.Access
+	return a.All || a.Anyone != nil && a.Anyone()
+}
+
+// opens tells whether a change gives more to people of whom no line speaks by name: a new line for everybody, or one
+// less that kept them out.
+func opens(old, now *acl.List) bool {
+	for _, who := range []acl.Who{{Anonymous: true}, {User: "\n"}} { // no line names that user
+		was, _ := old.Rights(&who)
+		is, _ := now.Rights(&who)
+		if is&^was != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // rewriteACL makes the change, under the lock.
@@ -96,6 +106,9 @@ func (t *Tree) rewriteACL(p *aclPlace, c acl.Change) error {
 	list, changed := old.Apply(c)
 	if !changed {
 		return nil
+	}
+	if c.ID.Kind <= acl.Authenticated && !t.mayOpen() && opens(old, list) {
+		return ErrAnyone
 	}
 	if list, err = t.keepOwner(old, list, c); err != nil {
 		return err

@@ -103,10 +103,11 @@ func (l *List) folded(id ID) *List {
 			out.drop(i)
 		}
 	}
-	for i := range l.Entries {
-		if e := l.implied(i); e != nil && e.ID == id {
-			return out.with(Entry{ID: id, Negative: e.Negative})
-		}
+	switch { // as Merged has it
+	case one[0] == 0:
+		return out.with(Entry{ID: id})
+	case one[1] == 0:
+		return out.with(Entry{ID: id, Negative: true})
 	}
 	return out
 }

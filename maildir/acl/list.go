@@ -30,45 +30,42 @@ func (l *List) Merged() []Entry {
 	if l == nil {
 		return nil
 	}
-	merged := make([]Entry, 0, len(l.Entries))
+	lines := make([]Entry, 0, len(l.Entries)+1)
 	for i := range l.Entries {
 		e := &l.Entries[i]
-		at, found := slices.BinarySearchFunc(merged, e, func(a Entry, b *Entry) int { return compare(&a, b) })
-		if found {
-			merged[at].Rights |= e.Rights
-			continue
-		}
-		merged = slices.Insert(merged, at, Entry{ID: e.ID, Negative: e.Negative, Rights: e.Rights, Line: e.Line})
+		lines = append(lines, Entry{ID: e.ID, Negative: e.Negative, Rights: e.Rights, Line: e.Line})
 	}
-	if l.Union {
-		return merged
-	}
-	for i := range l.Entries {
-		if e := l.implied(i); e != nil {
-			at, _ := slices.BinarySearchFunc(merged, e, func(a Entry, b *Entry) int { return compare(&a, b) })
-			merged = slices.Insert(merged, at, *e)
+	slices.SortStableFunc(lines, func(a, b Entry) int { return compare(&a, &b) })
+	merged := make([]Entry, 0, len(lines))
+	for len(lines) > 0 {
+		n := 1
+		for n < len(lines) && lines[n].ID == lines[0].ID {
+			n++
 		}
+		merged = l.mergedOne(merged, lines[:n])
+		lines = lines[n:]
 	}
 	return merged
 }
 
-// implied is the line that several lines about the same, all of one sign, stand for as well: one of the other sign,
-// with no rights. It goes with the last of them; for all others there is none.
-func (l *List) implied(i int) *Entry {
-	e, lines := &l.Entries[i], 0
-	for j := range l.Entries {
-		switch o := &l.Entries[j]; {
-		case o.ID != e.ID:
-		case o.Negative != e.Negative, j > i:
-			return nil
-		default:
-			lines++
+// mergedOne appends what the sorted lines about one identifier come to.
+func (l *List) mergedOne(merged, lines []Entry) []Entry {
+	from := len(merged)
+	for _, e := range lines {
+		if n := len(merged); n > from && merged[n-1].Negative == e.Negative {
+			merged[n-1].Rights |= e.Rights
+			continue
 		}
+		merged = append(merged, e)
 	}
-	if lines < 2 {
-		return nil
+	if l.Union || len(merged)-from == 2 || len(lines) < 2 {
+		return merged
 	}
-	return &Entry{ID: e.ID, Negative: !e.Negative, Line: e.Line}
+	other := Entry{ID: lines[0].ID, Negative: !lines[0].Negative, Line: lines[len(lines)-1].Line}
+	if other.Negative {
+		return append(merged, other)
+	}
+	return slices.Insert(merged, from, other)
 }
 
 // compare is the order of evaluation, and Dovecot's order of lines in a file.
