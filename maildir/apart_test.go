@@ -303,6 +303,43 @@ func TestMovingFile(t *testing.T) {
 	}
 }
 
+// TestApartLeft: what a compaction that was cut short has left is found where the index lies, and removed.
+func TestApartLeft(t *testing.T) {
+	top, ctx := t.TempDir(), t.Context()
+	o := apartOptions(top, MaildirPP, "control index")
+	tree := testTree(t, o, fsx.FS{})
+	if err := tree.Create(ctx, "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	h, err := tree.Open(ctx, "a", Select)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	tree.store.now = func() time.Time { return time.Now().Add(time.Hour) }
+	want := []string{}
+	for _, name := range []string{cacheName + besideSuffix, indexName + besideSuffix, textName + ".tmp"} {
+		want = append(want, filepath.Join(o.Index, ".a", name))
+		if err := os.WriteFile(want[len(want)-1], nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := tree.Check(ctx, CheckOptions{})
+	var got []string
+	for _, f := range found {
+		got = append(got, f.Path())
+	}
+	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+		t.Errorf("found %q, %v", got, err)
+	}
+	if err := tree.Repair(ctx, found); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(o.Index, ".a", "*.[nt][em][wp]")); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // TestApartInTheWay: where the lists' root has other things below it, even the mail
 // itself, a mailbox of such a name removes nothing but lists.
 func TestApartInTheWay(t *testing.T) {

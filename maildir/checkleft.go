@@ -17,7 +17,8 @@ const tmpAge = 36 * time.Hour
 // abandoned calls f with what work that was cut short has left in a mailbox:
 // the directory and the name in it.
 func (t *Tree) abandoned(b *boxDirs, f func(in *fsx.Dir, name string)) error {
-	for _, name := range []string{deletedDir, uidlistFile + ".tmp", keywordsFile + ".tmp", indexName + ".tmp", cacheName + ".tmp", propsFile + ".tmp", marksName + ".tmp"} {
+	for _, name := range []string{deletedDir, uidlistFile + ".tmp", keywordsFile + ".tmp", indexName + ".tmp", cacheName + ".tmp", propsFile + ".tmp", marksName + ".tmp",
+		textName + ".tmp", indexName + besideSuffix, cacheName + besideSuffix} {
 		d := b.of(name)
 		if d == nil {
 			continue
