@@ -75,6 +75,9 @@ func (k *treeCheck) all() error {
 		}
 	}
 	k.path, k.at = t.root, boxDirs{}
+	if t.names.noInbox {
+		k.accessList(k.root, true)
+	}
 	k.twins(l)
 	k.third()
 	k.leftInRoot()
@@ -96,6 +99,7 @@ func (k *treeCheck) box(b *boxDirs, rel string) error {
 	if b.control == nil { // nobody has served it
 		k.files(b.dir)
 		k.props(b.dir)
+		k.accessList(b.dir, false)
 		return nil
 	}
 	release, busy, err := k.lock(b.control)
@@ -107,6 +111,7 @@ func (k *treeCheck) box(b *boxDirs, rel string) error {
 	k.validity(b, rel)
 	k.keywords(b)
 	k.props(b.dir)
+	k.accessList(b.dir, false)
 	k.left(b)
 	k.owners(b)
 	return nil

@@ -292,7 +292,8 @@
 //  20. A mailbox that was served has a uidlist.
 //  21. maildir-imapd.seen can be read to its end, but for a record that a writer left torn; no mark in it has a
 //     MODSEQ above its mailbox's. (Check verifies this too.)
+//  22. A list of rights, dovecot-acl or else courierimapacl, can be used.
 //
-// Tree.Repair restores what a program can, all but 15, 18 and 19, with the means
+// Tree.Repair restores what a program can, all but 15, 18, 19 and 22, with the means
 // by which the mailbox would heal itself; what it replaces is renamed aside.
 package maildir

@@ -53,6 +53,7 @@ const (
 	invTwins     = 19
 	invNoList    = 20
 	invMarks     = 21
+	invACL       = 22
 )
 
 // meanings says for each invariant what it means that it does not hold, and
@@ -79,10 +80,11 @@ var meanings = map[int]struct{ means, repair string }{
 	invTwins:     {"only one of the directories is served", "nothing by itself: rename one, or move its messages into the other"},
 	invNoList:    {"as long as the index or the third copy has them, UIDs stay; else clients will read all of it anew", "writes the list from what is left"},
 	invMarks:     {"messages of public and shared mailboxes that the user has read are unread again, and clients are told so", "sets the file aside and writes the good marks anew"},
+	invACL:       {"nobody has rights by the list, but for sessions of a daemon that has read a better version", "nothing by itself: mend the line, or write the list anew (maildir-imapctl acl explain tells what it says)"},
 }
 
 // byHand are the invariants that a program cannot restore.
-var byHand = map[int]bool{invProps: true, invOwner: true, invTwins: true}
+var byHand = map[int]bool{invProps: true, invOwner: true, invTwins: true, invACL: true}
 
 func newFinding(invariant int, mailbox, file, what string) Finding {
 	m := meanings[invariant]

@@ -13,6 +13,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/google/go-cmp/cmp"
+
+	"maildir-imapd/maildir/fsx"
 )
 
 // checkup is a tree at rest and what a check of it finds.
@@ -209,7 +211,7 @@ func (c *checkup) double() {
 // What only a person can mend is found, left alone and found again.
 func TestCheckByHand(t *testing.T) {
 	c := newCheckup(t, nil)
-	for name, text := range map[string]string{propsFile: "special-use\n", "cur/1700000000.M9P9.x:2,Sz": "Subject: z\n\n"} {
+	for name, text := range map[string]string{propsFile: "special-use\n", "cur/1700000000.M9P9.x:2,Sz": "Subject: z\n\n", ".A/" + dovecotACL: "anyone lr\nuser=bob what\n", ".A/" + courierACL: "anyone lr\n"} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +225,7 @@ func TestCheckByHand(t *testing.T) {
 	if err := os.Chmod(filepath.Join(c.dir, ".A", uidlistFile), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"11 dovecot-keywords", "15 maildir-imapd.props", "18 .A/dovecot-uidlist", "19 .caf\xc3\xa9"}
+	want := []string{"11 dovecot-keywords", "15 maildir-imapd.props", "18 .A/dovecot-uidlist", "19 .caf\xc3\xa9", "22 .A/dovecot-acl"}
 	for range 2 {
 		found := c.findings()
 		short := c.say(found)
@@ -237,6 +239,38 @@ func TestCheckByHand(t *testing.T) {
 		if err := c.tree.Repair(context.Background(), found); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestCheckLists: of a public root the list that holds for all is checked, also in folders that nobody has served;
+// a good one, and one that Courier understands, are no findings.
+func TestCheckLists(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{".good", ".bad", ".courier", ".dir"} {
+		if err := makeDirsOS(filepath.Join(root, dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(root, ".dir", dovecotACL), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{dovecotACL: "nobody lr\n", ".good/" + dovecotACL: "# for all\n\nanyone lr\n", ".bad/" + dovecotACL: "anyone lr\nanyone\tlr\n", ".courier/" + courierACL: "anyone what\n"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := testTree(t, TreeOptions{Root: root, NoInbox: true}, fsx.FS{}).Check(context.Background(), CheckOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		rel, _ := filepath.Rel(root, f.Path())
+		got = append(got, fmt.Sprintf("%d %s %s", f.Invariant, rel, f.What[:6]))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"22 .bad/dovecot-acl line 2", "22 .dir/dovecot-acl cannot", "22 dovecot-acl line 1"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -77,8 +77,6 @@ func readRegular(path string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case st.IsDir():
-		return nil, fs.ErrNotExist // a directory of that name is no list
 	case !st.Mode().IsRegular() || st.Size() > most:
 		return nil, errors.New("is no file of a list's size")
 	}
