@@ -22,6 +22,7 @@ type Marks struct {
 	writer chan struct{}
 	name   string // what distinguishes the file that was read: its first bytes
 	end    int64  // up to here it has been read or written
+	need   int64  // as long as it has to be, as of when all of it was read or written
 	anew   bool   // the file must be written anew
 	aside  bool   // and the one that is there put aside
 	told   bool   // that it cannot be written

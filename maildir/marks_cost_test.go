@@ -221,3 +221,41 @@ func benchReader(b *testing.B) (*public, *reading) {
 	}
 	return p, r
 }
+
+// TestMarksOneByOne: who reads a large folder message by message has marks that are bounded all the same, and a client
+// that asks for changes misses none of them.
+func TestMarksOneByOne(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	p := bigPublic(t, n)
+	defer os.RemoveAll(p.top)
+	s := p.newProcess()
+	h, bob := p.mustRead(s, "alice").open(t, "news", Select), p.mustRead(s, "bob").open(t, "news", Select)
+	known := make([]uint64, n+1)
+	largest, runs, steps := int64(0), 0, 0
+	for uid := imap.UID(1); uid <= n; uid++ {
+		if uid%3 == 0 {
+			mark(t, bob, Replace, uidSet(n), imap.FlagFlagged) // shared changes come in between
+			mark(t, bob, Replace, uidSet(n))
+		}
+		known[uid] = h.HighestModSeq()
+		mark(t, h, Add, uidSet(uid), imap.FlagSeen)
+		largest = max(largest, h.own.k.end)
+		runs, steps = max(runs, len(h.own.box.runs)), max(steps, len(h.own.box.steps))
+	}
+	t.Logf("at most %d bytes, %d runs, %d steps", largest, runs, steps)
+	if largest > 400<<10 || runs > 2*runsMost || steps > 2*runsMost {
+		t.Errorf("at most %d bytes, %d runs, %d steps", largest, runs, steps)
+	}
+	for _, h := range []*Handle{h, p.mustRead(p.newProcess(), "alice").open(t, "news", Select)} {
+		high := h.HighestModSeq()
+		for _, m := range h.Messages(nil, 0, maxUID, n) {
+			if m.Flags.System != Seen || m.ModSeq <= known[m.UID] || m.ModSeq > high {
+				t.Fatalf("%+v, %d was known before, %d is the highest", m, known[m.UID], high)
+			}
+		}
+		if c, _ := h.Counts(bg); c.Unseen != 0 || h.FirstUnseen() != 0 {
+			t.Errorf("%d unseen", c.Unseen)
+		}
+	}
+}

@@ -90,6 +90,7 @@ func (k *Marks) replace(img markImage, id fileID, name string, end int64) {
 	defer k.mu.Unlock()
 	old := k.boxes
 	k.markImage, k.id, k.name, k.end, k.anew, k.aside = img, id, name, end, false, false
+	k.need = int64(k.size())
 	if id == (fileID{}) {
 		k.boot = k.store.boot
 	}
@@ -188,10 +189,7 @@ func (w *marking) put(rec []byte) error {
 	if len(rec) == 0 && !k.anew {
 		return nil
 	}
-	k.mu.RLock()
-	most := int64(2*k.size() + 16<<10)
-	k.mu.RUnlock()
-	if k.anew || k.id == (fileID{}) || k.end+int64(len(rec)) > most {
+	if k.anew || k.id == (fileID{}) || k.end+int64(len(rec)) > 2*k.need+16<<10 {
 		return w.rewrite(rec)
 	}
 	if k.id.size > k.end { // a torn record of a writer that died
@@ -247,7 +245,7 @@ func (w *marking) rewrite(rec []byte) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.id, k.name, k.end, k.anew = id, string(b[:marksHead]), int64(len(b)), false
+	k.id, k.name, k.end, k.need, k.anew = id, string(b[:marksHead]), int64(len(b)), int64(len(b)), false
 	for _, box := range k.numbers {
 		box.unsaid = box.base == baseUnknown
 	}

@@ -224,7 +224,7 @@ func appendMarkRuns(r []byte, number uint32, runs markRuns) []byte {
 // encode is the whole file, with a name of its own behind the magic: another file with the same
 // inode number and size is not taken for this one.
 func (g *markImage) encode() []byte {
-	b := make([]byte, marksHead, marksHead+g.size())
+	b := make([]byte, marksHead)
 	copy(b, marksMagic)
 	rand.Read(b[len(marksMagic):])
 	b = appendRecord(b, markBoot, func(r []byte) []byte { return append(r, g.boot...) })
@@ -238,11 +238,11 @@ func (g *markImage) encode() []byte {
 	return b
 }
 
-// size is about how many bytes encode makes.
+// size is about how many bytes encode makes of what should be kept.
 func (g *markImage) size() int {
 	n := 64
 	for _, box := range g.numbers {
-		n += 64 + markStepSize*len(box.steps) + markRunSize*len(box.runs)
+		n += 64 + markStepSize*min(len(box.steps), 2*stepsKept) + markRunSize*min(len(box.runs), runsMost)
 	}
 	return n
 }
