@@ -38,7 +38,11 @@ func (s *session) actual(name string) (string, error) {
 		if alias == "" {
 			return name, nil
 		}
-		name = s.below(target, name[len(alias):])
+		to := s.personal().Separator
+		if ns := s.namespaceOf(target); ns != nil {
+			to = ns.Separator
+		}
+		name = s.below(target, to, name[len(alias):])
 	}
 	if alias, _ := s.aliasOf(all, name); alias == "" {
 		return name, nil
@@ -48,11 +52,11 @@ func (s *session) actual(name string) (string, error) {
 
 // aliasOf finds the longest alias that is a name or above it. INBOX is none.
 func (s *session) aliasOf(all map[string]string, name string) (alias, target string) {
-	if len(all) == 0 || name == "INBOX" {
+	if len(all) == 0 {
 		return "", ""
 	}
 	sep := s.personal().Separator
-	for alias = name; alias != ""; {
+	for alias = name; alias != "" && alias != "INBOX"; {
 		if target, ok := all[alias]; ok {
 			return alias, target
 		}
@@ -63,11 +67,8 @@ func (s *session) aliasOf(all map[string]string, name string) (alias, target str
 
 // below is a name with what stood behind an alias, each level of it in the separator that holds there. A level that
 // has that separator in its name cannot be told, and so is not there.
-func (s *session) below(target, rest string) string {
-	from, to := s.personal().Separator, s.personal().Separator
-	if ns := s.namespaceOf(target); ns != nil {
-		to = ns.Separator
-	}
+func (s *session) below(target string, to byte, rest string) string {
+	from := s.personal().Separator
 	if rest == "" || from == to {
 		return target + rest
 	}
@@ -81,19 +82,19 @@ func (s *session) below(target, rest string) string {
 // one's own mailboxes.
 func (s *session) behindTilde(name string) (string, error) {
 	own := s.personal()
-	who, box, _ := strings.Cut(name[1:], string(own.Separator))
-	if who == s.login.User {
-		if box == "" || strings.EqualFold(box, "INBOX") {
+	if box, ok := strings.CutPrefix(name[1:], s.login.User); ok && (box == "" || box[0] == own.Separator) {
+		if box = strings.TrimPrefix(box, string(own.Separator)); box == "" || strings.EqualFold(box, "INBOX") {
 			return "INBOX", nil
 		}
 		return own.Prefix + box, nil
 	}
+	who, box, _ := strings.Cut(name[1:], string(own.Separator))
 	for i := range s.mail.Namespaces {
 		switch ns := &s.mail.Namespaces[i]; {
 		case ns.Kind == Shared && who == "public":
-			return s.below(ns.Prefix[:len(ns.Prefix)-1], string(own.Separator)+box), nil
+			return s.below(strings.TrimSuffix(ns.Prefix, string(ns.Separator)), ns.Separator, string(own.Separator)+box), nil
 		case ns.Kind == OtherUsers && who != "public":
-			return s.below(ns.Prefix+who, string(own.Separator)+box), nil
+			return s.below(ns.Prefix+who, ns.Separator, string(own.Separator)+box), nil
 		}
 	}
 	return "", no(imap.ResponseCodeNonExistent, "No such mailbox")

@@ -34,7 +34,19 @@ func FuzzSession(f *testing.F) {
 	s := startServer(f, func(s *testServer) {
 		s.options.Limits.Append, s.options.Limits.BadCommands = 1<<20, 1000
 		s.options.Limits.PerUser = 0
+		s.withPublic, s.lists, s.shared, s.private = true, true, true, true
+		s.tweakMail = func(m *Mail) {
+			m.Tilde = true
+			m.Aliases = func() map[string]string {
+				return map[string]string{"Team": "Public/news", "Round": "Go", "Go": "Round"}
+			}
+			m.Defaults = func() []string { return []string{"Public/news", "Team"} }
+		}
 	})
+	makeFolders(f, s.public, "news", "box", "box/sub")
+	if err := os.WriteFile(filepath.Join(s.public, "dovecot-acl"), []byte("user="+testUser+" lrswipkxtea\n"), 0o644); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, state uint8, input []byte) {
 		ours, theirs := net.Pipe()
 		done := make(chan struct{})

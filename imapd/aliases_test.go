@@ -1,0 +1,148 @@
+package imapd
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"maildir-imapd/maildir"
+)
+
+// makeFolders makes Maildirs below a directory.
+func makeFolders(t testing.TB, root string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		for _, sub := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(root, name, sub), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestAliasesBetweenSeparators: each namespace has its own, and a level of a name is a level on both sides.
+func TestAliasesBetweenSeparators(t *testing.T) {
+	s := startServer(t, func(s *testServer) {
+		s.withPublic, s.withPrefix = true, true
+		s.tweakMail = func(m *Mail) {
+			m.Tilde = true
+			m.Aliases = func() map[string]string {
+				return map[string]string{"INBOX.Team": "Public/news", "INBOX.Own": "INBOX.Work", "INBOX": "Public/news", "INBOX.Team.old": "INBOX.Work"}
+			}
+		}
+	})
+	makeFolders(t, s.public, "news", "news/old", "news/old/er", "news/v1.2")
+	c := s.client(t).login()
+	if l := c.do("a CREATE INBOX.Work.Sub"); !strings.HasPrefix(l, "a OK") {
+		t.Fatal(l)
+	}
+	c.do("a CREATE INBOX.Work")
+	for name, want := range map[string]string{
+		"INBOX":             "OK", // no alias has this name
+		"INBOX.Team":        "OK",
+		"INBOX.Team.v1.2":   "NO [NONEXISTENT]", // its dot cannot be told from one between levels
+		"INBOX.Team/old":    "NO [NONEXISTENT]",
+		"INBOX.Team.old":    "OK", // the longer alias
+		"INBOX.Team.old.er": "NO [NONEXISTENT]",
+		"INBOX.Own.Sub":     "OK",
+		"~public.news.old":  "OK",
+		"~public":           "NO [NONEXISTENT]",
+		"~alice":            "OK",
+		"~alice.Work.Sub":   "OK",
+		"~bob.INBOX":        "NO [NONEXISTENT]",
+		"~":                 "NO [NONEXISTENT]",
+		"INBOX.Own.none":    "NO [NONEXISTENT]",
+	} {
+		if got := c.do("b EXAMINE " + name); !strings.HasPrefix(got, "b "+want) {
+			t.Errorf("%s: %q, want %s", name, got, want)
+		}
+	}
+	listed := func(pattern string) (names []string) {
+		for line := range strings.SplitSeq(c.whole(`c LIST "" `+pattern), "\r\n") {
+			if f := strings.Fields(line); len(f) > 2 && f[1] == "LIST" {
+				names = append(names, f[len(f)-1])
+			}
+		}
+		return names
+	}
+	for pattern, want := range map[string][]string{
+		"INBOX.Team*":  {"INBOX.Team", "INBOX.Team.old", "INBOX.Team.old.Sub", "INBOX.Team.old.er"},
+		"INBOX.Own.%":  {"INBOX.Own.Sub"},
+		"inbox.Team":   {"INBOX.Team"},
+		"INBOX.Tea":    nil,
+		"Public/news":  {"Public/news"},
+		"Public/new%":  {"Public/news"},
+		"Publi":        nil,
+		"Public":       {"Public"},
+		"Public/news/": nil,
+	} {
+		if got := listed(pattern); !slices.Equal(got, want) {
+			t.Errorf("LIST %s: %q, want %q", pattern, got, want)
+		}
+	}
+}
+
+// TestListAsksWhatAPatternReaches: a namespace that no pattern can match is left in peace.
+func TestListAsksWhatAPatternReaches(t *testing.T) {
+	var asked atomic.Int32
+	s := startServer(t, func(s *testServer) {
+		s.withPublic = true
+		s.tweakMail = func(m *Mail) {
+			public := &m.Namespaces[1]
+			public.Tree = countingTree{public.Tree, &asked}
+			m.Aliases = func() map[string]string { return map[string]string{"Team": "Public/news", "Other": "Work"} }
+		}
+	})
+	makeFolders(t, s.public, "news")
+	c := s.client(t).login()
+	for pattern, want := range map[string]int32{
+		"*": 1, "%": 1, "Pub*": 1, "P%": 1, "Public/*": 1, "public/*": 0, "Public": 1, "Public/news": 1, "Publicity*": 0, "INBOX": 0, "Work*": 0, "Pub": 0,
+		"Te*": 1, "Team": 1, "Team/%": 1, "Teams": 0, "(INBOX Work)": 0, "(INBOX Public)": 1, "Other": 0, `""`: 0,
+	} {
+		asked.Store(0)
+		c.do(`a LIST "" ` + pattern)
+		if got := asked.Load(); got != want {
+			t.Errorf("LIST %s asks %d times, want %d", pattern, got, want)
+		}
+	}
+	asked.Store(0)
+	c.do(`a LIST Public/ n*`)
+	c.do("b ESEARCH IN (mailboxes INBOX) ALL")
+	c.do("c ESEARCH IN (subtree Public) ALL")
+	if got := asked.Load(); got != 2 {
+		t.Errorf("asked %d times, want 2", got)
+	}
+}
+
+type countingTree struct {
+	Tree
+	lists *atomic.Int32
+}
+
+func (t countingTree) List(ctx context.Context) ([]maildir.Entry, error) {
+	t.lists.Add(1)
+	return t.Tree.List(ctx)
+}
+
+// TestManyAliases: eight are followed, the ninth is one too many.
+func TestManyAliases(t *testing.T) {
+	chain := map[string]string{}
+	names := strings.Split("a b c d e f g h i j", " ")
+	for i, name := range names[:len(names)-1] {
+		chain[name] = names[i+1]
+	}
+	s := startServer(t, func(s *testServer) {
+		s.tweakMail = func(m *Mail) { m.Aliases = func() map[string]string { return chain } }
+	})
+	c := s.client(t).login()
+	c.do("a CREATE j")
+	for name, want := range map[string]string{"j": "OK", "i": "OK", "b": "OK", "a": "NO [NONEXISTENT]"} {
+		if got := c.do("b EXAMINE " + name); !strings.HasPrefix(got, "b "+want) {
+			t.Errorf("%s: %q, want %s", name, got, want)
+		}
+	}
+}
