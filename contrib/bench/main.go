@@ -177,5 +177,5 @@ func (t *table) rested(c *contender) error {
 	if !t.first {
 		return nil
 	}
-	return c.latency()
+	return errors.Join(c.latency(), c.folders())
 }
