@@ -240,6 +240,17 @@
 // what has been added meanwhile and the rename, the uidlist like any writer, and is
 // joined by Store.Close, which has it leave off.
 //
+// # Rights
+//
+// A tree with TreeOptions.Access is used by somebody who may not do everything. Who may do what with a mailbox says
+// dovecot-acl in its directory, else courierimapacl; where that says nothing of somebody, in trees without an INBOX,
+// dovecot-acl in the root; and Access.Default where there is neither. May judges, and has the one table of what needs
+// which right (rights.go). The files are looked at when they are used and read when they look different
+// (aclcache.go): by name at each command, by Handle.Recheck where a mailbox is selected, all at LIST. A bad file gives
+// nobody anything, but for a process that has read a good version before, which goes on with that. SetACL writes
+// dovecot-acl under its dotlock and in one step; a new mailbox has the list of the next one above it; RENAME takes a
+// list along and DELETE removes it. No link is followed to a list, nor is one read outside of the root and Follow.
+//
 // # Memory
 //
 // Sessions of one user share their tree's listing (tree_shared.go). Mailboxes that
