@@ -146,3 +146,19 @@ func TestManyAliases(t *testing.T) {
 		}
 	}
 }
+
+// TestSearchMeansAMailboxOnce: an alias does not have its mailbox searched a second time among the personal ones.
+func TestSearchMeansAMailboxOnce(t *testing.T) {
+	s := startServer(t, func(s *testServer) {
+		s.tweakMail = func(m *Mail) { m.Aliases = func() map[string]string { return map[string]string{"Again": "Work"} } }
+	})
+	c := s.client(t).login()
+	c.do("a CREATE Work")
+	c.do("b APPEND Again {8+}\r\nA: b\r\n\r\n")
+	for source, want := range map[string]string{"personal": "MAILBOX Work", "mailboxes Again": "MAILBOX Again"} {
+		got := c.whole("c ESEARCH IN (" + source + ") ALL")
+		if strings.Count(got, "* ESEARCH") != 1 || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", source, got)
+		}
+	}
+}

@@ -119,7 +119,13 @@ func (s *session) idleWoken(ctx context.Context) error {
 	}
 	defer s.sleepForIdle()
 	s.wake()
-	if err := s.lookedAt(s.w, err); err != nil {
+	return s.idleTell(ctx, err)
+}
+
+// idleTell writes what a look at the mailbox has brought. The rights are asked for after the look: what came when they
+// had been taken away is not told.
+func (s *session) idleTell(ctx context.Context, looked error) error {
+	if err := s.lookedAt(s.w, looked); err != nil {
 		return err
 	}
 	s.recheck(ctx, true)
@@ -135,11 +141,8 @@ func (s *session) idleUpdate(ctx context.Context, still bool) error {
 		s.w.untaggedStatus("OK", "", "Still here")
 	}
 	s.tellAlerts(s.w)
-	if s.sel != nil {
-		s.recheck(ctx, true)
-		if err := s.update(ctx, s.w, true); err != nil {
-			return err
-		}
+	if s.sel == nil {
+		return s.w.send()
 	}
-	return s.w.send()
+	return s.idleTell(ctx, s.sel.Refresh(ctx))
 }

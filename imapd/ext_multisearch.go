@@ -115,8 +115,11 @@ func (x *searchSources) mean(s *session, e *listed) bool {
 		return true
 	}
 	if x.personal {
-		if ns, _, err := s.resolve(e.name); err == nil && ns.Kind == Personal {
-			return true
+		// A mailbox with an alias is meant once, by its own name.
+		if name, err := s.actual(e.name); err == nil && name == e.name {
+			if ns, _, err := s.place(name); err == nil && ns.Kind == Personal {
+				return true
+			}
 		}
 	}
 	if _, ok := x.named[e.name]; ok {

@@ -225,3 +225,32 @@ func TestRightsTakenAwayDuringIdle(t *testing.T) {
 		t.Errorf("%q", l)
 	}
 }
+
+// TestRefusalsSayWhatToDo: the reasons why SETACL is refused to who administers the mailbox.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	s := startServer(t, func(s *testServer) { s.withPublic, s.lists = true, true })
+	makeFolders(t, s.public, "news")
+	file := filepath.Join(s.public, "news", "dovecot-acl")
+	if err := os.WriteFile(file, []byte("user=alice lra\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := s.client(t).login()
+	for command, want := range map[string]string{
+		"SETACL Public/news anyone l":        `"anyone = yes"`,
+		"SETACL Public/news authenticated l": `"anyone = yes"`,
+		"SETACL Public/news owner l":         "no owner",
+		"SETACL INBOX -alice a":              "keeps the right",
+		"SETACL Public/news bob lz":          `BAD Unknown right 'z'`,
+		"SETACL Public/news #all l":          "BAD The administrator's own entries",
+	} {
+		if got := c.do("a " + command); !strings.Contains(got, want) {
+			t.Errorf("%s: %q", command, got)
+		}
+	}
+	if err := os.WriteFile(file, []byte("user=alice lra\nbob lr\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.do("a SETACL Public/news bob l"); !strings.Contains(got, "NO [NOPERM]") || !strings.Contains(got, "damaged") {
+		t.Errorf("%q", got)
+	}
+}
