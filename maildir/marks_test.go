@@ -559,3 +559,38 @@ func hostOf(t *testing.T) string {
 	}
 	return host
 }
+
+// TestMarksWhereNothingCanBeWritten: marks do not need the mailbox to be writable.
+func TestMarksWhereNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
+	p := newPublic(t, t.TempDir())
+	p.put("news", "1700000000.M1P1.a:2,S")
+	p.mustRead(p.newProcess(), "bob").open(t, "news", Select).Close()
+	s := p.process(fsx.FS{Fault: func(op, path string) error {
+		if strings.HasPrefix(path, p.root) && (op == "lock" || op == "create" || op == "write" || op == "rename") {
+			return syscall.EACCES
+		}
+		return nil
+	}})
+	t.Cleanup(func() { s.Close() })
+	r := p.mustRead(s, "alice")
+	h := r.open(t, "news", Select)
+	p.put("news", "1700000001.M2P1.b:2,") // which nobody can give a UID
+	refresh(t, h)
+	if !h.m.frozen.Load() {
+		t.Fatal("it can be written")
+	}
+	if h.ReadOnly() || h.May(DeedSeen) != nil || !errors.Is(h.May(DeedFlag), ErrReadOnly) {
+		t.Errorf("read-only %v, seen: %v, flags: %v", h.ReadOnly(), h.May(DeedSeen), h.May(DeedFlag))
+	}
+	high := h.HighestModSeq()
+	mark(t, h, Add, all(), imap.FlagSeen)
+	wantLook(t, h, "1:S")
+	if now := h.HighestModSeq(); now <= high || h.Messages(nil, 0, 1, 1)[0].ModSeq <= high {
+		t.Errorf("HIGHESTMODSEQ %d after %d", now, high)
+	}
+	if _, err := h.Store(bg, all(), Add, []imap.Flag{imap.FlagFlagged}, 0, nil); err == nil {
+		t.Error("flagged")
+	}
+	wantLook(t, p.mustRead(p.newProcess(), "alice").open(t, "news", Select), "1:S 2:")
+}
