@@ -14,34 +14,72 @@ import (
 )
 
 func aclExplain() *cobra.Command {
-	return aclSub("explain [-config FILE] USER MAILBOX", "tell what a user may do with a mailbox, and which lines say so",
+	var may string
+	cmd := aclSub("explain [-config FILE] [-may RIGHTS] USER MAILBOX", "tell what a user may do with a mailbox, and which lines say so",
 		"explain alice Public/team", cobra.ExactArgs(2),
-		func(a *aclRun, args []string) error { return a.explain(args[0], args[1]) })
+		func(a *aclRun, args []string) error {
+			want, err := acl.ParseRights(may)
+			if err != nil {
+				return misused(fmt.Errorf("-may %s: %w", may, err))
+			}
+			r, bad, err := a.explain(args[0], args[1])
+			switch {
+			case err != nil || r.Has(want):
+				return err
+			case bad != nil:
+				return unseen(bad) // mail can wait until it is mended
+			}
+			return errFindings
+		})
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		var known exitError
+		if err != nil && may != "" && !errors.Is(err, errFindings) && !errors.As(err, &known) {
+			return unseen(err)
+		}
+		return err
+	}
+	cmd.Long += "USER may be empty: somebody who has not logged in.\n"
+	cmd.Flags().StringVar(&may, "may", "", "end with 1 if the user does not have all `RIGHTS`, and\nwith 2 if that cannot be told")
+	return cmd
 }
 
-func (a *aclRun) explain(user, name string) error {
+// explain prints and returns a user's rights, and why the list that decides them is not to be used, if so.
+func (a *aclRun) explain(user, name string) (r maildir.Rights, bad, err error) {
 	a.user = user
-	return a.in(name, user, func(t openTree, p place) error {
+	err = a.in(name, user, func(t openTree, p place) error {
 		layers, err := t.Layers(a.cmd.Context(), p.inner)
 		if err != nil {
 			return err
 		}
 		who := a.people.Who(user)
-		who.Owner = p.space == nil || p.owner == user
+		who.Anonymous = user == ""
+		who.Owner = p.space == nil || p.owner != "" && p.owner == user
 		if who.Owner && usermail.Sharing(a.c, user) == nil {
 			layers = []maildir.ACLLayer{{From: maildir.ACLSource{Kind: "owner"}}} // files are not looked at
 		}
-		r, decides := judge(layers, &who)
+		var decides int
+		r, decides = judge(layers, &who)
 		groups := "in no group"
 		if len(who.Groups) > 0 {
 			groups = "in the groups " + strings.Join(who.Groups, ", ")
 		}
-		fmt.Fprintf(a.cmd.OutOrStdout(), "%s, %s, has %s to %s\n", user, groups, letters(r), name)
+		fmt.Fprintf(a.cmd.OutOrStdout(), "%s, %s, has %s to %s\n", named(user), groups, letters(r), name)
 		for i, l := range layers[:decides+1] {
 			a.layer(p, l, &who, i == decides)
+			bad = l.Err
 		}
 		return nil
 	})
+	return r, bad, err
+}
+
+func named(user string) string {
+	if user == "" {
+		return "who has not logged in"
+	}
+	return user
 }
 
 func letters(r maildir.Rights) string {
@@ -77,11 +115,11 @@ func (a *aclRun) layer(p place, l maildir.ACLLayer, who *acl.Who, last bool) {
 	switch {
 	case len(steps) > 0:
 	case !last:
-		line("-", source(p, l.From), "says nothing of "+who.User)
+		line("-", source(p, l.From), "says nothing of "+named(who.User))
 	case who.Owner:
 		line(plus("+", acl.RightsAll), source(p, l.From), "the owner's without a line")
 	default:
-		line("none", source(p, l.From), "says nothing of "+who.User)
+		line("none", source(p, l.From), "says nothing of "+named(who.User))
 	}
 }
 
