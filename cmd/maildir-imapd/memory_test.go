@@ -131,7 +131,7 @@ func TestTrimShrinksStacks(t *testing.T) {
 	}
 	before := stats().StackInuse
 	m.trim()
-	if after := stats().StackInuse; after > before/8 {
+	if after := stats().StackInuse; after > before/6 {
 		t.Errorf("%d bytes of stacks, %d before", after, before)
 	}
 }
