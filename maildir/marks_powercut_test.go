@@ -93,7 +93,7 @@ func (p *public) afterPowerCut(what, home string, said []marksSaid, last int, ex
 	s := p.process(fsx.FS{})
 	defer s.Close()
 	s.boot = "after the power cut"
-	s.o.Now = func() time.Time { return time.Now().Add(time.Second) } // no machine is back sooner
+	s.now = func() time.Time { return time.Now().Add(time.Second) } // no machine is back sooner
 	again := &public{t: t, top: filepath.Dir(home), root: p.root}
 	r, err := again.read(s, "alice")
 	if err != nil {
