@@ -271,13 +271,46 @@ func (t *rootWalk) folder(dir string) {
 	sub("", 1, r&acl.RightsReadOnly)
 	sub("", 3, writes|r&acl.RightAdmin)
 	t.setgid(dir, writes)
-	for _, name := range []string{"dovecot-uidlist", "dovecot-keywords", "maildir-imapd.index"} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			sub(name, 4, r&acl.RightRead)
-			sub(name, 6, writes)
+	t.listsOf(dir, r, writes, why)
+	t.around(dir, r, why)
+}
+
+// listsOf notes what the lists of UIDs and indices take, beside the mail or apart from it.
+func (t *rootWalk) listsOf(dir string, r, writes maildir.Rights, why func(maildir.Rights) string) {
+	note := func(path string, read, write uint16) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if by := r & acl.RightRead; by != 0 {
+			t.want(path, read, why(by))
+		}
+		if writes != 0 {
+			t.want(path, write, why(writes))
 		}
 	}
-	t.around(dir, r, why)
+	places := map[string]string{dir: dir}
+	for _, apart := range []string{t.Control, t.Index} {
+		if apart == "" {
+			continue
+		}
+		rel, err := filepath.Rel(t.root, dir)
+		if err != nil || strings.HasPrefix(rel, "../") {
+			continue
+		}
+		if rel == "." {
+			rel = map[maildir.Layout]string{maildir.MaildirPP: ".INBOX", maildir.FS: "INBOX"}[t.Layout]
+		}
+		note(apart, 5, 7)
+		places[filepath.Join(apart, rel)] = apart
+	}
+	for at, root := range places {
+		if at != root {
+			note(at, 5, 7)
+		}
+		for _, name := range []string{"dovecot-uidlist", "dovecot-keywords", "maildir-imapd.index"} {
+			note(filepath.Join(at, name), 4, 6)
+		}
+	}
 }
 
 // around is what making, removing and renaming folders take of the directories about one.
