@@ -16,7 +16,7 @@ type Access struct {
 	Private func() bool      // each user has a \Seen of their own; false: in folders with dovecot-shared only; nil: nowhere
 	Marks   *Marks           // where the user's own is kept; nil: it lasts as long as the tree is open. The tree is one more use of it
 	Anyone  func() bool      // users may give rights to anyone, and to all who log in
-	Changed func()           // a list was changed through this tree
+	Changed func()           // told when a list has been changed through this tree; may be nil
 	All     bool             // an administrator's tool: everything is allowed, to whomever the lists give what
 }
 

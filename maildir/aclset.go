@@ -64,7 +64,7 @@ func (t *Tree) setACL(ctx context.Context, name string, c acl.Change) error {
 		err = uerr
 	}
 	t.acls.drop(loc.rel)
-	if t.o.Access.Changed != nil {
+	if err == nil && t.o.Access.Changed != nil {
 		t.o.Access.Changed()
 	}
 	return err

@@ -136,13 +136,37 @@ func TestSetACLOfBrokenFile(t *testing.T) {
 	}
 }
 
+// TestRenamedListsStayTheirMailboxes: a list that was in force is not the next mailbox's of that name.
+func TestRenamedListsStayTheirMailboxes(t *testing.T) {
+	for _, layout := range bothLayouts {
+		l := newListed(t, TreeOptions{Root: t.TempDir(), Layout: layout, NoInbox: true})
+		l.put(dovecotACL, "user=bob lrk\n")
+		makeDirsOS(filepath.Join(l.root, inLayout(layout, "a")))
+		l.put(inLayout(layout, "a")+"/"+dovecotACL, "user=bob lrx\n")
+		l.wantRights("a", "lrx")
+		if err := l.Rename(t.Context(), "a", "b"); err != nil {
+			t.Fatal(err)
+		}
+		l.wantRights("b", "lrx")
+		makeDirsOS(filepath.Join(l.root, inLayout(layout, "a")))
+		l.put(inLayout(layout, "a")+"/"+dovecotACL, "nonsense\n")
+		l.wantRights("a", "")
+	}
+}
+
 // TestSetACLByTool: an administrator's tool may change everything, and sees everything.
 func TestSetACLByTool(t *testing.T) {
 	root := t.TempDir()
 	makeDirsOS(filepath.Join(root, ".news"))
-	tree := testTree(t, TreeOptions{Root: root, NoInbox: true, Access: &Access{All: true, Who: func() acl.Who { return acl.Who{} }}}, fsx.FS{})
+	told := 0
+	tree := testTree(t, TreeOptions{Root: root, NoInbox: true, Access: &Access{
+		All: true, Who: func() acl.Who { return acl.Who{} }, Changed: func() { told++ },
+	}}, fsx.FS{})
 	if err := tree.SetACL(t.Context(), "news", aclChange("anyone", "lr")); err != nil {
 		t.Fatal(err)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
 	}
 	l, from, err := tree.ACL(t.Context(), "news")
 	if err != nil || len(l.Entries) != 1 || from.Kind != dovecotACL || from.Path != filepath.Join(root, ".news", dovecotACL) {

@@ -51,6 +51,10 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer t.acls.moved(moves)
+	for i := range moves { // what was known of these places is nothing to who comes there next
+		t.acls.forget(n.layout, moves[i].from)
+		t.acls.forget(n.layout, moves[i].to)
+	}
 	if n.layout == FS {
 		return t.renameNested(ctx, root, from, moves)
 	}

@@ -294,6 +294,8 @@ func (u *Users) ACL(ctx context.Context, name string) (l *acl.List, from maildir
 // SetACL changes it.
 func (u *Users) SetACL(ctx context.Context, name string, c acl.Change) error {
 	return u.at(ctx, "change the list of", name, func(t *maildir.Tree, rest string) error {
+		owner, _, _ := u.split(name)
+		defer u.o.Index.Forget(owner)
 		return t.SetACL(ctx, rest, c)
 	})
 }

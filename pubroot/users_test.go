@@ -47,9 +47,8 @@ func newVillage(t *testing.T, sep byte, users ...string) *village {
 
 func (v *village) tree(owner, who string) (*maildir.Tree, error) {
 	return v.store.Tree(maildir.TreeOptions{Root: filepath.Join(v.dir, owner), Separator: v.sep, Access: &maildir.Access{
-		Who:     func() acl.Who { return acl.Who{User: who, Owner: owner == who, Anonymous: who == ""} },
-		Anyone:  func() bool { return true },
-		Changed: func() { v.index.Forget(owner) },
+		Who:    func() acl.Who { return acl.Who{User: who, Owner: owner == who, Anonymous: who == ""} },
+		Anyone: func() bool { return true },
 	}})
 }
 
@@ -87,6 +86,7 @@ func (v *village) share(owner, folder, id, letters string) {
 	if err := v.own(owner).SetACL(v.t.Context(), folder, acl.Change{ID: x, Negative: negative, Op: op, Rights: r}); err != nil {
 		v.t.Fatal(err)
 	}
+	v.index.Forget(owner)
 }
 
 // seen is a listing: "-" behind what does not exist, "+" behind what has children.
