@@ -2,7 +2,8 @@
 // file here and one line of the table commands; maildir-imapctl(8) is the reference.
 //
 // What commands share: site.go is the installation that they work on, owner.go as whom
-// they touch mail, exit.go what the program ends with. Where whose mail is, package
+// they touch mail, name.go where the name of a mailbox leads, exit.go what the program
+// ends with. What doctor looks at is a file doctor_NAME.go each. Where whose mail is, package
 // usermail says to them and to the daemon.
 package main
 
