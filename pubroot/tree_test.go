@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -171,5 +172,85 @@ func TestMissingRoot(t *testing.T) {
 	}
 	if _, err := Open(store, Options{Root: missing, Separator: '/'}); err == nil {
 		t.Error("a file was taken for a root")
+	}
+}
+
+// TestHiddenFolders: folders of hide and what is below them are marked, others that begin alike are not; what a cached
+// listing holds is not changed by it.
+func TestHiddenFolders(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"Calendar", "Calendar/2026", "Calendars", "Team/Calendar"} {
+		folder(t, filepath.Join(root, name))
+	}
+	hide := []string{"Calendar"}
+	tree := open(t, Options{Root: root, Layout: maildir.FS, Separator: '/', Hide: func() []string { return hide }})
+	want := func(names ...string) {
+		t.Helper()
+		list, err := tree.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, e := range list {
+			if e.Hidden {
+				got = append(got, e.Name)
+			}
+		}
+		if !slices.Equal(got, names) {
+			t.Errorf("hidden are %q, want %q", got, names)
+		}
+	}
+	want("Calendar", "Calendar/2026")
+	hide = []string{"Team/Calendar"}
+	want("Team/Calendar")
+	hide = nil
+	want()
+}
+
+// TestRightsDecide: what may be done in a public root is what the folders' lists say, not one thing for all.
+func TestRightsDecide(t *testing.T) {
+	root := t.TempDir()
+	folder(t, filepath.Join(root, "News"))
+	folder(t, filepath.Join(root, "Staff"))
+	if err := os.WriteFile(filepath.Join(root, "Staff", "dovecot-acl"), []byte("user=bob lrswipkxtea\n-anyone p\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	everybody, _ := acl.Parse([]byte("anyone lr\n"))
+	who := "carol"
+	tree := open(t, Options{Root: root, Layout: maildir.FS, Separator: '/', Access: &maildir.Access{
+		Who: func() acl.Who { return acl.Who{User: who} }, Default: func() *acl.List { return everybody },
+	}, Quota: func() maildir.Quota { return maildir.Quota{Messages: 10} }, QuotaName: "Public"})
+	ctx := t.Context()
+	if list, err := tree.List(ctx); err != nil || len(list) != 1 || list[0].Name != "News" {
+		t.Errorf("%+v %v", list, err)
+	}
+	if err := tree.Create(ctx, "Staff/Plans", nil); !errors.Is(err, maildir.ErrNoPermission) {
+		t.Errorf("carol creates: %v", err)
+	}
+	who = "bob"
+	if r, err := tree.Rights(ctx, "Staff"); err != nil || r.String() != "lrswikxtea" {
+		t.Errorf("%v %v", r, err)
+	}
+	if err := errors.Join(tree.Create(ctx, "Staff/Plans", nil), tree.Rename(ctx, "Staff/Plans", "Staff/Done"),
+		tree.SetACL(ctx, "Staff/Done", acl.Change{ID: acl.ID{Kind: acl.User, Name: "carol"}, Rights: acl.RightsReadOnly})); err != nil {
+		t.Error(err)
+	}
+	who = "carol"
+	list, err := tree.List(ctx)
+	if err != nil || len(list) != 3 || list[1].Name != "Staff" || !list[1].NonExistent || list[2].Name != "Staff/Done" || list[2].NonExistent {
+		t.Errorf("%+v %v", list, err)
+	}
+	if l, _, err := tree.ACL(ctx, "Staff/Done"); !errors.Is(err, maildir.ErrNoPermission) {
+		t.Errorf("%+v %v", l, err)
+	}
+	who = "bob"
+	if l, from, err := tree.ACL(ctx, "Staff/Done"); err != nil || len(l.Entries) != 3 || from.Path != filepath.Join(root, "Staff", "Done", "dovecot-acl") {
+		t.Errorf("%+v %+v %v", l, from, err)
+	}
+	if err := tree.Delete(ctx, "Staff/Done"); err != nil {
+		t.Error(err)
+	}
+	if u, limited, err := tree.Quota(ctx); err != nil || !limited || u.Messages != 10 || tree.QuotaName() != "Public" {
+		t.Errorf("%+v %v %v", u, limited, err)
 	}
 }
