@@ -9,7 +9,7 @@
 // testdata/search-differences.txt with the RFC that decides it, or fails.
 //
 // Rights: the same dovecot-acl files, some by hand and more that are made up, give everybody the same rights. The
-// answers about those by hand are on record in maildir/acl/testdata. SETACL changes files alike, and Courier's files
+// answers about those by hand are on record in maildir/acl/testdata, and the daemon gives them too. SETACL changes files alike, and Courier's files
 // give what Courier's own tool computes.
 //
 // The tours show that a tree can be taken over and given back: mbsync and
