@@ -64,6 +64,9 @@ func (t *Tree) setACL(ctx context.Context, name string, c acl.Change) error {
 		err = uerr
 	}
 	t.acls.drop(loc.rel)
+	if err == nil {
+		_, _ = t.acls.at(&p) // known to be good, should somebody break it before anybody asks
+	}
 	if err == nil && t.o.Access.Changed != nil {
 		t.o.Access.Changed()
 	}
