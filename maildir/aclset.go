@@ -63,14 +63,18 @@ func (t *Tree) setACL(ctx context.Context, name string, c acl.Change) error {
 	if uerr := lock.Unlock(); err == nil {
 		err = uerr
 	}
-	t.acls.drop(loc.rel)
-	if err == nil {
-		_, _ = t.acls.at(&p) // known to be good, should somebody break it before anybody asks
+	if errors.Is(err, ErrNoPermission) {
+		return err // nothing was written, and what was last good is still known
 	}
-	if err == nil && t.o.Access.Changed != nil {
+	t.acls.drop(loc.rel)
+	if err != nil {
+		return err
+	}
+	_, _ = t.acls.at(&p) // known to be good, should somebody break it before anybody asks
+	if t.o.Access.Changed != nil {
 		t.o.Access.Changed()
 	}
-	return err
+	return nil
 }
 
 // settable judges what the change is about.
