@@ -209,7 +209,7 @@ func TestSetACLsAtOnce(t *testing.T) {
 func TestSetACLFaults(t *testing.T) {
 	const old, new = "user=bob lra\n", "user=bob lra\nuser=carol lr\n"
 	for _, layout := range bothLayouts {
-		everyFault(t, "set a list "+layout.String(), 5, func(t *testing.T, k faultKind, n int64) bool {
+		everyFault(t, "set a list "+layout.String(), 5, false, func(t *testing.T, k faultKind, n int64) bool {
 			root := unsynced(t)
 			defer os.RemoveAll(root)
 			dir := filepath.Join(root, inLayout(layout, "a/b"))

@@ -180,7 +180,7 @@ var faultRows = map[string]faultRow{
 // acknowledged one, no UID given twice, the same UIDVALIDITY.
 func TestFaults(t *testing.T) {
 	for name, row := range faultRows {
-		everyFault(t, name, 5, func(t *testing.T, k faultKind, n int64) bool {
+		everyFault(t, name, 5, false, func(t *testing.T, k faultKind, n int64) bool {
 			x := &faultRun{t: t, row: row, kind: k, what: fmt.Sprintf("%s, %s before %d", name, k.name, n)}
 			return x.round(n)
 		})

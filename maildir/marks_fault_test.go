@@ -72,7 +72,7 @@ type markFault struct {
 func TestMarkFaults(t *testing.T) {
 	t.Parallel()
 	for name, row := range markFaults {
-		everyFault(t, name, 2, func(t *testing.T, k faultKind, n int64) bool {
+		everyFault(t, name, 2, false, func(t *testing.T, k faultKind, n int64) bool {
 			what := fmt.Sprintf("%s, %s before %d", name, k.name, n)
 			p := newPublic(t, unsynced(t))
 			defer os.RemoveAll(p.top)
