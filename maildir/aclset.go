@@ -63,13 +63,10 @@ func (t *Tree) setACL(ctx context.Context, name string, c acl.Change) error {
 	if uerr := lock.Unlock(); err == nil {
 		err = uerr
 	}
-	if errors.Is(err, ErrNoPermission) {
-		return err // nothing was written, and what was last good is still known
-	}
-	t.acls.drop(loc.rel)
-	if err != nil {
+	if err != nil { // what was last good stays in force
 		return err
 	}
+	t.acls.drop(loc.rel)
 	_, _ = t.acls.at(&p) // known to be good, should somebody break it before anybody asks
 	if t.o.Access.Changed != nil {
 		t.o.Access.Changed()

@@ -134,6 +134,7 @@ func TestSetACLOfBrokenFile(t *testing.T) {
 	if got := l.file(".news/" + dovecotACL); got != "user=bob lra\nbroken\n" {
 		t.Errorf("%s", got)
 	}
+	l.wantRights("news", "lra")
 }
 
 // TestRenamedListsStayTheirMailboxes: a list that was in force is not the next mailbox's of that name.
