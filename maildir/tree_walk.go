@@ -57,6 +57,7 @@ type walk struct {
 	root    *fsx.Dir
 	above   []dirID // the directories on the way, against links in a circle
 	left    int     // how many more may be looked at
+	short   bool    // there are more than that
 	changed bool    // something is not as the nodes had it that were known
 }
 
@@ -66,7 +67,7 @@ func (t *Tree) walked(root *fsx.Dir, known *dirNode) (top *dirNode, same bool, e
 	if top, err = w.dir(root, "", known); err != nil {
 		return nil, false, err
 	}
-	if w.left <= 0 {
+	if w.short {
 		t.warn("too many directories, not all are listed", t.root, nil)
 	}
 	return top, !w.changed && known != nil, nil
@@ -105,9 +106,12 @@ func (w *walk) dir(d *fsx.Dir, rel string, known *dirNode) (*dirNode, error) {
 	if known.proves(n.id) {
 		return w.inside(nil, rel, known, known.subs)
 	}
-	names, props, err := n.read(d, w.left)
+	names, props, all, err := n.read(d, w.left)
 	if err != nil {
 		return nil, err
+	}
+	if !all {
+		w.cut(n)
 	}
 	if props && (n.cur || rel == "" && !w.t.names.noInbox) {
 		n.use = w.t.useIn(d)
@@ -151,8 +155,14 @@ type nameIn struct {
 	certain bool
 }
 
-// read reads the names in a directory.
-func (n *dirNode) read(d *fsx.Dir, most int) (names []nameIn, props bool, err error) {
+// cut notes that a node has not all of its directory, which must be read the next time.
+func (w *walk) cut(n *dirNode) {
+	w.short, w.changed, n.at = true, true, n.id.mtime
+}
+
+// read reads the names in a directory. all: there are no more than most.
+func (n *dirNode) read(d *fsx.Dir, most int) (names []nameIn, props, all bool, err error) {
+	all = true
 	err = d.Each(func(b []byte, typ fsx.Type) bool {
 		switch c := string(b); {
 		case c == dovecotACL || c == courierACL:
@@ -162,27 +172,31 @@ func (n *dirNode) read(d *fsx.Dir, most int) (names []nameIn, props bool, err er
 		case c == "cur":
 			n.cur = true
 		case isMaildirName(c), c == trashDir, c == deletedDir, typ != fsx.IsDir && typ != fsx.IsLink && typ != fsx.Unknown:
+		case len(names) >= most:
+			all = false // what the directory itself is may still come
 		default:
 			names = append(names, nameIn{c, typ == fsx.IsDir})
 		}
-		return len(names) < most
+		return true
 	})
-	return names, props, err
+	return names, props, all, err
 }
 
 // inside looks at the directories in n, which is known or new; d is open where it has been read. The answer is n
 // itself if all is as it was.
 func (w *walk) inside(d *fsx.Dir, rel string, n *dirNode, subs []*dirNode) (*dirNode, error) {
 	if len(w.above) > maxDepth || slices.ContainsFunc(w.above, n.id.sameDir) {
-		return &dirNode{name: n.name, decoded: n.decoded, id: n.id}, nil
+		return &dirNode{name: n.name, decoded: n.decoded, id: n.id, at: n.id.mtime}, nil // and looked at again: elsewhere it is no circle
 	}
 	w.above = append(w.above, n.id)
 	defer func() { w.above = w.above[:len(w.above)-1] }()
 	now := make([]*dirNode, 0, len(subs))
+	short := false
 	for _, sub := range subs {
-		if w.left--; w.left < 0 {
+		if short = w.left == 0; short {
 			break
 		}
+		w.left--
 		x, err := w.sub(d, rel, n.decoded, sub)
 		if err != nil {
 			return nil, err
@@ -196,6 +210,9 @@ func (w *walk) inside(d *fsx.Dir, rel string, n *dirNode, subs []*dirNode) (*dir
 	}
 	y := *n
 	y.subs = now
+	if short {
+		w.cut(&y)
+	}
 	return &y, nil
 }
 

@@ -92,6 +92,73 @@ func TestNestedListingIsTheDisks(t *testing.T) {
 	}
 }
 
+// TestNestedListingHasAnEnd: of what is just as much as may be looked at nothing is left out, and what was left out is
+// there when there is room again.
+func TestNestedListingHasAnEnd(t *testing.T) {
+	root := t.TempDir()
+	tree := testTree(t, TreeOptions{Root: root, Layout: FS, NoInbox: true}, fsx.FS{})
+	for _, name := range []string{"a", "b", "b/1", "b/2", "c"} {
+		makeDirsOS(filepath.Join(root, name))
+		for i := range 40 { // cur is none of the first
+			os.WriteFile(filepath.Join(root, name, fmt.Sprint("file", i)), nil, 0o600)
+		}
+	}
+	time.Sleep(30 * time.Millisecond)
+	d, err := tree.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var known *dirNode
+	for i, most := range []int{3, 5, 5, 4, 1, 5} {
+		w := walk{t: tree, root: d, left: most}
+		if known, err = w.dir(d, "", known); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(known.boxes(tree.names, "", nil)); got != most || w.short != (most < 5) {
+			t.Errorf("%d: %d of %d, short %v", i, got, most, w.short)
+		}
+		if most < 5 && !w.changed {
+			t.Errorf("%d: as before", i)
+		}
+	}
+}
+
+// TestCircleElsewhere: what was a circle below one name need not be one below another.
+func TestCircleElsewhere(t *testing.T) {
+	top := t.TempDir()
+	root, outside := filepath.Join(top, "root"), filepath.Join(top, "outside")
+	for _, dir := range []string{"x", "x/deep", "y"} {
+		makeDirsOS(filepath.Join(outside, dir))
+	}
+	for _, dir := range []string{"x", "y"} {
+		os.Symlink(outside, filepath.Join(outside, dir, "all"))
+	}
+	os.Mkdir(root, 0o700)
+	os.Symlink(filepath.Join(outside, "x"), filepath.Join(root, "l"))
+	o := TreeOptions{Root: root, Layout: FS, NoInbox: true, Follow: []string{outside}}
+	tree := testTree(t, o, fsx.FS{})
+	time.Sleep(30 * time.Millisecond)
+	for range 2 {
+		if _, err := tree.List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Remove(filepath.Join(root, "l"))
+	os.Symlink(filepath.Join(outside, "y"), filepath.Join(root, "l"))
+	got, err := tree.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := testTree(t, o, fsx.FS{}).List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-disk +known):\n%s", diff)
+	}
+}
+
 func encodedUse(attr imap.MailboxAttr) []byte {
 	var p props
 	p.setSpecialUse([]imap.MailboxAttr{attr})
