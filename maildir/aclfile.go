@@ -122,6 +122,10 @@ func parseACL(name string, b []byte) (*acl.List, error) {
 // readACL reads a file that was found. An error that is not in the answer passes, and nothing is known then.
 func readACL(p *aclPlace, name string, found fsx.Stat, now int64) (*aclFile, error) {
 	f := &aclFile{name: name, id: aclIDOf(found), at: now}
+	if !found.IsRegular() { // to open some of those is an error that passes, says the kernel
+		f.err = errors.New("not a regular file")
+		return f, nil
+	}
 	b, st, err := p.read(name)
 	if errors.Is(err, fs.ErrNotExist) || classify(err) == ErrTemporary {
 		return nil, err
@@ -132,6 +136,10 @@ func readACL(p *aclPlace, name string, found fsx.Stat, now int64) (*aclFile, err
 	}
 	if err != nil {
 		f.list, f.err = nil, err
+	}
+	var bad *acl.SyntaxError
+	if err != nil && !errors.As(err, &bad) {
+		f.at = f.id.ctime // proves nothing: what is in the way, perhaps of a directory, goes without a trace at the file
 	}
 	return f, nil
 }

@@ -327,6 +327,7 @@ func TestListThatCannotBeRead(t *testing.T) {
 			return nil
 		}
 	}
+	time.Sleep(30 * time.Millisecond) // so that its times tell that it is the same
 	refuse(syscall.EACCES)
 	l.wantRights("news", "")
 	refuse(nil)
@@ -344,6 +345,19 @@ func TestListThatCannotBeRead(t *testing.T) {
 	os.Rename(filepath.Join(root, ".news", dovecotACL), filepath.Join(root, "elsewhere"))
 	os.Symlink("../elsewhere", filepath.Join(root, ".news", dovecotACL))
 	l.wantRights("news", "")
+	// Nor does anything else in its place keep the other mailboxes from being listed.
+	file := filepath.Join(root, ".news", dovecotACL)
+	for what, put := range map[string]func() error{
+		"directory": func() error { return os.Mkdir(file, 0o700) },
+		"fifo":      func() error { return syscall.Mkfifo(file, 0o600) },
+		"socket":    func() error { return syscall.Mknod(file, syscall.S_IFSOCK|0o600, 0) },
+	} {
+		os.Remove(file)
+		if err := put(); err != nil {
+			t.Fatal(what, err)
+		}
+		l.wantRights("news", "")
+	}
 }
 
 // TestCostOfLists: what has been read is known by a look at it.
