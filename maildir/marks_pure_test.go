@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"testing"
@@ -234,6 +235,32 @@ func plain(g *markImage) map[[16]byte]markBox {
 		out[guid] = c
 	}
 	return out
+}
+
+// TestMarksMadeToBeSlow: what seems to be a record at each fourth byte, and is none; and very many ranges, backwards.
+func TestMarksMadeToBeSlow(t *testing.T) {
+	t.Parallel()
+	img := newMarkImage()
+	box := &markBox{guid: [16]byte{1}, validity: 7, number: 1}
+	img.boxes[box.guid], img.numbers[1], img.top = box, box, 1
+	var back uidRanges
+	for uid := imap.UID(8 << 20); uid > 1; uid -= 2 {
+		back = append(back, uidRange{uid, uid})
+	}
+	b := appendMarkChange(img.encode(), 1, markStep{200, 9000}, back, true)
+	whole := len(b)
+	b = append(b, bytes.Repeat([]byte{markChange, markChange, markChange, 0}, 4<<20)...)
+	start := time.Now()
+	got, n, good := parseMarks(b)
+	if n != whole || good {
+		t.Errorf("%d bytes, good %v", n, good)
+	}
+	if what := got.numbers[1].sound(); what != "" && what != markTooHigh {
+		t.Error(what)
+	}
+	if d := time.Since(start); d > 30*time.Second {
+		t.Errorf("it took %v", d)
+	}
 }
 
 func FuzzMarksFile(f *testing.F) {

@@ -54,11 +54,21 @@ func parseMarks(b []byte) (img markImage, n int, good bool) {
 	return img, n, !marksFollow(b[n:])
 }
 
+// marksFollowMost is how many bytes are summed up to find that out: a file made for it would take days.
+const marksFollowMost = 4 << 30
+
 // marksFollow tells damage from a torn end: behind the latter there are no records.
 func marksFollow(b []byte) bool {
+	left := int64(marksFollowMost)
 	for i := 1; len(b)-i >= 9; i++ {
-		if bytes.IndexByte([]byte{markBoot, markBegin, markStepsR, markChange, markRunsR}, b[i+8]) >= 0 && checks(b[i:]) > 0 {
+		if bytes.IndexByte([]byte{markBoot, markBegin, markStepsR, markChange, markRunsR}, b[i+8]) < 0 {
+			continue
+		}
+		if left < 0 || checks(b[i:]) > 0 {
 			return true
+		}
+		if size := int64(le.Uint32(b[i:])); size <= min(longestRecord, int64(len(b)-i-8)) {
+			left -= size
 		}
 	}
 	return false
@@ -155,9 +165,11 @@ func (b *markBox) step(r []byte) bool {
 	return true
 }
 
+// rangesOf reads what was written in order; what is not is nobody's.
 func rangesOf(b []byte) (out uidRanges) {
 	for ; len(b) >= 8; b = b[8:] {
-		if lo, hi := imap.UID(le.Uint32(b)), imap.UID(le.Uint32(b[4:])); lo != 0 && lo <= hi {
+		lo, hi := imap.UID(le.Uint32(b)), imap.UID(le.Uint32(b[4:]))
+		if n := len(out); lo != 0 && lo <= hi && (n == 0 || lo > out[n-1].hi) {
 			out.addRange(lo, hi)
 		}
 	}
