@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -103,15 +106,35 @@ func (x *exam) run() error {
 	return nil
 }
 
-// problem tells of something, and what mends it, a line each.
+// problem tells of something, and what mends it, a line each. Names of files are users' to choose, and what stands
+// behind four blanks is for a shell, maybe root's: no name begins a line, and none that a terminal would not show as it
+// is becomes part of a command.
 func (x *exam) problem(where, what string, mend ...string) {
 	x.found++
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", where, what)
+	fmt.Fprintf(&b, "%s: %s\n", visible(where), visible(what))
 	for _, m := range mend {
+		if visible(m) != m {
+			m = "# the name has characters that cannot be shown: mend it by hand"
+		}
 		fmt.Fprintf(&b, "    %s\n", m)
 	}
 	fmt.Fprint(x.cmd.OutOrStdout(), b.String())
+}
+
+// visible is a text in one line, with escapes as Go has them for what cannot be shown.
+func visible(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 || !unicode.IsGraphic(r) {
+			b.WriteString(strings.Trim(strconv.QuoteToASCII(s[:n]), `"`))
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
 }
 
 // unseen tells of a place where it could not be looked.

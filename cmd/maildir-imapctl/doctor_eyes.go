@@ -139,7 +139,17 @@ func (l *look) mend(e *eyes, path string, want uint16, group int) []string {
 	case l.Gid != 0 && uint16(l.Mode>>3)&want == want:
 		return []string{fmt.Sprintf("usermod -aG %s %s    # and restart the daemon", groupName(int(l.Gid)), e.name)}
 	}
-	return []string{fmt.Sprintf("chgrp %s %s && chmod g+%s %s", groupName(group), quoted, letters, quoted)}
+	return []string{fmt.Sprintf("chgrp -h %s %s && chmod g+%s %s", groupName(group), quoted, letters, quoted)}
+}
+
+// mendMissing makes a directory like the one that it is in. Whoever may write there may put a link in its place at
+// once, which must not give them what it leads to: hence -h, and the mode in the first step.
+func mendMissing(dir, path string) string {
+	mode := uint32(0o700)
+	if l, err := lookAt(dir); err == nil {
+		mode = l.Mode & 0o3777
+	}
+	return fmt.Sprintf("mkdir -m %o %s && chown -h --reference=%s %[2]s", mode, shellQuote(path), shellQuote(dir))
 }
 
 // named tells whether an entry gives an account what the mask takes.

@@ -201,7 +201,7 @@ func (t *rootWalk) follow(path string, e fs.DirEntry) (dir string, ok bool) {
 		}
 		if !t.allowed(to) {
 			t.problem(path, fmt.Sprintf("is a link to %s, outside of the tree, and not followed", to),
-				fmt.Sprintf("[mail] follow = %s    # in the configuration", filepath.Dir(to)))
+				fmt.Sprintf("# in the configuration: [mail] follow = %s", filepath.Dir(to)))
 			return "", false
 		}
 		path = to
@@ -254,7 +254,7 @@ func (t *rootWalk) folder(dir string) {
 	for _, name := range []string{"cur", "new", "tmp"} {
 		path := filepath.Join(dir, name)
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			t.problem(path, "is not there: without it this is no Maildir", fmt.Sprintf("mkdir %s && chown --reference=%s %[1]s && chmod --reference=%[2]s %[1]s", shellQuote(path), shellQuote(dir)))
+			t.problem(path, "is not there: without it this is no Maildir", mendMissing(dir, path))
 			continue
 		}
 		if name != "tmp" {
@@ -364,7 +364,7 @@ func (t *rootWalk) messages(dir, why string) {
 	}
 	mend := "find " + shellQuote(dir) + " -type f -exec chmod g+r {} +"
 	if !t.account.in(first.Gid) {
-		mend = fmt.Sprintf("find %s -type f -exec chgrp %s {} + -exec chmod g+r {} +", shellQuote(dir), groupName(t.group))
+		mend = fmt.Sprintf("find %s -type f -exec chgrp -h %s {} + -exec chmod g+r {} +", shellQuote(dir), groupName(t.group))
 	}
 	t.problem(dir, fmt.Sprintf("%d of %d messages cannot be read by %s, such as %s (%s); %s", refused, len(entries), t.account.name, filepath.Base(at), &first, why),
 		mend, "# and let what delivers here do so with umask 007")

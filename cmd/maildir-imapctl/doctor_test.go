@@ -32,8 +32,8 @@ func TestEyes(t *testing.T) {
 		{"group's bits count, not all others'", of(0, 600, 0o707), 4, false, "chmod g+r " + q},
 		{"others", of(0, 7, 0o705), 5, true, ""},
 		{"not in the group that may", of(0, 700, 0o770), 6, false, "usermod -aG 700 vmail    # and restart the daemon"},
-		{"never root's group", of(0, 0, 0o770), 6, false, "chgrp 600 " + q + " && chmod g+rw " + q},
-		{"of nobody who may", of(0, 700, 0o740), 3, false, "chgrp 600 " + q + " && chmod g+wx " + q},
+		{"never root's group", of(0, 0, 0o770), 6, false, "chgrp -h 600 " + q + " && chmod g+rw " + q},
+		{"of nobody who may", of(0, 700, 0o740), 3, false, "chgrp -h 600 " + q + " && chmod g+wx " + q},
 		{"named user", of(0, 0, 0o770, aclSlot{slotUser, 7, 5000}, aclSlot{slotMask, 7, 0}), 7, true, ""},
 		{"masked", of(0, 0, 0o750, aclSlot{slotUser, 7, 5000}, aclSlot{slotMask, 5, 0}), 2, false, "setfacl -m m::rwx " + q},
 		{"named group", of(0, 0, 0o770, aclSlot{slotGroup, 5, 600}, aclSlot{slotMask, 7, 0}), 5, true, ""},
@@ -78,5 +78,25 @@ func TestEyesACL(t *testing.T) {
 	other := eyes{account{uid: 65533, gid: 65533}, "other"}
 	if !l.may(&other, 5) || l.may(&other, 2) || !strings.Contains(l.String(), "+") {
 		t.Errorf("%v %+v", &l, l.acl)
+	}
+}
+
+// TestProblemIsOneLine: the name of a file adds no line to what is told, least of all a command.
+func TestProblemIsOneLine(t *testing.T) {
+	const evil = "/srv/a\n    touch b\x1b[2K"
+	for _, tt := range []struct{ where, what, mend, want string }{
+		{"/srv/x", "y", "chmod u+r /srv/x", "/srv/x: y\n    chmod u+r /srv/x\n"},
+		{"/srv/ü b", "y", "chmod u+r '/srv/ü b'", "/srv/ü b: y\n    chmod u+r '/srv/ü b'\n"},
+		{evil, "such as 1\n    reboot", "chmod u+r " + shellQuote(evil), `/srv/a\n    touch b\x1b[2K: such as 1\n    reboot` +
+			"\n    # the name has characters that cannot be shown: mend it by hand\n"},
+		{"/a\xff\u2028\u202e\u0085", "\ufffd", "true", "/a\\xff\\u2028\\u202e\\u0085: \ufffd\n    true\n"},
+	} {
+		var out strings.Builder
+		cmd := doctorCommand()
+		cmd.SetOut(&out)
+		(&exam{cmd: cmd}).problem(tt.where, tt.what, tt.mend)
+		if out.String() != tt.want {
+			t.Errorf("got  %q\nwant %q", out.String(), tt.want)
+		}
 	}
 }
