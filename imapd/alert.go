@@ -44,12 +44,15 @@ type standing struct {
 // alerts is a server's alerts.
 type alerts struct{ now atomic.Pointer[alertSet] }
 
+// over tells whether an alert's time has passed.
+func (a *Alert) over(now time.Time) bool { return !a.Until.IsZero() && now.After(a.Until) }
+
 // SetAlerts puts alerts in the place of those that stood, and tells the sessions of the new ones. An alert whose user
-// and text stood before is none.
+// and text stood before is none; one whose time had passed no longer stood.
 func (s *Server) SetAlerts(all []Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was := s.alerts.now.Load()
+	was, now := s.alerts.now.Load(), time.Now()
 	next := &alertSet{}
 	if was != nil {
 		next.last = was.last
@@ -57,11 +60,11 @@ func (s *Server) SetAlerts(all []Alert) {
 	var fresh []standing
 	for _, a := range all {
 		a.Text = alertText(a.Text)
-		if a.Text == "" || next.find(a) != nil {
+		if a.Text == "" || a.over(now) || next.find(a) != nil {
 			continue
 		}
 		x := standing{Alert: a, plain: asciiText(a.Text)}
-		if old := was.find(a); old != nil {
+		if old := was.find(a); old != nil && !old.over(now) {
 			x.seq = old.seq
 		} else {
 			next.last++
@@ -96,13 +99,16 @@ func (s *session) tellAlerts(w *responder) {
 	if set == nil || set.last == s.alerted {
 		return
 	}
+	now := time.Now()
 	for i := range set.all {
 		x := &set.all[i]
-		if x.seq <= s.alerted || x.User != "" && x.User != s.login.User || !x.Until.IsZero() && time.Now().After(x.Until) {
+		if x.seq <= s.alerted || x.over(now) || x.User != "" && (x.User != s.login.User || s.login.Anonymous) {
 			continue
 		}
-		if x.User != "" && set.find(Alert{Text: x.Text}) != nil {
-			continue // everybody is told the same
+		if x.User != "" {
+			if same := set.find(Alert{Text: x.Text}); same != nil && !same.over(now) {
+				continue // everybody is told the same
+			}
 		}
 		text := x.plain
 		if s.utf8 {

@@ -3,6 +3,7 @@ package imapd
 import (
 	"bufio"
 	"compress/flate"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -65,6 +66,48 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("by time: %q", got)
 	}
 	_ = s.client(t) // not logged in: not told
+}
+
+// TestAlertAgain: the same text is news when the time of the one before had passed, and hides no other meanwhile.
+func TestAlertAgain(t *testing.T) {
+	s := startServer(t, nil)
+	past, later := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
+	s.server.SetAlerts([]Alert{{Text: "down", Until: time.Now().Add(time.Second)}})
+	c := s.client(t)
+	if got := c.answer("l LOGIN " + testUser + " " + testPassword); got != "* OK [ALERT] down\r\n" {
+		t.Errorf("at login: %q", got)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	for _, all := range [][]Alert{
+		{{Text: "down", Until: later}},
+		{{Text: "for you", Until: past}, {User: testUser, Text: "for you", Until: later}},
+		{{Text: "twice", Until: past}, {Text: "twice", Until: later}},
+	} {
+		s.server.SetAlerts(all)
+		if got, want := c.line(), "* OK [ALERT] "+all[len(all)-1].Text+"\r\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		s.server.SetAlerts(all)
+		if got := c.answer("n NOOP"); got != "" {
+			t.Errorf("again: %q", got)
+		}
+	}
+}
+
+// TestAlertOfNobody: who has not said who they are is not the user of that name.
+func TestAlertOfNobody(t *testing.T) {
+	s := startServer(t, func(s *testServer) {
+		login := s.options.Auth.Login
+		s.options.Auth.Login = func(ctx context.Context, user, password string, c ConnInfo) (Identity, error) {
+			id, err := login(ctx, user, password, c)
+			id.Anonymous = true
+			return id, err
+		}
+	})
+	s.server.SetAlerts([]Alert{{User: testUser, Text: "for you"}, {Text: "for all"}})
+	if got := s.client(t).answer("l LOGIN " + testUser + " " + testPassword); got != "* OK [ALERT] for all\r\n" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // TestAlertInTheMiddle: whoever is in the middle of a command is told with its answer.
