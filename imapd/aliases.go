@@ -100,8 +100,15 @@ func (s *session) behindTilde(name string) (string, error) {
 	return "", no(imap.ResponseCodeNonExistent, "No such mailbox")
 }
 
-// isAlias refuses to make, rename or remove what is an alias: the administrator's, and no mailbox of its own.
+// isAlias refuses to make, rename or remove what is an alias: the administrator's, and no mailbox of its own. A tilde
+// makes no other name of it.
 func (s *session) isAlias(name string) error {
+	if s.mail.Tilde && strings.HasPrefix(name, "~") {
+		var err error
+		if name, err = s.behindTilde(name); err != nil {
+			return nil // told by who looks for the mailbox
+		}
+	}
 	if _, ok := s.aliases()[name]; ok && name != "INBOX" {
 		return no(imap.ResponseCodeCannot, "%q is an alias, which the administrator has made", name)
 	}

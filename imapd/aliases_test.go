@@ -86,6 +86,26 @@ func TestAliasesBetweenSeparators(t *testing.T) {
 	}
 }
 
+// TestAliasBehindTilde: what is an alias is none the less one where its user's name stands in front.
+func TestAliasBehindTilde(t *testing.T) {
+	s := startServer(t, func(s *testServer) {
+		s.tweakMail = func(m *Mail) {
+			m.Tilde = true
+			m.Aliases = func() map[string]string { return map[string]string{"Team": "Work"} }
+		}
+	})
+	c := s.client(t).login()
+	c.do("a CREATE Work")
+	for _, command := range []string{"DELETE ~alice/Team", "RENAME ~alice/Team Other", "CREATE ~alice/Team", "RENAME Work ~alice/Team", "DELETE Team"} {
+		if got := c.do("b " + command); !strings.HasPrefix(got, "b NO [CANNOT]") {
+			t.Errorf("%s: %q", command, got)
+		}
+	}
+	if got := c.do("c EXAMINE Work"); !strings.HasPrefix(got, "c OK") {
+		t.Errorf("it is gone: %q", got)
+	}
+}
+
 // TestListAsksWhatAPatternReaches: a namespace that no pattern can match is left in peace.
 func TestListAsksWhatAPatternReaches(t *testing.T) {
 	var asked atomic.Int32
