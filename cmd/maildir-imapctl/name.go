@@ -27,13 +27,7 @@ func (s *site) resolve(name string) (place, error) {
 	if name == "INBOX" {
 		return place{inner: name}, nil
 	}
-	var best *config.Namespace
-	for i := range s.c.Namespaces {
-		n := &s.c.Namespaces[i]
-		if strings.HasPrefix(name, n.Head()) && (best == nil || len(n.Head()) > len(best.Head())) {
-			best = n
-		}
-	}
+	best := s.spaceOf(name)
 	p := place{space: best}
 	ok := true
 	switch {
@@ -50,7 +44,19 @@ func (s *site) resolve(name string) (place, error) {
 	return p, nil
 }
 
-// unalias replaces the longest alias at the head of a name.
+// spaceOf is the namespace with the longest prefix that a name has, nil for users' own mail.
+func (s *site) spaceOf(name string) (best *config.Namespace) {
+	for i := range s.c.Namespaces {
+		n := &s.c.Namespaces[i]
+		if strings.HasPrefix(name, n.Head()) && (best == nil || len(n.Head()) > len(best.Head())) {
+			best = n
+		}
+	}
+	return best
+}
+
+// unalias replaces the longest alias at the head of a name. What stands behind it gets the separator that holds at the
+// target; a level with that one in its name cannot be told there.
 func (s *site) unalias(name string) string {
 	sep := s.c.Mail.Separator
 	best := config.Alias{}
@@ -59,7 +65,14 @@ func (s *site) unalias(name string) string {
 			best = a
 		}
 	}
-	return best.Target + name[len(best.Name):]
+	rest, to := name[len(best.Name):], s.separator(s.spaceOf(best.Target))
+	switch {
+	case best.Name == "" || sep == to:
+		return best.Target + rest
+	case strings.Contains(rest, to):
+		return best.Target + to + to // no mailbox has an empty level
+	}
+	return best.Target + strings.ReplaceAll(rest, sep, to)
 }
 
 // cutUser parts a user's name from that of a mailbox. Where the separator can be in users' names, the longest user
