@@ -187,7 +187,7 @@ func (a *aclRun) listIn(p place, head string) error {
 	})
 }
 
-// listOne is one line: name, where the list is from, and its lines.
+// listOne is one line: name, where the list is from, and its lines. What other programs have called a folder adds none.
 func (a *aclRun) listOne(t openTree, p place, name, inner string) error {
 	layers, err := t.Layers(a.cmd.Context(), inner)
 	if err != nil {
@@ -201,6 +201,6 @@ func (a *aclRun) listOne(t openTree, p place, name, inner string) error {
 	for _, e := range l.List.Merged() {
 		lines = append(lines, e.String())
 	}
-	fmt.Fprintf(a.cmd.OutOrStdout(), "%s\t%s\t%s\n", name, source(p, l.From), strings.Join(lines, ", "))
+	fmt.Fprintf(a.cmd.OutOrStdout(), "%s\t%s\t%s\n", visible(name), visible(source(p, l.From)), strings.Join(lines, ", "))
 	return nil
 }

@@ -65,10 +65,11 @@ func parseList(name string, b []byte) (*acl.List, error) {
 	return acl.Parse(b)
 }
 
-// readRegular reads a file that users may have put there: no device, and not without end.
+// readRegular reads a file that users may have put there: no device, no link, which the daemon does not follow either,
+// and not without end.
 func readRegular(path string) ([]byte, error) {
 	const most = 1 << 20
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
