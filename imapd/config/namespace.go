@@ -100,9 +100,11 @@ func (n *Namespace) keys(dir string) []key {
 	all = append(all,
 		boolean("anyone", &n.Anyone),
 		enum("seen", &n.Seen, SeenPrivate, SeenShared),
-		words("subscribe", &n.Subscribe, plainName),
-		words("hide", &n.Hide, plainName),
-		words("domains", &n.Domains, domain))
+		words("subscribe", &n.Subscribe, plainName))
+	if n.Kind != KindOther {
+		all = append(all, words("hide", &n.Hide, plainName))
+	}
+	all = append(all, words("domains", &n.Domains, domain))
 	if n.Kind != KindOther {
 		all = append(all,
 			limit("storage", &n.Storage, true),
@@ -120,6 +122,7 @@ func (n *Namespace) idle() map[string]string {
 		"path":     "remove it: [mail] path says where users' mail is; or write kind = public",
 		"layout":   "remove it: [mail] layout is what users' mail has; or write kind = public",
 		"acl":      "remove it: users open their own mailboxes to others; or write kind = public",
+		"hide":     "remove it: users' mailboxes hold mail; or write kind = public",
 		"storage":  "remove it: what lies in a user's mailbox counts to that user's quota; or write kind = public",
 		"messages": "remove it: what lies in a user's mailbox counts to that user's quota; or write kind = public",
 	}
