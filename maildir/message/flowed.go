@@ -61,7 +61,12 @@ func (w *flowed) text(dst, b []byte) []byte {
 	for n > 0 && len(b)-n < len(w.held) && (b[n-1] == ' ' || b[n-1] == '\r') {
 		n--
 	}
-	if n == 0 && w.nheld+len(b) <= len(w.held) {
+	if n == 0 { // no more than held can have; what was held before goes as far as there is no room
+		if over := w.nheld + len(b) - len(w.held); over > 0 {
+			dst = append(dst, w.held[:over]...)
+			w.size += over
+			w.nheld = copy(w.held[:], w.held[over:w.nheld])
+		}
 		w.nheld += copy(w.held[w.nheld:], b)
 		return dst
 	}

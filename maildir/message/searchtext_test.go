@@ -135,6 +135,7 @@ func inPieces(f func(dst, src []byte) []byte, b []byte, cut int) string {
 func FuzzTextFilters(f *testing.F) {
 	f.Add([]byte("a<b title='>'>&uuml;<!-- -- ->--><script>x</script>&#x20ac &"), 5)
 	f.Add([]byte("> a \r\n> b\r\n-- \n c \n"), 4)
+	f.Add([]byte(">0  \r\n>0"), 4) // cut in what may end a soft line
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
 		if cut < 0 {
 			return
