@@ -49,16 +49,23 @@ func (s *session) aclBox(name string) (*aclBox, error) {
 	return &aclBox{t, ns, inner}, nil
 }
 
-// parseGetACL is GETACL (RFC 4314 §3.3).
-func parseGetACL(d *wire.Decoder, _ *session) (action[*session], error) {
-	d.SP()
-	name := d.Mailbox()
-	d.CRLF()
+// onACLBox is a command about a mailbox, which it finds by the client's name.
+func onACLBox(name string, do func(ctx context.Context, s *session, box *aclBox, w *responder) error) action[*session] {
 	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
 		box, err := s.aclBox(name)
 		if err != nil {
 			return err
 		}
+		return do(ctx, s, box, w)
+	})
+}
+
+// parseGetACL is GETACL (RFC 4314 §3.3).
+func parseGetACL(d *wire.Decoder, _ *session) (action[*session], error) {
+	d.SP()
+	name := d.Mailbox()
+	d.CRLF()
+	return onACLBox(name, func(ctx context.Context, s *session, box *aclBox, w *responder) error {
 		l, from, err := box.tree.ACL(ctx, box.inner)
 		if err != nil {
 			return err
@@ -175,11 +182,7 @@ func parseListRights(d *wire.Decoder, _ *session) (action[*session], error) {
 	if _, _, err := acl.ParseIMAPID(id); err != nil {
 		return nil, bad("%s", capital(err))
 	}
-	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
-		box, err := s.aclBox(name)
-		if err != nil {
-			return err
-		}
+	return onACLBox(name, func(ctx context.Context, _ *session, box *aclBox, w *responder) error {
 		if _, _, err := box.tree.ACL(ctx, box.inner); err != nil {
 			return err
 		}
@@ -193,11 +196,7 @@ func parseMyRights(d *wire.Decoder, _ *session) (action[*session], error) {
 	d.SP()
 	name := d.Mailbox()
 	d.CRLF()
-	return actionFunc[*session](func(ctx context.Context, s *session, w *responder) error {
-		box, err := s.aclBox(name)
-		if err != nil {
-			return err
-		}
+	return onACLBox(name, func(ctx context.Context, _ *session, box *aclBox, w *responder) error {
 		r, err := box.tree.Rights(ctx, box.inner)
 		if err != nil {
 			return err
