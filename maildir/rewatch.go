@@ -64,14 +64,7 @@ func (w *watcher) renew(x *watched) {
 		w.mu.Unlock()
 		return
 	}
-	x.unwatch()
-	if x.users == 0 {
-		w.drop(x)
-		w.mu.Unlock()
-		return
-	}
-	w.ask(x)
-	x.m.poke()
+	w.askAnew(x)
 }
 
 // follow looks whether a mailbox that was away is back.

@@ -267,6 +267,12 @@ func (w *watcher) moved(m *Mailbox) {
 		w.mu.Unlock()
 		return
 	}
+	w.askAnew(x)
+}
+
+// askAnew has the kernel tell of the place where x lies now, if anybody waits for it.
+// It gives mu back.
+func (w *watcher) askAnew(x *watched) {
 	x.unwatch()
 	if x.users == 0 {
 		w.drop(x)
@@ -274,7 +280,7 @@ func (w *watcher) moved(m *Mailbox) {
 		return
 	}
 	w.ask(x)
-	m.poke()
+	x.m.poke()
 }
 
 // covers tells whether events would tell of every change.
