@@ -114,7 +114,7 @@ type Mail struct {
 	// the user does not unsubscribe; nil: none.
 	Defaults func() []string
 	// Renew gives the mail anew after a reload that changed what the user sees, else nil; a nil func: it stays as it is.
-	// It is asked before each command while no mailbox is selected. The old namespaces are closed by the session.
+	// It is asked before each command. The old namespaces are closed by the session.
 	Renew func(ctx context.Context) (*Mail, error)
 }
 

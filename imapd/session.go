@@ -123,7 +123,8 @@ func (s *session) ended(err error) {
 	logout(s.log, why, s.since, s.c.in.Load(), s.c.out.Load(), s.count)
 }
 
-// renewMail takes over namespaces that were added, changed or removed. If they cannot be opened, those that are stay.
+// renewMail takes over namespaces that were added, changed or removed. If they cannot be opened, those that are stay. A
+// mailbox that is selected stays so, wherever it lies: its handle outlives the tree that it was opened through.
 func (s *session) renewMail(ctx context.Context) {
 	if s.mail.Renew == nil {
 		return
@@ -175,15 +176,16 @@ func (s *session) unknown(name string) error {
 	return bad("Unknown command")
 }
 
-// admit also asks anew for the rights to the selected mailbox: a command is judged by those of its beginning.
+// admit also asks anew for the namespaces, and for the rights to the selected mailbox: a command is judged by those of its
+// beginning. Clients leave a mailbox selected for weeks, so that waiting for one that has none would be waiting for ever.
 func (s *session) admit(ctx context.Context, row *command[*session]) error {
 	state := authenticated
 	if s.sel != nil {
 		state = selected
 	}
 	if row.in&state != 0 {
+		s.renewMail(ctx)
 		if s.sel == nil {
-			s.renewMail(ctx)
 			return nil
 		}
 		s.recheck(ctx, row.does&(opensMailbox|quiet) == 0)
