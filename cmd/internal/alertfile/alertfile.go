@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func Add(state string, a Alert, now time.Time) (id string, err error) {
 		return "", err
 	}
 	defer d.Close()
-	old, _ := load(d)
+	old, _ := load(d, math.MaxInt)
 	for i := range old {
 		if old[i].Over(now) {
 			if err := d.Remove(old[i].ID + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -107,8 +108,10 @@ func (a *Alert) bytes() []byte {
 	return []byte(b.String())
 }
 
-// Load reads all alerts, the oldest first, those that are over as well. The error joins one for each file that cannot
-// be read; the others are returned all the same. A directory that is not there has none.
+// Load reads alerts, the oldest first, those that are over as well. The error joins one for each file that cannot
+// be read; the others are returned all the same. Of more than anybody reads the newest count: what the administrator
+// has just said must not be lost behind what was said long ago, and the error tells of the rest. A directory that is
+// not there has none.
 func Load(state string) ([]Alert, error) {
 	d, err := open(state)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +121,7 @@ func Load(state string) ([]Alert, error) {
 		return nil, err
 	}
 	defer d.Close()
-	return load(d)
+	return load(d, maxFiles)
 }
 
 func open(state string) (*fsx.Dir, error) {
@@ -126,20 +129,18 @@ func open(state string) (*fsx.Dir, error) {
 	return disk.OpenDir(Dir(state))
 }
 
-func load(d *fsx.Dir) (all []Alert, err error) {
+// load reads the newest that can be read, so many of them.
+func load(d *fsx.Dir, most int) (all []Alert, err error) {
 	names, err := d.Names()
 	if err != nil {
 		return nil, err
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, suffix) })
 	slices.Sort(names)
 	var bad []error
-	for _, name := range names {
-		id, ok := strings.CutSuffix(name, suffix)
-		if !ok {
-			continue
-		}
-		if len(all) == maxFiles {
-			bad = append(bad, fmt.Errorf("%s: more than %d alerts; remove some", d.Path(), maxFiles))
+	for i, name := range slices.Backward(names) {
+		if len(all) == most {
+			bad = append(bad, fmt.Errorf("%s: more than %d alerts: the %d oldest are left out, up to %s; remove some", d.Path(), most, i+1, name))
 			break
 		}
 		b, _, err := d.ReadFile(name, maxFile)
@@ -156,9 +157,11 @@ func load(d *fsx.Dir) (all []Alert, err error) {
 			bad = append(bad, err)
 			continue
 		}
-		a.ID = id
+		a.ID = strings.TrimSuffix(name, suffix)
 		all = append(all, a)
 	}
+	slices.Reverse(all)
+	slices.Reverse(bad)
 	return all, errors.Join(bad...)
 }
 

@@ -1,6 +1,9 @@
 package alertfile
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,5 +99,39 @@ func TestBadAlerts(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}
+	}
+}
+
+// TestMoreThanAnybodyReads: the newest are told, the error says that the oldest are not, and those that are over go.
+func TestMoreThanAnybodyReads(t *testing.T) {
+	state := t.TempDir()
+	if err := Prepare(state); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxFiles + 2 {
+		text := "\nold\n"
+		if i == 0 {
+			text = "until: 2026-11-22T13:05:00Z\n\nover\n"
+		}
+		if err := os.WriteFile(filepath.Join(Dir(state), fmt.Sprintf("20251122T%06d%s", i, suffix)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := Load(state); len(all) != maxFiles || err == nil || !strings.Contains(err.Error(), "the 2 oldest are left out, up to 20251122T000001") {
+		t.Errorf("%d alerts, error %v", len(all), err)
+	}
+	id, err := Add(state, Alert{Text: "new"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := Load(state)
+	if len(all) != maxFiles || all[len(all)-1].ID != id || all[0].ID != "20251122T000003" {
+		t.Fatalf("%d alerts, %v to %v", len(all), all[0], all[len(all)-1])
+	}
+	if err == nil || !strings.Contains(err.Error(), "the 2 oldest are left out, up to 20251122T000002") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(Dir(state), "20251122T000000"+suffix)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is over is still there: %v", err)
 	}
 }
