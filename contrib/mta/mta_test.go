@@ -77,6 +77,9 @@ func TestMaildirPublic(t *testing.T) {
 		{".open ann", "imapd.ini", 67},
 		{"team..plans ann", "imapd.ini", 67},
 		{"team ann", "none.ini", 75},
+		{"team -h", "imapd.ini", 77}, // names are whatever people log in by
+		{"team -config=x", "imapd.ini", 77},
+		{"open --", "imapd.ini", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			args := strings.Fields(tt.args)
