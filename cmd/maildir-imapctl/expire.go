@@ -157,20 +157,10 @@ func (r *expireRun) inPublic(users []usermail.User) {
 		}
 		for _, o := range usermail.AllPublic(r.c, *n, users) {
 			if r.cmd.Context().Err() == nil && (o.Root == n.Path || there(o.Root)) { // not every domain need have one
-				o.Quota = publicQuota(n)
 				r.inside("", o.Folders(), mine)
 			}
 		}
 	}
-}
-
-// publicQuota makes what is removed be taken off a namespace's sum, where it has one.
-func publicQuota(n *config.Namespace) func() maildir.Quota {
-	if !n.Storage.Set && !n.Messages.Set {
-		return nil
-	}
-	q := maildir.Quota{Set: true, Storage: n.Storage.N, Messages: n.Messages.N}
-	return func() maildir.Quota { return q }
 }
 
 // inside works in one tree, as its owner. What goes wrong in it keeps nobody off the others.

@@ -115,14 +115,15 @@ func (r rights) as(a account, f func() error) error {
 	return f()
 }
 
-// asOwner runs f with the rights of a directory's owner where the caller is root. Who is not root is what they are,
-// and f is told -1, as it is where root's own mail is served.
+// asOwner runs f with the rights of a directory's owner where the caller is root; which links decide whose directory
+// that is, owner_path.go says. Who is not root is what they are, and f is told -1, as it is where root's own mail
+// is served.
 func (s *site) asOwner(path string, f func(owner int) error) error {
 	if os.Geteuid() != 0 {
 		return f(-1)
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
+	st, err := statTrusted(path)
+	if err != nil {
 		return err
 	}
 	if st.Uid == 0 {

@@ -187,3 +187,73 @@ func TestTreeChangedHands(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestLinksToTrees: a link decides whose tree is worked in only where it is the administrator's or the owner's.
+func TestLinksToTrees(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become anybody")
+	}
+	const eve, bob = 54321, 54322
+	top, err := os.MkdirTemp("/tmp", "links")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(top)
+	var make error
+	dir := func(name string, uid int, mode os.FileMode) string {
+		path := filepath.Join(top, name)
+		make = errors.Join(make, os.MkdirAll(path, 0o755), os.Chown(path, uid, uid), os.Chmod(path, mode))
+		return path
+	}
+	link := func(name string, uid int, to string) string {
+		path := filepath.Join(top, name)
+		make = errors.Join(make, os.Symlink(to, path), os.Lchown(path, uid, uid))
+		return path
+	}
+	make = os.Chmod(top, 0o755)
+	dir("disk/bob", bob, 0o700)
+	dir("disk/eve", eve, 0o700)
+	dir("eve", eve, 0o755)
+	dir("bob", bob, 0o755)
+	dir("mail", 0, 0o777|os.ModeSticky)
+	dir("group", 0, 0o775)
+	for _, tt := range []struct {
+		name, path string
+		want       int // 0: refused
+	}{
+		{"no link", dir("bob/Maildir", bob, 0o700), bob},
+		{"another's tree, by one's own link", link("eve/Maildir", eve, "../bob/Maildir"), 0},
+		{"another's tree, by a link of theirs that was moved here", link("eve/moved", bob, top+"/bob/Maildir"), 0},
+		{"another's tree, by a link of root's that was renamed here", link("eve/renamed", 0, top+"/bob/Maildir"), 0},
+		{"one's own tree elsewhere", link("eve/own", eve, "../disk/eve"), eve},
+		{"one's own tree elsewhere, by root's link", link("eve/roots", 0, "../disk/eve"), eve},
+		{"the administrator's link", link("spool", 0, "disk"), 0}, // root's tree, refused for that
+		{"below the administrator's link", top + "/spool/bob", bob},
+		{"a link of the administrator's, by whomever", link("given", eve, "disk/bob"), bob},
+		{"in a directory for all, with the sticky bit, by root", link("mail/bob", 0, "../disk/bob"), bob},
+		{"there, by the owner", link("mail/eve", eve, "../disk/eve"), eve},
+		{"there, by another", link("mail/bob2", eve, "../disk/bob"), 0},
+		{"where a group may rename, by root", link("group/bob", 0, "../disk/bob"), 0},
+		{"where a group may rename, by the owner", link("group/eve", eve, "../disk/eve"), eve},
+		{"a link on the way", link("eve/way", eve, "..") + "/bob/Maildir", 0},
+		{"a link behind a good one", link("chain", 0, "eve/Maildir"), 0},
+		{"in circles", link("circle", 0, "circle"), 0},
+		{"nowhere", link("dangling", 0, "nowhere"), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if make != nil {
+				t.Fatal(make)
+			}
+			got := 0
+			err := (&site{c: config.Default(), rights: systemRights}).asOwner(tt.path, func(owner int) error { got = owner; return nil })
+			if got != tt.want || (err != nil) != (tt.want == 0) {
+				t.Errorf("worked as %d, error %v", got, err)
+			}
+		})
+	}
+	err = (&site{c: config.Default(), rights: systemRights}).asOwner(top+"/eve/Maildir", nil)
+	want := fmt.Sprintf("%s/eve/Maildir is a link by which user %d could choose what is worked on as user %d", top, eve, bob)
+	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), fmt.Sprintf("chown -h %d %s/eve/Maildir", bob, top)) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -95,8 +95,22 @@ func PublicAt(c *config.Config, n config.Namespace, root string) pubroot.Options
 	}
 	return pubroot.Options{
 		Root: root, Layout: layout(n.Layout), Separator: separator[0],
-		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8,
+		Follow: c.Mail.Follow, DiskUTF8: c.Mail.UTF8, Quota: PublicQuota(c, n),
 	}
+}
+
+// PublicQuota is what the folders of a namespace may hold together, as the configuration has it; nil where it has
+// nothing, as they have no quota then.
+func PublicQuota(c *config.Config, n config.Namespace) func() maildir.Quota {
+	if !n.Storage.Set && !n.Messages.Set {
+		return nil
+	}
+	q := maildir.Quota{
+		Set: true, Storage: n.Storage.N, Messages: n.Messages.N,
+		StorageKey: fmt.Sprintf("[namespace %q] storage", n.Name), MessagesKey: fmt.Sprintf("[namespace %q] messages", n.Name),
+		Warn: c.Quota.Exceeded == config.ExceededWarn, Text: c.Quota.ExceededText,
+	}
+	return func() maildir.Quota { return q }
 }
 
 // AllPublic are the trees of a namespace: one, or as many as the users' names and homes make of its path. Users for
