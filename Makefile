@@ -35,10 +35,14 @@ STRESSTIME ?= 180s
 STRESSFLAGS ?=
 # Where make webmail keeps its pictures; empty: nowhere.
 SCREENSHOTS ?=
+# The Debian releases whose systemd is booted, and which of contrib/systemd/test (nothing: all of them), as in:
+# make systemd-test SUITE=bookworm TESTS='units watchdog'
+SUITE ?= bookworm trixie
+TESTS ?=
 
 INSTALL = install
 
-.PHONY: all build test race lint fuzz interop webmail stress bench demo cover install reproducible clean help
+.PHONY: all build test race lint fuzz interop webmail stress systemd-test bench demo cover install reproducible clean help
 
 all: build
 
@@ -97,6 +101,10 @@ webmail: build
 stress: build
 	$(GO) build -o bin/stress ./contrib/stress
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)
+
+## systemd-test the units, the sandbox, the package under a real systemd, in containers (root; SUITE, TESTS)
+systemd-test: build
+	contrib/systemd/test/run.sh '$(SUITE)' '$(TESTS)'
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir
 bench: build
