@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"time"
 	"unicode/utf8"
 
 	"github.com/emersion/go-sasl"
@@ -15,26 +14,12 @@ const AnonymousName = "anonymous"
 // maxTrace is how long a trace token may be (RFC 4505 §2: 255 characters).
 const maxTrace = 255
 
-// anonymousExchange is ANONYMOUS (RFC 4505). What the client says of itself proves nothing and is not kept.
-type anonymousExchange struct {
-	a    *Authenticator
-	done bool
-	user User
+// startAnonymous begins ANONYMOUS (RFC 4505). What the client says of itself proves nothing and is not kept.
+func startAnonymous(a *Authenticator, _ Conn, _ []string) Exchange {
+	return &onceExchange{a: a, name: "ANONYMOUS", judge: anonymous}
 }
 
-func startAnonymous(a *Authenticator, _ Conn, _ []string) Exchange { return &anonymousExchange{a: a} }
-
-func (x *anonymousExchange) User() User { return x.user }
-
-func (x *anonymousExchange) Next(ctx context.Context, response []byte) ([]byte, bool, error) {
-	start := time.Now()
-	if x.done {
-		return nil, false, malformed("exchange is over")
-	}
-	if response == nil {
-		return []byte{}, false, nil
-	}
-	x.done = true
+func anonymous(_ context.Context, message []byte) (User, *Error) {
 	fail := malformed("ANONYMOUS takes a trace token")
 	server := sasl.NewAnonymousServer(func(trace string) error {
 		if utf8.RuneCountInString(trace) <= maxTrace && checkText(trace) == nil {
@@ -42,10 +27,9 @@ func (x *anonymousExchange) Next(ctx context.Context, response []byte) ([]byte, 
 		}
 		return nil
 	})
-	_, _, _ = server.Next(response)
+	_, _, _ = server.Next(message)
 	if fail != nil {
-		return nil, false, x.a.late(ctx, start, fail)
+		return User{}, fail
 	}
-	x.user = User{Name: AnonymousName, Mechanism: "ANONYMOUS", Anonymous: true}
-	return nil, true, nil
+	return User{Name: AnonymousName, Anonymous: true}, nil
 }

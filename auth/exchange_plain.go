@@ -7,38 +7,18 @@ import (
 	"github.com/emersion/go-sasl"
 )
 
-// plainExchange is PLAIN (RFC 4616).
-type plainExchange struct {
-	a    *Authenticator
-	c    Conn
-	done bool
-	user User
-}
-
-func startPlain(a *Authenticator, c Conn, _ []string) Exchange { return &plainExchange{a: a, c: c} }
-
-func (x *plainExchange) User() User { return x.user }
-
-func (x *plainExchange) Next(ctx context.Context, response []byte) ([]byte, bool, error) {
-	start := time.Now()
-	if x.done {
-		return nil, false, malformed("exchange is over")
+// startPlain begins PLAIN (RFC 4616).
+func startPlain(a *Authenticator, c Conn, _ []string) Exchange {
+	judge := func(ctx context.Context, message []byte) (u User, fail *Error) {
+		fail = malformed("PLAIN is authzid NUL authcid NUL password")
+		server := sasl.NewPlainServer(func(authzid, name, password string) error {
+			u, fail = a.password(ctx, c, name, authzid, password)
+			return nil
+		})
+		_, _, _ = server.Next(message) // its only errors are the malformed message
+		return u, fail
 	}
-	if response == nil {
-		return []byte{}, false, nil
-	}
-	x.done = true
-	fail := malformed("PLAIN is authzid NUL authcid NUL password")
-	server := sasl.NewPlainServer(func(authzid, name, password string) error {
-		x.user, fail = x.a.password(ctx, x.c, name, authzid, password)
-		return nil
-	})
-	_, _, _ = server.Next(response) // its only errors are the malformed response
-	if fail != nil {
-		return nil, false, x.a.late(ctx, start, fail)
-	}
-	x.user.Mechanism = "PLAIN"
-	return nil, true, nil
+	return &onceExchange{a: a, name: "PLAIN", judge: judge}
 }
 
 // loginExchange is LOGIN, the undocumented elder of PLAIN: two prompts, two
