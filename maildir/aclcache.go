@@ -19,7 +19,8 @@ import (
 //
 // A file that cannot be read, or has a line that nobody understands, gives no rights to anybody: what is meant is not
 // known. Of the latter a process that has read a good version before goes on with that, so that an edit that went
-// wrong does not throw out those who are at work. Either is told to the log once for each version of the file.
+// wrong does not throw out those who are at work: a good version in the same directory, for one that is removed and made
+// anew at the same path is another mailbox. Either is told to the log once for each version of the file.
 type aclCache struct {
 	log   *slog.Logger
 	users int // aclCaches.mu
@@ -153,7 +154,7 @@ func (c *aclCache) at(p *aclPlace) (*aclFile, error) {
 // keep takes a version in, and tells of one that is bad, and of one that is good again.
 func (c *aclCache) keep(p *aclPlace, had, f *aclFile) {
 	var bad *acl.SyntaxError
-	if errors.As(f.err, &bad) && had != nil {
+	if errors.As(f.err, &bad) && had != nil && had.home == f.home {
 		f.list = had.list
 	}
 	c.mu.Lock()
@@ -215,8 +216,8 @@ func (c *aclCache) forget(layout Layout, rel string) {
 	}
 }
 
-// moved drops what is known of mailboxes that were renamed, under both names: the last good version of a list is of no
-// other mailbox.
+// moved drops what is known of mailboxes that were renamed, under their old names. Those that come to be there are told
+// apart by their directories; it is the memory that is wanted back. A renaming that fails costs nobody the last good list.
 func (c *aclCache) moved(moves []move) {
 	if c == nil {
 		return
@@ -225,7 +226,6 @@ func (c *aclCache) moved(moves []move) {
 	defer c.mu.Unlock()
 	for i := range moves {
 		delete(c.files, moves[i].from)
-		delete(c.files, moves[i].to)
 	}
 }
 

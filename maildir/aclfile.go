@@ -22,10 +22,22 @@ const maxACL = 1 << 20
 // aclFile is a version of one file, and the list that is in force with it. It is not changed once it is made.
 type aclFile struct {
 	name string
+	home aclHome
 	id   aclID
 	at   int64     // when it was read
 	list *acl.List // nil: nobody has any right
 	err  error     // why this version is not to be had; list is then that of an earlier one
+}
+
+// aclHome is the directory that a list was read in. Another one that has its path since is another mailbox.
+type aclHome struct {
+	dev, ino uint64
+	born     int64 // numbers come again
+}
+
+func aclHomeOf(d *fsx.Dir) aclHome {
+	st := d.Identity()
+	return aclHome{st.Dev, st.Ino, d.Born()}
 }
 
 // aclID tells versions of a file apart.
@@ -65,19 +77,29 @@ func (p *aclPlace) stat(name string) (fsx.Stat, error) {
 	return p.root.StatBelow(p.rel + "/" + name)
 }
 
-func (p *aclPlace) read(name string) ([]byte, fsx.Stat, error) {
+// in calls f with the mailbox's directory open.
+func (p *aclPlace) in(f func(d *fsx.Dir) error) error {
 	switch {
 	case p.dir != nil:
-		return p.dir.ReadFile(name, maxACL)
+		return f(p.dir)
 	case p.rel == "":
-		return p.root.ReadFile(name, maxACL)
+		return f(p.root)
 	}
 	d, err := openBelow(p.root, p.rel)
 	if err != nil {
-		return nil, fsx.Stat{}, err
+		return err
 	}
 	defer d.Close()
-	return d.ReadFile(name, maxACL)
+	return f(d)
+}
+
+func (p *aclPlace) read(name string) (b []byte, st fsx.Stat, home aclHome, err error) {
+	err = p.in(func(d *fsx.Dir) error {
+		b, st, err = d.ReadFile(name, maxACL)
+		home = aclHomeOf(d)
+		return err
+	})
+	return b, st, home, err
 }
 
 // path is for the log.
@@ -126,12 +148,12 @@ func readACL(p *aclPlace, name string, found fsx.Stat, now int64) (*aclFile, err
 		f.err = errors.New("not a regular file")
 		return f, nil
 	}
-	b, st, err := p.read(name)
+	b, st, home, err := p.read(name)
 	if errors.Is(err, fs.ErrNotExist) || classify(err) == ErrTemporary {
 		return nil, err
 	}
 	if err == nil {
-		f.id = aclIDOf(st)
+		f.id, f.home = aclIDOf(st), home
 		f.list, err = parseACL(name, b)
 	}
 	if err != nil {

@@ -220,7 +220,7 @@ func (t *Tree) copyACL(from *aclPlace, d *fsx.Dir) error {
 	if err != nil || file == "" {
 		return err
 	}
-	b, _, err := from.read(file)
+	b, _, _, err := from.read(file)
 	if isGone(err) {
 		return nil
 	}

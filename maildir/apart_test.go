@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -537,6 +538,49 @@ func TestApartRenameRace(t *testing.T) {
 			}
 			t.Logf("%d renames, %d messages", renamed, added.Load())
 			checkApart(t, tree, "afterwards")
+		})
+	}
+}
+
+// TestThirdCopyFollowsTheMail: where the lists that lie apart could not follow a renamed mailbox yet, the third copy knows
+// all the same where its mail is.
+func TestThirdCopyFollowsTheMail(t *testing.T) {
+	for _, layout := range bothLayouts {
+		var fail atomic.Bool
+		o := apartOptions(t.TempDir(), layout, "control")
+		s, err := NewStore(StoreOptions{State: t.TempDir(), FS: fsx.FS{Fault: func(op, path string) error {
+			if fail.Load() && strings.HasPrefix(op, "rename") && strings.HasPrefix(path, o.Control) && !strings.Contains(path, movingFile) {
+				return syscall.EIO
+			}
+			return nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		tree, err := s.Tree(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.Create(t.Context(), "a", nil); err != nil {
+			t.Fatal(err)
+		}
+		h, err := tree.Open(t.Context(), "a", Select)
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendText(t, h, "Subject: x\n\n")
+		validity := h.UIDValidity()
+		h.Close()
+		fail.Store(true)
+		if err := tree.Rename(t.Context(), "a", "b"); err == nil {
+			t.Fatal("no error")
+		}
+		fail.Store(false)
+		s.third.look(tree.root, func(c *treeCopy) {
+			if id := c.boxes[tree.names.path("b")]; id == nil || id.validity != validity {
+				t.Errorf("%v: the third copy has %v for b, want UIDVALIDITY %d", layout, id, validity)
+			}
 		})
 	}
 }

@@ -50,19 +50,15 @@ func (t *Tree) rename(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer t.acls.moved(moves)
-	for i := range moves { // what was known of these places is nothing to who comes there next
-		t.acls.forget(n.layout, moves[i].from)
-		t.acls.forget(n.layout, moves[i].to)
-	}
 	if n.layout == FS {
-		return t.renameNested(ctx, root, from, moves)
+		err = t.renameNested(ctx, root, from, moves)
+	} else {
+		err = t.renameFolders(ctx, root, moves)
 	}
-	if err := t.renameFolders(root, moves); err != nil {
-		return err
+	if err == nil {
+		t.acls.moved(moves)
 	}
-	t.store.third.moved(ctx, t.root, moves)
-	return nil
+	return err
 }
 
 // move is one mailbox on its way.
@@ -104,7 +100,7 @@ func (t *Tree) plan(l *treeListing, from, to string) ([]move, error) {
 // renameFolders renames one directory after the other: Maildir++ has no
 // nesting. What fails half-way is taken back; what a crash cuts short leaves
 // every mailbox whole under its old name or its new one.
-func (t *Tree) renameFolders(root *fsx.Dir, moves []move) error {
+func (t *Tree) renameFolders(ctx context.Context, root *fsx.Dir, moves []move) error {
 	end, err := t.apart.moving(root, moves)
 	if err != nil {
 		return err
@@ -122,12 +118,14 @@ func (t *Tree) renameFolders(root *fsx.Dir, moves []move) error {
 			if uerr := root.RenameNew(moves[i].to, root, moves[i].from); uerr != nil {
 				t.store.log.Error("cannot take a renaming back", "path", moves[i].toDir, "err", uerr)
 				t.tellMoved(moves[i : i+1])
+				t.store.third.moved(ctx, t.root, moves[i:i+1])
 			}
 		}
 		return errors.Join(err, end())
 	}
-	err = end()
+	err = end() // if that fails the mail has moved all the same
 	t.tellMoved(moves)
+	t.store.third.moved(ctx, t.root, moves)
 	return errors.Join(err, root.Sync())
 }
 

@@ -148,6 +148,19 @@ func (d *Dir) FS() *FS { return d.fs }
 // Identity is the directory's state when it was opened; Dev and Ino stay true.
 func (d *Dir) Identity() Stat { return d.opend }
 
+// Born is when the directory was made, in nanoseconds since 1970, as its file system says; 0: it does not say. Inode
+// numbers come again, on ext4 at once: with this, two directories of one number are told apart.
+func (d *Dir) Born() int64 {
+	var st unix.Statx_t
+	err := d.call("fstat", "", func() error {
+		return unix.Statx(d.fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st)
+	})
+	if err != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
+}
+
 // Close gives the descriptor back. A crashed process gives them back as well.
 func (d *Dir) Close() error {
 	if err := unix.Close(d.fd); err != nil {
