@@ -161,17 +161,29 @@ func (u *Users) shared(ctx context.Context, owner string) ([]maildir.Entry, erro
 	if !look && !shares {
 		return nil, nil
 	}
-	t, err := u.tree(ctx, owner)
+	var t *maildir.Tree
+	var err error
 	if look {
-		if err == nil {
-			shares, err = t.Shares(ctx)
-		}
-		u.o.Index.tell(owner, shares && err == nil, err == nil || unreadable(err), turn)
+		t, shares, err = u.look(ctx, owner, turn)
+	} else {
+		t, err = u.tree(ctx, owner)
 	}
 	if err != nil || !shares {
 		return nil, err
 	}
 	return t.List(ctx)
+}
+
+// look finds out whether an owner shares something, and tells those who wait for that, whatever happens: a turn that
+// nobody ends would leave all of them with what was known before.
+func (u *Users) look(ctx context.Context, owner string, turn int) (t *maildir.Tree, shares bool, err error) {
+	known := false
+	defer func() { u.o.Index.tell(owner, shares, known, turn) }()
+	if t, err = u.tree(ctx, owner); err == nil {
+		shares, err = t.Shares(ctx)
+	}
+	shares, known = shares && err == nil, err == nil || unreadable(err)
+	return t, shares, err
 }
 
 // add puts an owner's mailboxes behind what there is already, below the owner's name.

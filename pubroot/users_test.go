@@ -29,6 +29,7 @@ type village struct {
 	now   time.Time
 	opens int
 	broke error // of opening carol's mail
+	panic bool  // when it is opened
 }
 
 func newVillage(t *testing.T, sep byte, users ...string) *village {
@@ -67,6 +68,9 @@ func (v *village) others(who string) *Users {
 	u := NewUsers(UsersOptions{Separator: v.sep, Self: who, Users: func() []string { return v.users }, Index: &v.index,
 		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
 			v.opens++
+			if owner == "carol" && v.panic {
+				panic("opening carol's mail")
+			}
 			if owner == "carol" && v.broke != nil {
 				return nil, v.broke
 			}
@@ -326,4 +330,27 @@ func TestWhoHasMailIsNotTold(t *testing.T) {
 			t.Errorf("%s: %v, and %v where there is nobody", deed, is, isNot)
 		}
 	}
+}
+
+// TestSharingAfterPanic: who panics while looking has not found anything out, and the next one looks.
+func TestSharingAfterPanic(t *testing.T) {
+	v := newVillage(t, '/', "ann", "carol")
+	ann := v.others("ann")
+	v.wantSeen(ann)
+	v.own("carol")
+	v.now = v.now.Add(shareAge)
+	v.panic = true
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		v.others("ann").List(t.Context())
+	}()
+	v.panic = false
+	if err := v.own("carol").SetACL(t.Context(), "INBOX", acl.Change{ID: acl.ID{Kind: acl.User, Name: "ann"}, Rights: acl.RightLookup}); err != nil {
+		t.Fatal(err)
+	}
+	v.wantSeen(ann, "carol-+", "carol/INBOX l")
 }
