@@ -13,6 +13,9 @@
 // secret was found right, and quota, quota_messages, userdb_quota_rule, groups and userdb_acl_groups are read.
 // maildir-imapd.passwd(5) is the reference.
 //
+// [UpdateFile] changes the file, by [SetPassword], [AddUser] or [Remove], which keep every byte that is not about the user.
+// [ParseGood], [File.Accounts] and [File.Prove] show what is in it, to the administrator's tool.
+//
 // A second file may say who belongs to which group; [Groups.Of] joins both. What groups are for, auth does not know.
 //
 // # Concurrency

@@ -48,11 +48,8 @@ func CheckPassword(password string) error {
 // every other byte is kept.
 func SetPassword(content []byte, name, password string, cram bool) ([]byte, Edit, error) {
 	var edit Edit
-	if err := CheckName(name); err != nil {
+	if err := checkWritable(name); err != nil {
 		return nil, edit, err
-	}
-	if strings.TrimSpace(name) != name || strings.ContainsAny(name, ":") || name[0] == '#' {
-		return nil, edit, fmt.Errorf("%w: it has blanks around it, a ':' in it or '#' before it", ErrBadName)
 	}
 	if err := CheckPassword(password); err != nil {
 		return nil, edit, err
@@ -87,6 +84,17 @@ func SetPassword(content []byte, name, password string, cram bool) ([]byte, Edit
 	}
 	lines = edit.append(lines, last, name, kinds, secrets)
 	return bytes.Join(lines, nil), edit, nil
+}
+
+// checkWritable refuses names that a line cannot have.
+func checkWritable(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if strings.TrimSpace(name) != name || strings.ContainsAny(name, ":") || name[0] == '#' {
+		return fmt.Errorf("%w: it has blanks around it, a ':' in it or '#' before it", ErrBadName)
+	}
+	return nil
 }
 
 // place puts new secrets into the user's lines that can take them: each kind into the
@@ -202,14 +210,8 @@ func lineKind(line []byte) string {
 		return "" // nothing that could be lost
 	case err != nil:
 		return "unknown"
-	case v.cram != nil:
-		return "CRAM-MD5"
-	case v.scram != nil:
-		return v.scram.hash.name
-	case strings.HasPrefix(v.raw, "$2"), strings.Contains(v.raw, "}$2"):
-		return "bcrypt"
 	}
-	return v.scheme
+	return v.kind()
 }
 
 // replaceSecret exchanges the second field and keeps all else.

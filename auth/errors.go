@@ -75,6 +75,7 @@ func interrupted(user string, cause error) *Error {
 type LineError struct {
 	Path string
 	Line int
+	User string // whose line it is, as far as that can be told; not of a group file
 	Msg  string // what is wrong, and what to do
 }
 

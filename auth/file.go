@@ -72,6 +72,15 @@ func (f *File) GoString() string { return f.String() }
 // LoadFile reads a password file. The error joins one *LineError for every bad
 // line; a file with any is not used at all.
 func LoadFile(path string) (*File, error) {
+	b, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, b)
+}
+
+// ReadFile reads a password file's bytes.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold the daemon up
 	if err != nil {
 		return nil, fmt.Errorf("password file: %w", err)
@@ -91,20 +100,34 @@ func LoadFile(path string) (*File, error) {
 	if len(b) > maxFile {
 		return nil, fmt.Errorf("password file %s: is larger than %d MiB; name another file", path, maxFile>>20)
 	}
-	return Parse(path, b)
+	return b, nil
 }
 
 // Parse reads a password file's content; name stands before the line numbers of
 // its errors.
 func Parse(name string, content []byte) (*File, error) {
+	f, bad := ParseGood(name, content)
+	if len(bad) > 0 {
+		errs := make([]error, len(bad))
+		for i, e := range bad {
+			errs[i] = e
+		}
+		return nil, errors.Join(errs...)
+	}
+	return f, nil
+}
+
+// ParseGood is Parse for a tool that shows what there is: lines that a daemon would refuse the file for are passed over
+// and returned.
+func ParseGood(name string, content []byte) (*File, []*LineError) {
 	f := &File{users: make(map[string]*account), serves: make(map[string]bool), shapes: make(map[*scramHash][]scramShape)}
-	var bad []error
+	var bad []*LineError
 	number := 0
 	for line := range bytes.Lines(content) {
 		number++
 		e, err := parseLine(line)
 		if err != nil {
-			bad = append(bad, &LineError{Path: name, Line: number, Msg: err.Error()})
+			bad = append(bad, &LineError{Path: name, Line: number, User: lineUser(line), Msg: err.Error()})
 			continue
 		}
 		if e == nil {
@@ -113,12 +136,9 @@ func Parse(name string, content []byte) (*File, error) {
 		e.verifier.line = number
 		f.add(e)
 	}
-	if len(bad) > 0 {
-		return nil, errors.Join(bad...)
-	}
 	f.index()
 	f.sum = sha256.Sum256(content)
-	return f, nil
+	return f, bad
 }
 
 // entry is one line that names a user.

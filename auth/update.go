@@ -9,17 +9,19 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // UpdateFile replaces a password file's content by what edit makes of it. The new file
-// takes the old one's place by rename, with its owner and mode, or with the
+// takes the old one's place by rename, with its owner, mode and ACL, or with the
 // directory's group and mode 0640 where there was none; a reader sees the one or the other, and so does the machine after a power
 // cut. Of two updates at once the second waits, so that it edits what the first one
 // wrote. When edit returns an error nothing is changed.
 func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte, error)) (err error) {
-	// A link stays a link: its target is replaced.
-	if target, lerr := filepath.EvalSymlinks(path); lerr == nil {
-		path = target
+	path, err = target(path)
+	if err != nil {
+		return err
 	}
 	dir, err := lockDir(ctx, filepath.Dir(path))
 	if err != nil {
@@ -44,7 +46,7 @@ func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte,
 			os.Remove(tmp.Name())
 		}
 	}()
-	if err := fill(tmp, content, st, dir); err != nil {
+	if err := fill(tmp, content, path, st, dir); err != nil {
 		return fmt.Errorf("password file: %w", err)
 	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
@@ -54,6 +56,28 @@ func UpdateFile(ctx context.Context, path string, edit func(old []byte) ([]byte,
 		return fmt.Errorf("password file %s is written but may not survive a power cut: %w", path, serr)
 	}
 	return nil
+}
+
+// target is where links lead: a link stays a link, also one whose target is still to be made.
+func target(path string) (string, error) {
+	for range 40 { // as many as the kernel follows
+		to, err := os.Readlink(path)
+		if err != nil {
+			break // no link, or not there
+		}
+		if !filepath.IsAbs(to) {
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return "", fmt.Errorf("password file: %w", err)
+			}
+			to = filepath.Join(dir, to)
+		}
+		path = to
+	}
+	if _, err := os.Readlink(path); err == nil {
+		return "", fmt.Errorf("password file: %w", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP})
+	}
+	return path, nil
 }
 
 // lockDir opens a directory and locks it. The file itself would not do: it is
@@ -101,9 +125,9 @@ func readOld(path string) ([]byte, fs.FileInfo, error) {
 	return old, st, nil
 }
 
-// fill makes the new file complete and durable before it gets its name. Ownership
+// fill makes the new file complete and durable before it gets its name, like what path has. Ownership
 // first: a chown may clear mode bits, and the secrets come last.
-func fill(tmp *os.File, content []byte, like fs.FileInfo, dir *os.File) error {
+func fill(tmp *os.File, content []byte, path string, like fs.FileInfo, dir *os.File) error {
 	mode := fs.FileMode(0o640)
 	if like != nil {
 		mode = like.Mode().Perm()
@@ -118,6 +142,11 @@ func fill(tmp *os.File, content []byte, like fs.FileInfo, dir *os.File) error {
 	if err := tmp.Chmod(mode); err != nil {
 		return err
 	}
+	if like != nil {
+		if err := keepACL(tmp, path); err != nil {
+			return err
+		}
+	}
 	if _, err := tmp.Write(content); err != nil {
 		return err
 	}
@@ -125,6 +154,20 @@ func fill(tmp *os.File, content []byte, like fs.FileInfo, dir *os.File) error {
 		return err
 	}
 	return tmp.Close()
+}
+
+// keepACL gives the new file the old one's ACL, by which a daemon may be the only one to read it.
+func keepACL(tmp *os.File, path string) error {
+	const name = "system.posix_acl_access"
+	acl := make([]byte, 64<<10) // the kernel's limit
+	n, err := unix.Getxattr(path, name, acl)
+	if err != nil || n == 0 {
+		return nil // there is none, or no such thing here
+	}
+	if err := unix.Fsetxattr(int(tmp.Fd()), name, acl[:n], 0); err != nil {
+		return fmt.Errorf("cannot keep the file's ACL: %w", err)
+	}
+	return nil
 }
 
 // own gives the new file the old one's owner and group, when they differ.

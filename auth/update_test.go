@@ -130,3 +130,54 @@ func TestUpdateGivesANewFileTheGroupOfItsDirectory(t *testing.T) {
 		t.Errorf("%v %v", st, err)
 	}
 }
+
+func TestUpdateFollowsLinks(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"etc", "conf"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(dir, "etc", "users")
+	for _, l := range [][2]string{{"../conf/users", link}, {"loop", filepath.Join(dir, "loop")}} {
+		if err := os.Symlink(l[0], l[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"x", "xx"} { // the first makes what the link names
+		if err := UpdateFile(t.Context(), link, appendX); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "conf", "users")); err != nil || string(b) != want {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+	if to, err := os.Readlink(link); err != nil || to != "../conf/users" {
+		t.Errorf("%q, %v", to, err)
+	}
+	if err := UpdateFile(t.Context(), filepath.Join(dir, "loop"), appendX); !errors.Is(err, syscall.ELOOP) {
+		t.Error(err)
+	}
+}
+
+func TestUpdateKeepsACL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	const name = "system.posix_acl_access"
+	// Version 2; user rw-, user 12345 r--, group r--, mask r--, other ---.
+	acl := []byte{2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0x39, 0x30, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255,
+		0x10, 0, 4, 0, 255, 255, 255, 255, 0x20, 0, 0, 0, 255, 255, 255, 255}
+	if err := syscall.Setxattr(path, name, acl, 0); err != nil {
+		t.Skipf("no ACLs here: %v", err)
+	}
+	if err := UpdateFile(t.Context(), path, appendX); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 1024)
+	n, err := syscall.Getxattr(path, name, got)
+	if err != nil || string(got[:n]) != string(acl) {
+		t.Errorf("%v, %v", got[:max(n, 0)], err)
+	}
+}

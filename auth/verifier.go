@@ -24,6 +24,19 @@ const queued = 0.05
 
 func (v *verifier) String() string { return v.scheme }
 
+// kind is the scheme as a person calls it: what SetPassword writes has a name of its own.
+func (v *verifier) kind() string {
+	switch {
+	case v.cram != nil:
+		return "CRAM-MD5"
+	case v.scram != nil:
+		return v.scram.hash.name
+	case strings.HasPrefix(v.raw, "$2"), strings.Contains(v.raw, "}$2"):
+		return "bcrypt"
+	}
+	return v.scheme
+}
+
 // GoString keeps %#v from printing the secret.
 func (v *verifier) GoString() string { return v.scheme }
 

@@ -22,6 +22,7 @@ import (
 // commands is every sub-command, in the order in which help lists them.
 var commands = []func() *cobra.Command{
 	passwdCommand,
+	userCommand,
 	checkCommand,
 	adoptCommand,
 	aclCommand,

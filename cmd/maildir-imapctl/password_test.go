@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestPasswordIsNotEchoed(t *testing.T) {
 
 func TestPromptsNameTheUser(t *testing.T) {
 	var prompts bytes.Buffer
-	got, err := askTwice(strings.NewReader("a b \na b \n"), &prompts, "alice")
+	got, err := askTwice(bufio.NewReader(strings.NewReader("a b \na b \n")), &prompts, "alice")
 	if err != nil || got != "a b " {
 		t.Errorf("got %q, %v; blanks belong to the password", got, err)
 	}
@@ -72,7 +73,7 @@ func TestInterruptedPrompt(t *testing.T) {
 	_, slave := pty(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := readPassword(ctx, slave, new(bytes.Buffer), "alice"); err == nil || !strings.Contains(err.Error(), "nothing is changed") {
+	if _, err := readPassword(ctx, slave, new(bytes.Buffer), func(r *bufio.Reader, _ io.Writer) (string, error) { return readLine(r, false) }); err == nil || !strings.Contains(err.Error(), "nothing is changed") {
 		t.Errorf("interrupted: %v", err)
 	}
 	tio, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
