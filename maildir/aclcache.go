@@ -280,7 +280,7 @@ func (t *Tree) rights(p *aclPlace, who *acl.Who) (Rights, error) {
 	if err != nil {
 		return 0, err
 	}
-	if r, decided := l.own.decides(who); decided {
+	if r, decided := l.own.decides(who); decided && !who.Unsure {
 		return r, nil
 	}
 	if l.root, err = t.topLayer(p.root); err != nil {
@@ -302,16 +302,30 @@ func (f *aclFile) decides(who *acl.Who) (Rights, bool) {
 
 // judge goes through the lists that are there.
 func (l *aclLayers) judge(who *acl.Who, otherwise func() *acl.List) Rights {
+	var def *acl.List
+	if l.own == nil && l.root == nil && otherwise != nil {
+		def = otherwise()
+	}
+	if who.Unsure {
+		return acl.Least(who, []*acl.List{l.own.inForce(), l.root.inForce(), def}, func(w *acl.Who) Rights { return l.ask(w, def) })
+	}
+	return l.ask(who, def)
+}
+
+func (l *aclLayers) ask(who *acl.Who, def *acl.List) Rights {
 	if r, decided := l.own.decides(who); decided {
 		return r
 	}
 	if r, decided := l.root.decides(who); decided {
 		return r
 	}
-	var def *acl.List
-	if l.own == nil && l.root == nil && otherwise != nil {
-		def = otherwise()
-	}
 	r, _ := def.Rights(who)
 	return r
+}
+
+func (f *aclFile) inForce() *acl.List {
+	if f == nil {
+		return nil
+	}
+	return f.list
 }

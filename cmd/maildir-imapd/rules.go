@@ -58,14 +58,16 @@ func (r *rules) set(cfg *config.Config, users *auth.File, groups *auth.Groups) {
 	r.put(&ruleset{cfg: cfg, people: usermail.People{File: users, Groups: groups}})
 }
 
-// load is set for a process that does not need these files otherwise. It may have no right to read them.
+// load is set for a process that does not need these files otherwise. It may have no right to read them. Then nobody can
+// tell which groups its user is in, and lines of groups give nothing and take what they take from anybody.
 func (r *rules) load(cfg *config.Config, log *slog.Logger) {
 	users, err := auth.LoadFile(cfg.Auth.File)
 	groups, gerr := loadGroups(cfg)
 	if gerr != nil {
-		log.Warn("this session's user is in no group of the file", "err", gerr)
+		log.Warn("the groups of this session's user are not known: access lists give it nothing by group, and take from it what they take from any group", "err", gerr)
 	}
-	r.put(&ruleset{cfg: cfg, people: usermail.People{File: users, Groups: groups}, hidden: err != nil && !errors.Is(err, fs.ErrNotExist)})
+	hidden := err != nil && !errors.Is(err, fs.ErrNotExist)
+	r.put(&ruleset{cfg: cfg, people: usermail.People{File: users, Groups: groups, Unsure: hidden || gerr != nil}, hidden: hidden})
 }
 
 func (r *rules) put(next *ruleset) {

@@ -6,4 +6,5 @@ type Who struct {
 	Groups    []string // sorted
 	Owner     bool     // of the mailbox
 	Anonymous bool     // did not say who it is
+	Unsure    bool     // may be in more groups than those: see Least. Lists go by Groups
 }

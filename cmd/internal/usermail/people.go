@@ -16,6 +16,7 @@ import (
 type People struct {
 	File   *auth.File
 	Groups *auth.Groups
+	Unsure bool // one of the two could not be read: anybody may be in more groups
 }
 
 // LoadPeople reads the password file and the file of groups, each if there is to be one. Only the default password
@@ -41,7 +42,7 @@ func LoadPeople(c *config.Config) (p People, err error) {
 // in none of the groups that it names.
 func (p People) Who(user string) acl.Who {
 	u, _ := p.File.User(user)
-	return acl.Who{User: user, Groups: p.Groups.Of(user, u.Extra)}
+	return acl.Who{User: user, Groups: p.Groups.Of(user, u.Extra), Unsure: p.Unsure}
 }
 
 // PublicAccess is the access of somebody to a public namespace, as the configuration was when it was read.
