@@ -185,7 +185,7 @@ func (c *conn) beginWait(deadline time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining {
-		return errDraining
+		return c.nc.SetReadDeadline(time.Now().Add(lastLook))
 	}
 	if c.nudged {
 		c.nudged = false
@@ -237,15 +237,26 @@ func (c *conn) interrupt() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
 // readUntil bounds the reading of the rest of a command that has begun.
 func (c *conn) readUntil(deadline time.Time) { _ = c.nc.SetReadDeadline(deadline) }
 
-// drain makes the next or current wait for a command end with errDraining. A command that is running is
-// not disturbed.
+// lastLook is how long a server that shuts down looks for a command that has come already. It must be in the future
+// for input to be looked for at all.
+const lastLook = 2 * time.Millisecond
+
+// drain makes the next or current wait for a command end with errDraining, unless one has come. A command that is
+// running is not disturbed.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
 	if c.waiting {
-		c.interrupt()
+		_ = c.nc.SetReadDeadline(time.Now().Add(lastLook))
 	}
+}
+
+// leaving tells whether drain was called.
+func (c *conn) leaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining
 }
 
 // nudge makes the present or the next wait for a command end with errNudged. Input that has come goes first: then it

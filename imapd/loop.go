@@ -158,7 +158,14 @@ func (p *peer) resume(ctx context.Context, err error) error {
 }
 
 // rest gives everything back before a wait.
+//
+// In a server that shuts down nothing is sent before the last look for a command: the end of the last answer and BYE
+// travel together, so that a client that waits for the one has no time to send its next command before the other.
+// Commands that it had sent ahead are run all the same.
 func (p *peer) rest(deadline time.Time) error {
+	if p.c.leaving() {
+		return p.c.beginWait(deadline)
+	}
 	if err := p.c.flush(); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ type Gate struct {
 	listeners []*listener
 	started   context.Context
 
-	stop    context.Context // ends at Close: nobody waits for a handshake then
+	stop    context.Context // ends at Close: nobody waits long for a handshake then
 	cancel  context.CancelFunc
 	accepts sync.WaitGroup
 	conns   sync.WaitGroup
@@ -217,10 +217,21 @@ func (g *Gate) enter(remote net.Addr, lim config.Limits) (leave func(), r *refus
 	return g.limits.enter(remote, lim)
 }
 
+// handshakeGrace is what a handshake gets that is under way when Close is called: its client was accepted, and is to
+// be told by the handler what happens, not by a closed connection.
+const handshakeGrace = time.Second
+
 // handshake runs TLS within timeout.
 func (g *Gate) handshake(c net.Conn, timeout time.Duration) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(g.stop, timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	defer context.AfterFunc(g.stop, func() {
+		select {
+		case <-time.After(handshakeGrace):
+			cancel()
+		case <-ctx.Done():
+		}
+	})()
 	conf := g.options.Certificates.Config()
 	if conf == nil {
 		return nil, errors.New("no certificate")

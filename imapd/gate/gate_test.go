@@ -253,6 +253,23 @@ func TestHandshakeTimeout(t *testing.T) {
 	eventually(t, "log line", func() bool { return strings.Contains(log.String(), "TLS handshake failed") })
 }
 
+// TestCloseFinishesHandshake: who was accepted before Close hears the handler, which says BYE.
+func TestCloseFinishesHandshake(t *testing.T) {
+	g, _ := start(t, testConfig(t), Options{})
+	conn, err := net.Dial("tcp", g.addr(t, "imaps"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	eventually(t, "connection counted", func() bool { return g.Connections() == 1 })
+	g.Close()
+	if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).Handshake(); err != nil {
+		t.Error(err)
+	}
+	_ = conn.Close()
+	g.Wait()
+}
+
 func TestCloseWaitsForNoHandshake(t *testing.T) {
 	g, _ := start(t, testConfig(t), Options{})
 	conn, err := net.Dial("tcp", g.addr(t, "imaps"))
