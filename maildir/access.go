@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
@@ -112,8 +111,11 @@ func (t *Tree) permitRename(from, to string) error {
 }
 
 func (t *Tree) permitRenameBelow(from string) error {
-	if _, err := t.lookUp(from); !errors.Is(err, ErrNotExist) {
-		return cmp.Or(err, error(ErrNotExist)) // it is there, and hidden
+	switch _, err := t.lookUp(from); {
+	case err == nil || classify(err) == ErrNoPermission:
+		return ErrNotExist // it is there, and hidden
+	case !errors.Is(err, ErrNotExist):
+		return err
 	}
 	l, err := t.listing(nil)
 	if err != nil {

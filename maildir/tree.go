@@ -228,10 +228,25 @@ func (t *Tree) Open(ctx context.Context, name string, mode Mode) (*Handle, error
 
 func (t *Tree) locate(name string) (location, error) {
 	loc, err := t.lookUp(name)
-	if err == nil {
+	switch {
+	case err == nil:
 		loc.rights, err = t.rightsOf(&loc)
+	case t.key.fixed == 0 && classify(err) == ErrNoPermission:
+		err = t.unseen(err)
 	}
 	return loc, err
+}
+
+// unseen is the answer where the way to a mailbox is barred: it has a list perhaps, which nobody can read. So nobody has
+// rights, not even to be told that there is something, and LIST says nothing of it either. The administrator is told.
+func (t *Tree) unseen(barred error) error {
+	path := t.root
+	var at *fs.PathError
+	if errors.As(barred, &at) {
+		path = at.Path
+	}
+	t.warn("not served", path, barred)
+	return ErrNotExist
 }
 
 // location is what is known of a mailbox's place before it is looked for: that of the root.
