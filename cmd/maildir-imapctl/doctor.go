@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,19 +15,33 @@ import (
 	"maildir-imapd/imapd/config"
 )
 
-// Doctor looks for what keeps users from what they were promised, changes nothing, and prints for each finding the
-// commands that mend it. A check is a file doctor_NAME.go and a line of doctorChecks: it gets the exam, tells what it
-// finds with problem, and where it could not look with unseen.
+// Doctor looks for what keeps mail from its users, changes nothing that lasts, and prints for each finding the commands
+// that mend it. A check is a file doctor_NAME.go and a line of doctorChecks: it gets the exam, tells what it finds with
+// problem, and where it could not look with unseen. What it asks of the machine it asks of the exam's host, so that a
+// test can make each finding happen.
 
 // doctorCheck is one thing to look at.
 type doctorCheck struct {
-	name string
-	run  func(x *exam)
+	name  string
+	about string // what it looks at, for -h
+	needs needed
+	run   func(x *exam)
 }
+
+// needed is what a check cannot do without.
+type needed int
+
+const (
+	needsAccount needed = 1 << iota // that the daemon runs as
+	needsUsers                      // the password file's
+	perUser                         // looks at one user's where there is a -user
+)
 
 // doctorChecks are in the order in which their findings are of use.
 var doctorChecks = []doctorCheck{
-	{"folders", checkFolders},
+	{"config", "the configuration: mistakes with their lines, the files that it names", 0, checkConfig},
+	{"passwords", "the password file: damage, users, who can read it", 0, checkPasswords},
+	{"folders", "what access lists promise and permissions of the file system refuse", needsAccount | needsUsers | perUser, checkFolders},
 }
 
 type doctorFlags struct {
@@ -37,38 +52,35 @@ type doctorFlags struct {
 
 func doctorCommand() *cobra.Command {
 	var f doctorFlags
+	var long strings.Builder
+	for _, c := range doctorChecks {
+		fmt.Fprintf(&long, "  %-11s %s\n", c.name, c.about)
+	}
 	cmd := &cobra.Command{
-		Use:   "doctor [-config FILE] [-user USER] [-as ACCOUNT]",
-		Short: "find out why users cannot do what they may",
-		Long: `doctor walks through the mail of a user and the public folders, and compares what
-access lists promise with what the permissions of the file system let the daemon do.
-Each finding comes with the commands that mend it; doctor itself changes nothing.
-Without -user it looks at everybody's mail, and at what public folders promise anybody.
+		Use:   "doctor [-config FILE] [-user USER] [-as ACCOUNT] [CHECK ...]",
+		Short: "find out what keeps mail from its users",
+		Long: `doctor looks at what the daemon needs, and prints what is wrong together with the
+commands that mend it; it changes nothing itself. The checks are, and all are made
+unless some are named:
+
+` + long.String() + `
+With -user it looks only at what that user may do with which folder.
 
 It ends with 0 where nothing was found, 1 where something was, 2 where it could not
 look everywhere, and 64 where it was not understood.
 `,
 		Example: `  maildir-imapctl doctor
+  maildir-imapctl doctor config passwords
   maildir-imapctl doctor -user alice
   maildir-imapctl doctor -user alice -as alice`,
 		DisableFlagsInUseLine: true,
-		Args:                  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openSite(f.config)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			checks, err := chosenChecks(args, f.user != "")
 			if err != nil {
-				return unseen(err)
+				return misused(err)
 			}
-			x := &exam{site: s, cmd: cmd, user: f.user}
-			if x.people, err = usermail.LoadPeople(s.c); err != nil {
-				return unseen(err)
-			}
-			if x.users, err = usermail.Users(s.c); err != nil {
-				return unseen(err)
-			}
-			if x.account, err = s.served(f.user, f.as, x.users); err != nil {
-				return unseen(err)
-			}
-			return x.run()
+			x := &exam{host: thisHost, cmd: cmd, file: f.config, user: f.user}
+			return x.run(checks, f.as)
 		},
 	}
 	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`")
@@ -77,11 +89,33 @@ look everywhere, and 64 where it was not understood.
 	return cmd
 }
 
+// chosenChecks are those that are named, else all, or all that look at one user's.
+func chosenChecks(names []string, user bool) (checks []doctorCheck, err error) {
+	for _, name := range names {
+		if !slices.ContainsFunc(doctorChecks, func(c doctorCheck) bool { return c.name == name }) {
+			return nil, fmt.Errorf("doctor has no check %q; maildir-imapctl doctor -h lists them", name)
+		}
+	}
+	for _, c := range doctorChecks {
+		if slices.Contains(names, c.name) || len(names) == 0 && (!user || c.needs&perUser != 0) {
+			checks = append(checks, c)
+		}
+	}
+	return checks, nil
+}
+
 // exam is one run.
 type exam struct {
 	*site
-	cmd     *cobra.Command
-	user    string // empty: everybody
+	host
+	cmd   *cobra.Command
+	file  string // the configuration
+	user  string // empty: everybody
+	asked config.Errors
+	warns []config.Warning
+
+	unit    string // the daemon's; empty: the configuration is of none
+	service unitFacts
 	users   []usermail.User
 	people  usermail.People
 	account eyes
@@ -89,10 +123,10 @@ type exam struct {
 	bad     []error // where it could not look
 }
 
-func (x *exam) run() error {
-	out := x.cmd.OutOrStdout()
-	for _, c := range doctorChecks {
-		if x.cmd.Context().Err() == nil {
+func (x *exam) run(checks []doctorCheck, as string) error {
+	able := x.prepare(as)
+	for _, c := range checks {
+		if needs := c.needs &^ perUser; x.cmd.Context().Err() == nil && needs&able == needs && (x.site != nil || c.name == "config") {
 			c.run(x)
 		}
 	}
@@ -101,9 +135,42 @@ func (x *exam) run() error {
 		return unseen(err)
 	case x.found > 0:
 		return errFindings
+	case x.account.name != "":
+		fmt.Fprintf(x.cmd.OutOrStdout(), "nothing found (as account %s)\n", x.account.name)
+	default:
+		fmt.Fprintln(x.cmd.OutOrStdout(), "nothing found")
 	}
-	fmt.Fprintf(out, "nothing found (as account %s)\n", x.account.name)
 	return nil
+}
+
+// prepare finds out what checks need, as far as it can be had.
+func (x *exam) prepare(as string) (able needed) {
+	c, warns, err := config.Load(x.file)
+	x.warns = warns
+	if err != nil {
+		if !errors.As(err, &x.asked) {
+			x.unseen(err)
+		}
+		x.unseen(errors.New("without a configuration nothing else can be looked at"))
+		return 0
+	}
+	x.site = siteOf(c)
+	x.findUnit()
+	if x.people, err = usermail.LoadPeople(c); err == nil {
+		x.users, err = usermail.Users(c)
+	}
+	if err != nil {
+		x.unseen(err)
+	} else {
+		able |= needsUsers
+	}
+	if x.account, err = x.served(x.user, as, x.users, x.service); err != nil {
+		x.unseen(err)
+		x.account = eyes{}
+	} else {
+		able |= needsAccount
+	}
+	return able
 }
 
 // problem tells of something, and what mends it, a line each. Names of files are users' to choose, and what stands

@@ -24,14 +24,18 @@ type eyes struct {
 }
 
 // served is the account that the daemon runs as for a user: its own for those of the password file, which come by
-// the network, and the user's own where there is only such an account (-preauth).
-func (s *site) served(name, as string, users []usermail.User) (eyes, error) {
+// the network, and the user's own where there is only such an account (-preauth). Before the first start there is no
+// state directory, and the unit tells.
+func (s *site) served(name, as string, users []usermail.User, service unitFacts) (eyes, error) {
 	known := slices.ContainsFunc(users, func(u usermail.User) bool { return u.Name == name })
 	if as == "" && name != "" && !known {
 		if _, err := user.Lookup(name); err != nil {
 			return eyes{}, fmt.Errorf("user %q is not in [auth] file = %s, and no system account", name, s.c.Auth.File)
 		}
 		as = name
+	}
+	if as == "" && s.state.owner < 0 {
+		as = service.word("User")
 	}
 	uid, gid := s.state.owner, nogroup
 	switch {
@@ -54,7 +58,23 @@ func (s *site) served(name, as string, users []usermail.User) (eyes, error) {
 	if u, err := user.LookupId(e.name); err == nil {
 		e.name = u.Username
 	}
+	if u := service.word("User"); u == e.name || u == strconv.Itoa(uid) {
+		e.join(service.words("SupplementaryGroups"))
+	}
 	return e, nil
+}
+
+// join adds groups that the daemon has by its unit alone.
+func (e *eyes) join(names []string) {
+	for _, name := range names {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			continue // systemd does not start the unit then, and says so
+		}
+		if gid, err := strconv.Atoi(g.Gid); err == nil && !e.in(uint32(gid)) {
+			e.groups = append(e.groups, gid)
+		}
+	}
 }
 
 func (e *eyes) in(gid uint32) bool { return int(gid) == e.gid || slices.Contains(e.groups, int(gid)) }
@@ -251,11 +271,11 @@ func (x *exam) refused(needs []need) (out []need) {
 	return out
 }
 
-// above lists a directory and those that lead to it, from the root on.
+// above lists a directory and those that lead to it, from the root on; of a relative path, from where that begins.
 func above(path string) (all []string) {
 	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
 		all = append(all, p)
-		if p == "/" {
+		if p == "/" || p == "." {
 			slices.Reverse(all)
 			return all
 		}

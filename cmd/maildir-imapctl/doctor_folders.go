@@ -45,6 +45,8 @@ type rootWalk struct {
 	top   folderList
 	needs []need
 	leads map[string]bool // directories that must be entered, in needs
+	given []need          // directories in which new messages get their UIDs, where nothing else is written
+	boxes int             // folders that can be read
 	seen  map[[2]uint64]bool
 }
 
@@ -272,45 +274,13 @@ func (t *rootWalk) folder(dir string) {
 	sub("", 3, writes|r&acl.RightAdmin)
 	t.setgid(dir, writes)
 	t.listsOf(dir, r, writes, why)
+	if r&acl.RightRead != 0 {
+		t.boxes++
+		if writes == 0 {
+			t.given = append(t.given, need{t.listsAt(dir), 3, dir})
+		}
+	}
 	t.around(dir, r, why)
-}
-
-// listsOf notes what the lists of UIDs and indices take, beside the mail or apart from it.
-func (t *rootWalk) listsOf(dir string, r, writes maildir.Rights, why func(maildir.Rights) string) {
-	note := func(path string, read, write uint16) {
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-		if by := r & acl.RightRead; by != 0 {
-			t.want(path, read, why(by))
-		}
-		if writes != 0 {
-			t.want(path, write, why(writes))
-		}
-	}
-	places := map[string]string{dir: dir}
-	for _, apart := range []string{t.Control, t.Index} {
-		if apart == "" {
-			continue
-		}
-		rel, err := filepath.Rel(t.root, dir)
-		if err != nil || strings.HasPrefix(rel, "../") {
-			continue
-		}
-		if rel == "." {
-			rel = map[maildir.Layout]string{maildir.MaildirPP: ".INBOX", maildir.FS: "INBOX"}[t.Layout]
-		}
-		note(apart, 5, 7)
-		places[filepath.Join(apart, rel)] = apart
-	}
-	for at, root := range places {
-		if at != root {
-			note(at, 5, 7)
-		}
-		for _, name := range []string{"dovecot-uidlist", "dovecot-keywords", "maildir-imapd.index"} {
-			note(filepath.Join(at, name), 4, 6)
-		}
-	}
 }
 
 // around is what making, removing and renaming folders take of the directories about one.
@@ -382,6 +352,7 @@ func (t *rootWalk) report() {
 		}
 		known = append(known, n)
 	}
+	t.withoutUIDs(known)
 	for _, n := range known {
 		l, err := lookAt(n.path)
 		if err != nil {

@@ -29,8 +29,10 @@ func openSite(file string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &site{c, stateOf(c), systemRights}, nil
+	return siteOf(c), nil
 }
+
+func siteOf(c *config.Config) *site { return &site{c, stateOf(c), systemRights} }
 
 // store opens a store for the tree at root, with [server] state where the process, as the user that it is now,
 // can use that. If it cannot, unusable says so: "user 1000 cannot use ...". Errors go to log.
