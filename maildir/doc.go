@@ -89,7 +89,8 @@
 // records as in the index:
 //
 //	B  boot
-//	M  a mailbox: number(4) GUID(16) UIDVALIDITY(4) base(8)
+//	M  a mailbox: number(4) GUID(16) UIDVALIDITY(4) base(8), then its place: inode(8) gone since(4, seconds, 0: it
+//	   is not) zero(1) path; files of before there were places end behind base
 //	P  its steps: number(4), then pairs at(8) sum(8)
 //	C  a change: number(4) at(8) sum(8) seen(1), then ranges of UIDs (4, 4)
 //	R  its marks, in a file written anew: number(4), then runs first UID(4) last(4) seen(1) MODSEQ(8)
@@ -99,8 +100,9 @@
 // maildir-imapd.seen.lock, synced with fsync = always only, as a STORE is; a torn end is cut off by the next writer.
 // When the file is twice as long as it need be it is written anew, synced unless there was nothing in it, and renamed over; others see another
 // inode or size at their next command, and tell their sessions. In such a mailbox the letter S of file
-// names is neither shown nor written. Marks are of a GUID, so that they stay when the mailbox is
-// renamed, and of a UIDVALIDITY: another one drops them. If the file, or a part of it, is lost, or an older one
+// names is neither shown nor written. Marks are of a GUID and a UIDVALIDITY, and of a place where there are twins of
+// these (marks_place.go): they stay when the mailbox is renamed, and of those that are gone for more than a year
+// none are left. If the file, or a part of it, is lost, or an older one
 // put back, a session that knows of it, or who begins anew, goes on above all MODSEQs that were told, and
 // clients that ask for changes are told of every message. After another boot MODSEQs go on above those that were
 // told; marks of the last moments before a power cut may be gone as a STORE may.

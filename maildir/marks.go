@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maildir-imapd/maildir/fsx"
@@ -26,6 +27,8 @@ type Marks struct {
 	anew   bool   // the file must be written anew
 	aside  bool   // and the one that is there put aside
 	told   bool   // that it cannot be written
+
+	census atomic.Int32 // whether the mailboxes that nobody has open should be looked for: censusNone...
 
 	mu sync.RWMutex // memory; not held over a system call
 	id fileID
@@ -155,6 +158,7 @@ type marking struct {
 
 // write begins a change of the file, for who does not hold writer. done ends it.
 func (k *Marks) write(ctx context.Context) (*marking, error) {
+	k.countGone()
 	if err := k.lock(ctx); err != nil {
 		return nil, err
 	}

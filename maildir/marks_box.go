@@ -11,15 +11,17 @@ import (
 // markBox is one user's marks in one mailbox, shared by the user's sessions. It belongs to a Marks
 // and is guarded by its mu.
 type markBox struct {
-	guid     [16]byte // of the mailbox, which it keeps when it is renamed
-	validity uint32
-	number   uint32 // in the file, 0: it is not there
-	base     uint64 // a shared MODSEQ: messages of smaller ones count as changed there
-	unsaid   bool   // the file has another base
-	steps    markSteps
-	runs     markRuns
-	views    []*markView
-	counted  markCount
+	markKey
+	number  uint32 // in the file, 0: it is not there
+	place   markPlace
+	next    *markBox // of the same GUID
+	base    uint64   // a shared MODSEQ: messages of smaller ones count as changed there
+	gone    uint32   // since when, in seconds since 1970, there has been nothing at its place; 0: there is something
+	unsaid  bool     // the file has another base or place
+	steps   markSteps
+	runs    markRuns
+	views   []*markView
+	counted markCount
 }
 
 // markCount is how many messages of the mailbox are seen, as of when it was counted. Messages come
@@ -27,8 +29,8 @@ type markBox struct {
 type markCount struct {
 	known bool
 	top   imap.UID
-	list  int
-	seen  int
+	list  uint32
+	seen  uint32
 }
 
 // baseUnknown is the base of marks that were lost while nobody had the mailbox open.
@@ -112,17 +114,17 @@ func (s *state) between(lo, hi imap.UID) int {
 
 // seen counts the messages that are seen, for two searches a run.
 func (b *markBox) seen(s *state) int {
-	c := markCount{known: true, top: s.top, list: s.list.len()}
+	c := markCount{known: true, top: s.top, list: uint32(s.list.len())}
 	if old := b.counted; old.known && old.top == c.top && old.list == c.list {
-		return old.seen
+		return int(old.seen)
 	}
 	for _, r := range b.runs {
 		if r.seen {
-			c.seen += s.between(r.lo, r.hi)
+			c.seen += uint32(s.between(r.lo, r.hi))
 		}
 	}
 	b.counted = c
-	return c.seen
+	return int(c.seen)
 }
 
 // firstUnseen is the position of the first message that is not seen, -1 without one.

@@ -33,12 +33,8 @@ func (v *markView) begin(ctx context.Context) error {
 func (v *markView) settled() bool {
 	v.k.mu.RLock()
 	defer v.k.mu.RUnlock()
-	return v.box.number != 0 && !v.box.unsaid || v.ended()
+	return v.box.number != 0 && !v.box.unsaid
 }
-
-// ended tells that the marks are of a life of the mailbox that is over: another process serves it under
-// another UIDVALIDITY. k.mu is held.
-func (v *markView) ended() bool { return v.k.boxes[v.box.guid] != v.box }
 
 // announce is the record without which the file does not know the mailbox, if it does not. The
 // caller holds writer.
@@ -52,10 +48,14 @@ func (v *markView) announce(rec []byte) []byte {
 	defer v.k.mu.Unlock()
 	v.box.settle(&v.h.m.state)
 	number := v.box.number
-	if number == 0 {
-		number = v.k.top + 1
+	if number != 0 {
+		return appendMarkBegin(rec, number, v.box)
 	}
-	return appendMarkBegin(rec, number, v.box)
+	number = v.k.top + 1
+	if rec = appendMarkBegin(rec, number, v.box); len(v.box.runs) > 0 {
+		rec = appendMarkRuns(rec, number, v.box.runs)
+	}
+	return rec
 }
 
 // mark sets or clears the user's \Seen of messages: those of the ranges where it is another. With since, those
@@ -75,18 +75,11 @@ func (v *markView) mark(ctx context.Context, ranges uidRanges, seen bool, since 
 		return modified, nil
 	}
 	v.k.mu.RLock()
-	number, ended := v.box.number, v.ended()
+	number := v.box.number
 	if number == 0 {
 		number = v.k.top + 1
 	}
 	v.k.mu.RUnlock()
-	if ended {
-		v.k.mu.Lock()
-		defer v.k.mu.Unlock()
-		v.box.change(step, parts, seen)
-		v.box.tell(parts, v.h)
-		return modified, nil
-	}
 	return modified, w.append(appendMarkChange(rec, number, step, parts, seen), v.h)
 }
 

@@ -88,32 +88,25 @@ func readFull(d *fsx.Dir, f *os.File, b []byte, off int64) error {
 func (k *Marks) replace(img markImage, id fileID, name string, end int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old := k.boxes
+	old := k.markImage
 	k.markImage, k.id, k.name, k.end, k.anew, k.aside = img, id, name, end, false, false
 	k.need = int64(k.size())
 	if id == (fileID{}) {
 		k.boot = k.store.boot
 	}
-	for guid, was := range old {
-		now := k.boxes[guid]
-		if now != nil && now.validity != was.validity {
-			was.number = 0 // another life; whoever has this one open goes on in memory
-			continue
-		}
+	for was := range old.all() {
+		now := k.same(was)
 		if now == nil {
 			if len(was.views) == 0 {
 				continue
 			}
-			now = &markBox{guid: guid, validity: was.validity}
-			k.boxes[guid] = now
+			now = &markBox{markKey: was.markKey, place: was.place}
+			k.put(now)
 			if was.number == 0 { // it has not been there before either
-				now.steps, now.base, now.unsaid = was.steps, was.base, true
+				now.steps, now.runs, now.base, now.unsaid = was.steps, was.runs, was.base, true
 			}
 		}
-		now.views, was.views = was.views, nil
-		for _, v := range now.views {
-			v.box = now
-		}
+		now.takeViews(was)
 		k.compare(was, now)
 	}
 }
@@ -148,7 +141,7 @@ func (k *Marks) compare(was, now *markBox) {
 func (k *Marks) damaged() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, box := range k.boxes {
+	for box := range k.all() {
 		box.lose(k.store.now())
 	}
 	k.anew, k.aside = true, true
@@ -189,8 +182,12 @@ func (w *marking) put(rec []byte) error {
 	if len(rec) == 0 && !k.anew {
 		return nil
 	}
-	if k.anew || k.id == (fileID{}) || k.end+int64(len(rec)) > 2*k.need+16<<10 {
+	size := k.end + int64(len(rec))
+	if k.anew || k.id == (fileID{}) || size > 2*k.need+16<<10 {
 		return w.rewrite(rec)
+	}
+	if size > k.need+k.need/2+8<<10 { // it will be soon
+		k.census.CompareAndSwap(censusNone, censusDue)
 	}
 	if k.id.size > k.end { // a torn record of a writer that died
 		if err := w.cut(); err != nil {
@@ -232,6 +229,7 @@ func (w *marking) rewrite(rec []byte) error {
 		k.store.log.Error("damaged read marks put aside; written anew from what was good", "root", k.root, "aside", aside)
 	}
 	k.thin()
+	k.forgetGone()
 	k.mu.RLock()
 	b := append(k.encode(), rec...)
 	sync := len(k.numbers) > 0 || k.store.o.Fsync == FsyncAlways
@@ -246,6 +244,7 @@ func (w *marking) rewrite(rec []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.id, k.name, k.end, k.need, k.anew = id, string(b[:marksHead]), int64(len(b)), int64(len(b)), false
+	k.census.Store(censusNone)
 	for _, box := range k.numbers {
 		box.unsaid = box.base == baseUnknown
 	}

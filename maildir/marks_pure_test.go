@@ -221,18 +221,18 @@ func thinned(p markSteps, kept int) markSteps {
 }
 
 // plain is an image for comparing: what a file can say.
-func plain(g *markImage) map[[16]byte]markBox {
-	out := make(map[[16]byte]markBox)
-	for guid, b := range g.boxes {
+func plain(g *markImage) map[uint32]markBox {
+	out := make(map[uint32]markBox)
+	for b := range g.all() {
 		c := *b
-		c.views, c.counted, c.unsaid = nil, markCount{}, false
+		c.views, c.counted, c.unsaid, c.next = nil, markCount{}, false, nil
 		if len(c.runs) == 0 {
 			c.runs = nil
 		}
 		if len(c.steps) == 0 {
 			c.steps = nil
 		}
-		out[guid] = c
+		out[b.number] = c
 	}
 	return out
 }
@@ -241,8 +241,9 @@ func plain(g *markImage) map[[16]byte]markBox {
 func TestMarksMadeToBeSlow(t *testing.T) {
 	t.Parallel()
 	img := newMarkImage()
-	box := &markBox{guid: [16]byte{1}, validity: 7, number: 1}
-	img.boxes[box.guid], img.numbers[1], img.top = box, box, 1
+	box := &markBox{markKey: markKey{[16]byte{1}, 7}, number: 1}
+	img.put(box)
+	img.numbers[1], img.top = box, 1
 	var back uidRanges
 	for uid := imap.UID(8 << 20); uid > 1; uid -= 2 {
 		back = append(back, uidRange{uid, uid})
@@ -266,15 +267,22 @@ func TestMarksMadeToBeSlow(t *testing.T) {
 func FuzzMarksFile(f *testing.F) {
 	img := newMarkImage()
 	img.boot = "a boot"
-	box := &markBox{guid: [16]byte{1, 2}, validity: 7, number: 1, base: 99, steps: markSteps{{0, 5}, {100, 2000}}, runs: markRuns{{1, 4, true, 1000}, {9, 9, false, 2100}}}
-	img.boxes[box.guid], img.numbers[1], img.top = box, box, 1
+	box := &markBox{markKey: markKey{[16]byte{1, 2}, 7}, number: 1, base: 99, place: markPlace{"/srv/mail/news", 5}, steps: markSteps{{0, 5}, {100, 2000}}, runs: markRuns{{1, 4, true, 1000}, {9, 9, false, 2100}}}
+	img.put(box)
+	img.numbers[1], img.top = box, 1
 	b := img.encode()
 	f.Add(b)
 	f.Add(appendMarkChange(b, 1, markStep{200, 9000}, uidRanges{{3, 12}}, true))
 	f.Add(append(slices.Clone(b), 17, 0, 0, 0))
 	f.Add([]byte(marksMagic))
-	other := &markBox{guid: [16]byte{3}, validity: 8}
+	other := &markBox{markKey: markKey{[16]byte{3}, 8}}
 	f.Add(appendMarkBegin(appendMarkBegin(b, 1, other), 2, box))
+	twin := &markBox{markKey: box.markKey, place: markPlace{"/srv/mail/copy", 6}, gone: 77}
+	f.Add(appendMarkBegin(appendMarkBegin(b, 2, twin), 3, &markBox{markKey: markKey{box.guid, 9}}))
+	f.Add(appendRecord(b, markBegin, func(r []byte) []byte { // of before there were places
+		r = append(le.AppendUint32(r, 2), box.guid[:]...)
+		return le.AppendUint64(le.AppendUint32(r, 7), 99)
+	}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		img, n, good := parseMarks(b)
 		if n > len(b) || n < 0 {
@@ -285,9 +293,9 @@ func FuzzMarksFile(f *testing.F) {
 				t.Fatalf("%d whole bytes are %d, %v", n, again, good)
 			}
 		}
-		for guid, box := range img.boxes {
+		for box := range img.all() {
 			if what := box.sound(); what != "" && what != markTooHigh && box.validity != 0 {
-				t.Fatalf("%x: %s: %+v", guid, what, box)
+				t.Fatalf("%x: %s: %+v", box.guid, what, box)
 			}
 			box.fill([]Message{{UID: 1, ModSeq: 1}, {UID: 3, ModSeq: 150}, {UID: maxUID, ModSeq: 1 << 40}})
 			box.runs.join(1, func(imap.UID, imap.UID) bool { return true })
@@ -297,7 +305,7 @@ func FuzzMarksFile(f *testing.F) {
 		if n != len(enc) || !good {
 			t.Fatalf("what was written reads as %d of %d bytes, %v", n, len(enc), good)
 		}
-		if diff := cmp.Diff(plain(&img), plain(&back), cmp.AllowUnexported(markBox{}, markRun{}, markStep{}, markCount{}, markView{})); diff != "" || img.boot != back.boot {
+		if diff := cmp.Diff(plain(&img), plain(&back), cmp.AllowUnexported(markBox{}, markKey{}, markPlace{}, markRun{}, markStep{}, markCount{}, markView{})); diff != "" || img.boot != back.boot {
 			t.Fatal(diff)
 		}
 	})

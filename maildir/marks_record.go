@@ -29,19 +29,9 @@ const (
 const (
 	markStepSize = 16
 	markRunSize  = 17
+	// markPlaceHead is what comes before the path of a mailbox's directory. Files of before there were places end there.
+	markPlaceHead = 13
 )
-
-// markImage is what a file of marks tells.
-type markImage struct {
-	boot    string
-	boxes   map[[16]byte]*markBox
-	numbers map[uint32]*markBox
-	top     uint32 // the highest number
-}
-
-func newMarkImage() markImage {
-	return markImage{boxes: make(map[[16]byte]*markBox), numbers: make(map[uint32]*markBox)}
-}
 
 // parseMarks reads a whole file. n is how much of it are whole records; good: it is a file of marks,
 // and nothing but the end of a record that was not finished follows them.
@@ -101,7 +91,7 @@ func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) 
 	b = b[4:]
 	if kind == markBegin {
 		if len(b) >= 28 && number != 0 && number < 1<<31 {
-			g.begin(number, [16]byte(b), le.Uint32(b[16:]), le.Uint64(b[20:]))
+			g.begin(number, b)
 		}
 		return
 	}
@@ -111,10 +101,12 @@ func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) 
 	}
 	switch kind {
 	case markStepsR:
+		was := box.steps.last()
 		box.steps = box.steps[:0]
 		for ; len(b) >= markStepSize; b = b[markStepSize:] {
 			box.step(b)
 		}
+		box.keepUp(was)
 	case markChange:
 		if len(b) < markStepSize+1 || !box.step(b) {
 			return
@@ -130,25 +122,35 @@ func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) 
 	}
 }
 
-// begin gives a mailbox a number. Marks of its life under another UIDVALIDITY are dropped.
-func (g *markImage) begin(number uint32, guid [16]byte, validity uint32, base uint64) {
-	if old := g.numbers[number]; old != nil && old.guid != guid {
-		old.number = 0
-		if len(old.views) == 0 {
-			delete(g.boxes, old.guid)
-		}
+// begin gives a mailbox a number, or tells that something else is known of it.
+func (g *markImage) begin(number uint32, b []byte) {
+	key := markKey{[16]byte(b), le.Uint32(b[16:])}
+	base, place, gone := le.Uint64(b[20:]), markPlace{}, uint32(0)
+	if b = b[28:]; len(b) >= markPlaceHead {
+		place, gone = markPlace{string(b[markPlaceHead:]), le.Uint64(b)}, le.Uint32(b[8:])
 	}
-	box := g.boxes[guid]
-	if box == nil || box.validity != validity {
-		if box != nil {
-			delete(g.numbers, box.number)
-			box.number = 0
+	box := g.numbers[number]
+	if box != nil && box.markKey != key {
+		if g.unnumber(box); len(box.views) == 0 {
+			g.drop(box)
 		}
-		box = &markBox{guid: guid, validity: validity}
-		g.boxes[guid] = box
+		box = nil
 	}
-	delete(g.numbers, box.number)
-	box.number, box.base, box.unsaid = number, base, false
+	switch other := g.at(key, place); {
+	case box == nil && other != nil: // memory has had it
+		g.unnumber(other)
+		box = other
+	case box == nil:
+		box = &markBox{markKey: key}
+		g.put(box)
+	case other != nil && other != box && other.number == 0: // memory took it for another one
+		box.takeViews(other)
+		g.drop(other)
+	}
+	box.number, box.base, box.gone, box.unsaid = number, base, gone, false
+	if box.place != place {
+		box.place = place
+	}
 	if base > mostModSeq {
 		box.base, box.unsaid = baseUnknown, true
 	}
@@ -192,7 +194,9 @@ func runsOf(b []byte) (out markRuns) {
 func appendMarkBegin(r []byte, number uint32, b *markBox) []byte {
 	r = appendRecord(r, markBegin, func(r []byte) []byte {
 		r = append(le.AppendUint32(r, number), b.guid[:]...)
-		return le.AppendUint64(le.AppendUint32(r, b.validity), b.base)
+		r = le.AppendUint64(le.AppendUint32(r, b.validity), b.base)
+		r = le.AppendUint32(le.AppendUint64(r, b.place.ino), b.gone)
+		return append(append(r, 0), b.place.dir...)
 	})
 	return appendRecord(r, markStepsR, func(r []byte) []byte {
 		r = le.AppendUint32(r, number)
@@ -254,7 +258,7 @@ func (g *markImage) encode() []byte {
 func (g *markImage) size() int {
 	n := 64
 	for _, box := range g.numbers {
-		n += 64 + markStepSize*min(len(box.steps), 2*stepsKept) + markRunSize*min(len(box.runs), runsMost)
+		n += 80 + len(box.place.dir) + markStepSize*min(len(box.steps), 2*stepsKept) + markRunSize*min(len(box.runs), runsMost)
 	}
 	return n
 }

@@ -406,6 +406,7 @@ func TestMarksOfAnotherLife(t *testing.T) {
 	t.Parallel()
 	p := newPublic(t, t.TempDir())
 	p.put("news", "1700000000.M1P1.a:2,")
+	p.put("news", "1700000000.M2P1.a:2,")
 	r := p.mustRead(p.newProcess(), "alice")
 	h := r.open(t, "news", Select)
 	mark(t, h, Add, uidSet(1), imap.FlagSeen)
@@ -422,12 +423,21 @@ func TestMarksOfAnotherLife(t *testing.T) {
 	if h.UIDValidity() != validity+1 {
 		t.Fatalf("UIDVALIDITY %d", h.UIDValidity())
 	}
-	wantLook(t, h, "1:")
-	mark(t, h, Add, uidSet(1), imap.FlagSeen)
+	wantLook(t, h, "1: 2:")
+	mark(t, h, Add, uidSet(2), imap.FlagSeen)
 	h = p.mustRead(p.newProcess(), "alice").open(t, "news", Select)
-	wantLook(t, h, "1:S")
-	if n := len(h.own.k.boxes); n != 1 {
-		t.Errorf("%d mailboxes", n)
+	wantLook(t, h, "1: 2:S")
+	os.WriteFile(list, b, 0o644) // the old one is back
+	os.Remove(filepath.Join(p.root, "news", indexName))
+	r = p.mustRead(p.newProcess(), "alice")
+	h = r.open(t, "news", Select)
+	if h.UIDValidity() != validity {
+		t.Fatalf("UIDVALIDITY %d", h.UIDValidity())
+	}
+	wantLook(t, h, "1:S 2:")
+	mark(t, h, Remove, uidSet(1), imap.FlagSeen)
+	if n := len(h.own.k.numbers); n != 2 {
+		t.Errorf("%d lives", n)
 	}
 }
 

@@ -56,23 +56,36 @@ func (h *Handle) attachMarks(ctx context.Context) error {
 		k.Close()
 		return err
 	}
-	v := &markView{k: k, h: h}
+	v, place := &markView{k: k, h: h}, placeOf(h)
+	if others := v.join(place, nil); len(others) > 0 {
+		v.join(place, k.sights(others, h.m.dir.Identity()))
+	}
+	return nil
+}
+
+// join finds or makes the marks of the handle's mailbox. It returns what must be looked at before that can be
+// told, if that is so.
+func (v *markView) join(place markPlace, seen []markSight) (others []markSight) {
+	h, k := v.h, v.k
 	h.m.mu.RLock()
 	defer h.m.mu.RUnlock()
 	s := &h.m.state
-	var guid [16]byte
-	hex.Decode(guid[:], []byte(s.guid))
+	key := markKey{validity: s.validity}
+	hex.Decode(key.guid[:], []byte(s.guid))
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	box := k.boxes[guid]
-	if box == nil || box.validity != s.validity {
-		if box != nil {
-			delete(k.numbers, box.number)
-			box.number = 0
+	box := k.at(key, place)
+	if box == nil {
+		if others = k.family(key); seen == nil && len(others) > 0 {
+			return others
 		}
-		box = &markBox{guid: guid, validity: s.validity, base: baseUnknown}
-		box.steps = box.steps.restart(k.store.now())
-		k.boxes[guid] = box
+		box = k.claim(key, place, seen, k.store.now())
+	}
+	if box.gone != 0 {
+		box.gone, box.unsaid = 0, true
+	}
+	if box.place == place {
+		box.place = place // of whose text there is one for all users
 	}
 	box.settle(s)
 	v.box, h.own = box, v
@@ -95,8 +108,8 @@ func (v *markView) leave() {
 	}
 	if len(b.views) == 0 {
 		b.views = nil
-		if b.number == 0 && k.boxes[b.guid] == b {
-			delete(k.boxes, b.guid)
+		if b.number == 0 {
+			k.drop(b)
 		}
 	}
 	k.mu.Unlock()
