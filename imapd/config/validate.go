@@ -119,11 +119,7 @@ func (l *loader) validateMail() {
 	if m.Prefix != "" && m.Prefix != "INBOX"+m.Separator {
 		l.at("[mail]", "prefix", bad("leave it empty, or write INBOX"+m.Separator, "%q is not a prefix that clients expect", m.Prefix))
 	}
-	for _, x := range []struct{ key, path string }{{"control", m.Control}, {"index", m.Index}} {
-		if x.path != "" && filepath.Clean(x.path) == filepath.Clean(m.Path) {
-			l.at("[mail]", x.key, bad("leave it empty", "%s is where the mail is", x.path))
-		}
-	}
+	l.validateApart()
 }
 
 func (l *loader) validateSpecial() {

@@ -26,6 +26,9 @@ func Own(c *config.Config, u User) (maildir.TreeOptions, error) {
 		if *x.path, err = config.Expand(x.template, u.Name, u.home); err != nil {
 			return maildir.TreeOptions{}, fmt.Errorf("[mail] %s: %w", x.key, err)
 		}
+		if u.Home != "" && config.Above(*x.path, u.Home) || config.Above(*x.path, root) {
+			return maildir.TreeOptions{}, fmt.Errorf("[mail] %s = %s has the home or the mail of %s in it: %w", x.key, *x.path, u.Name, config.ErrAbove)
+		}
 	}
 	return o, nil
 }

@@ -187,3 +187,17 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnAboveHome: lists are not kept in a home directory, where folders' names would lead to other files, also where only
+// the password file shows that it is one.
+func TestOwnAboveHome(t *testing.T) {
+	c := parse(t, "[mail]\npath = /mail/%u\ncontrol = /people/%u\n")
+	if _, err := Own(c, User{Name: "ann", Home: "/elsewhere/ann"}); err != nil {
+		t.Error(err)
+	}
+	for _, home := range []string{"/people/ann", "/people/ann/", "/people/ann/home"} {
+		if _, err := Own(c, User{Name: "ann", Home: home}); !errors.Is(err, config.ErrAbove) {
+			t.Errorf("%s: %v", home, err)
+		}
+	}
+}
