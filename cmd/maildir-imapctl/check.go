@@ -17,7 +17,7 @@ import (
 	"maildir-imapd/maildir"
 )
 
-// errFindings ends check, doctor and acl explain -may with status 1: they have told what they found.
+// errFindings ends check, doctor, probe, user list and acl explain -may with status 1: they have told what they found.
 var errFindings = errors.New("findings")
 
 type checkFlags struct {

@@ -8,7 +8,7 @@ import (
 
 // What the program ends with; 0 is done. A script must be able to tell what was found from what was asked wrongly.
 const (
-	exitFailed = 1  // of check and doctor: something was found; of acl explain -may: no
+	exitFailed = 1  // of check, doctor, probe: something was found; of acl explain -may: no
 	exitUnseen = 2  // of these: it could not look everywhere
 	exitUsage  = 64 // sysexits(3): the command line is wrong, nothing was done
 	exitStuck  = 71 // sysexits(3): root's rights could not be taken up again

@@ -28,6 +28,7 @@ var commands = []func() *cobra.Command{
 	aclCommand,
 	alertCommand,
 	doctorCommand,
+	probeCommand,
 	expireCommand,
 }
 
@@ -99,7 +100,7 @@ Example:
 `
 
 // longFlags lets flags be written with one dash, as the daemon's are. No flag of this
-// tool has a one-letter form but -h.
+// tool has a one-letter form but -h and -k.
 func longFlags(args []string) []string {
 	out := make([]string, 0, len(args))
 	for i, a := range args {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tidy{m}, map[string]func(){
 		"maildir-imapctl": main,
 	})
 }
@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 
 			"fill": fillMailbox, "remember": rememberMailbox, "same": sameMailbox,
 			"deadlock": deadLock, "replace": replaceText, "cut": cutFile, "lengthen": lengthen,
+			"daemon": startDaemon, "fake": startFake, "certificate": makeCertificate,
 			"old": oldMail, "session": openSession, "told": sessionTold,
 		},
 		Condition: func(cond string) (bool, error) {
