@@ -136,7 +136,8 @@ install:
 	for u in contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer; do $(PATHS) $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 	$(PATHS) contrib/imapd.ini >$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
-	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta $(DESTDIR)$(DOCDIR)/jail.d
+	$(INSTALL) -m 644 contrib/fail2ban/jail.d/maildir-imapd.conf $(DESTDIR)$(DOCDIR)/jail.d
 	$(INSTALL) -m 644 contrib/mta/maildir-public contrib/mta/postfix.cf contrib/mta/exim.conf $(DESTDIR)$(DOCDIR)/mta
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \
 		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example

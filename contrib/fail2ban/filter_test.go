@@ -136,7 +136,7 @@ func TestFail2banRegex(t *testing.T) {
 	}
 }
 
-// failregex reads the filter's patterns, with <HOST> as fail2ban would put it.
+// failregex reads the filter's patterns, with <ADDR> as fail2ban would put it.
 func failregex(t *testing.T) []*regexp.Regexp {
 	t.Helper()
 	b, err := os.ReadFile(filter)
@@ -157,7 +157,7 @@ func failregex(t *testing.T) []*regexp.Regexp {
 			continue
 		}
 		v = strings.ReplaceAll(strings.TrimSpace(v), "%(_begin)s", begin)
-		patterns = append(patterns, regexp.MustCompile(strings.ReplaceAll(v, "<HOST>", `(?P<host>[0-9a-fA-F:.]+)`)))
+		patterns = append(patterns, regexp.MustCompile(strings.ReplaceAll(v, "<ADDR>", `(?P<host>[0-9a-fA-F:.]+)`)))
 	}
 	if len(patterns) != 3 {
 		t.Fatalf("%d patterns in %s", len(patterns), filter)
