@@ -310,6 +310,7 @@ func TestCourierLocked(t *testing.T) {
 // TestCourierFaults cuts the take-over short before every operation. The next
 // process has all of it.
 func TestCourierFaults(t *testing.T) {
+	t.Parallel()
 	kinds := map[string]func(n int64) func(op, path string) error{
 		"fail":  func(n int64) func(string, string) error { return fsx.FailAt(n, syscall.ENOSPC) },
 		"crash": func(n int64) func(string, string) error { return fsx.CrashAt(n, false) },
@@ -319,7 +320,8 @@ func TestCourierFaults(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for n := int64(0); ; n++ {
-				hit := courierFault(t, fmt.Sprintf("%s before %d", kind, n), plan(n))
+				what := fmt.Sprintf("%s before %d", kind, n)
+				hit := inRound(t, n, func(t *testing.T) bool { return courierFault(t, what, plan(n)) })
 				if !hit && n < 20 {
 					t.Errorf("only %d operations", n)
 				}

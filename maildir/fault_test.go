@@ -179,6 +179,7 @@ var faultRows = map[string]faultRow{
 // Afterwards a new process must find: every message that was there and was not to go, every
 // acknowledged one, no UID given twice, the same UIDVALIDITY.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for name, row := range faultRows {
 		everyFault(t, name, 5, false, func(t *testing.T, k faultKind, n int64) bool {
 			x := &faultRun{t: t, row: row, kind: k, what: fmt.Sprintf("%s, %s before %d", name, k.name, n)}

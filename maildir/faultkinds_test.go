@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"os"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -69,7 +70,7 @@ func everyFault(t *testing.T, name string, least int64, sparse bool, round func(
 				if n > 1000 {
 					t.Fatal("never came to its end")
 				}
-				if !round(t, k, n) {
+				if !inRound(t, n, func(t *testing.T) bool { return round(t, k, n) }) {
 					if n < least && (k.name == "crash" || k.name == "once") {
 						t.Errorf("only %d operations", n)
 					}
@@ -78,4 +79,10 @@ func everyFault(t *testing.T, name string, least int64, sparse bool, round func(
 			}
 		})
 	}
+}
+
+// inRound runs one round as a test of its own: what it has opened is closed before the next.
+func inRound(t *testing.T, n int64, round func(t *testing.T) (hit bool)) (hit bool) {
+	t.Run(strconv.FormatInt(n, 10), func(t *testing.T) { hit = round(t) })
+	return hit
 }

@@ -426,6 +426,7 @@ func TestTextUnread(t *testing.T) {
 // completing and compacting the index: no answer is wrong afterwards, in this
 // process or another.
 func TestTextFaults(t *testing.T) {
+	t.Parallel()
 	kinds := map[string]func(n int64) func(op, path string) error{
 		"fail":  func(n int64) func(string, string) error { return fsx.FailAt(n, syscall.ENOSPC) },
 		"crash": func(n int64) func(string, string) error { return fsx.CrashAt(n, false) },
@@ -448,7 +449,8 @@ func TestTextFaults(t *testing.T) {
 			t.Run(job+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				for n := int64(0); n < 100; n++ {
-					if !textFault(t, fmt.Sprintf("%s %s before %d", job, kind, n), run, plan(n)) {
+					what := fmt.Sprintf("%s %s before %d", job, kind, n)
+					if !inRound(t, n, func(t *testing.T) bool { return textFault(t, what, run, plan(n)) }) || t.Failed() {
 						return
 					}
 				}

@@ -44,7 +44,7 @@ func (p *public) home(user string) string {
 }
 
 func (p *public) process(f fsx.FS) *Store {
-	s, err := NewStore(StoreOptions{FS: f})
+	s, err := NewStore(StoreOptions{FS: alone(f)})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -359,6 +359,7 @@ func claimRow(r *powerRun) {
 
 // TestPowerCut cuts the power after every operation of every command.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	step := 1
 	if testing.Short() || underRace() {
 		step = 3
@@ -382,6 +383,7 @@ func TestPowerCut(t *testing.T) {
 
 // TestPowerCutApart does so where lists and indices lie apart from the mail.
 func TestPowerCutApart(t *testing.T) {
+	t.Parallel()
 	step := 1
 	if testing.Short() || underRace() {
 		step = 3
@@ -445,7 +447,7 @@ func (r *powerRun) verify(p *promises, nodes map[uint64]*node, what string) {
 	layOut(t, nodes, dir)
 	o := apartOptions(dir, r.layout, r.apart)
 	o.Create = false
-	s, err := NewStore(StoreOptions{})
+	s, err := NewStore(StoreOptions{FS: alone(fsx.FS{})})
 	if err != nil {
 		t.Fatal(err)
 	}

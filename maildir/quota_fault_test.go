@@ -24,6 +24,7 @@ import (
 // happened to maildirsize; and whoever comes next finds a sum that is right, or that the death of a process
 // between file and line has left wrong by no more than that one change.
 func TestQuotaFaults(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	commands := map[string]func(tree *Tree, h, other *Handle) error{
 		"append": func(_ *Tree, h, _ *Handle) error { _, err := tryAppend(h, "new\n"); return err },
@@ -53,7 +54,11 @@ func TestQuotaFaults(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s set=%v", name, kind, set), func(t *testing.T) {
 					t.Parallel()
 					n := int64(0)
-					for ; quotaFaultOnce(t, fmt.Sprintf("before %d", n), set, command, plan(n)) && !t.Failed(); n++ {
+					once := func(t *testing.T) bool {
+						return quotaFaultOnce(t, fmt.Sprintf("before %d", n), set, command, plan(n))
+					}
+					for inRound(t, n, once) && !t.Failed() {
+						n++
 					}
 					if n < 5 {
 						t.Errorf("only %d operations", n)

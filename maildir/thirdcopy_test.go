@@ -36,7 +36,7 @@ func newLifeFS(t testing.TB, dir, state string, f fsx.FS) *life {
 	b.store.Close()
 	l := &life{spot: b, log: new(bytes.Buffer), state: state}
 	var err error
-	l.store, err = NewStore(StoreOptions{LockWait: 5 * time.Second, State: state, FS: f, Log: slog.New(slog.NewTextHandler(l.log, nil))})
+	l.store, err = NewStore(StoreOptions{LockWait: 5 * time.Second, State: state, FS: alone(f), Log: slog.New(slog.NewTextHandler(l.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,7 @@ func deletedLeftovers(t *testing.T, root string, layout Layout) {
 // not, an error-free change happened, no message of another mailbox is gone or
 // has moved, UIDVALIDITY is never used again, and the change can be made.
 func TestTreeFaults(t *testing.T) {
+	t.Parallel()
 	for _, layout := range bothLayouts {
 		treeFaults(t, layout, "", false)
 	}
@@ -109,6 +111,7 @@ func TestTreeFaults(t *testing.T) {
 
 // TestApartFaults does it to trees whose lists, or indices, or both, lie apart. What lies apart moves alike in all.
 func TestApartFaults(t *testing.T) {
+	t.Parallel()
 	treeFaults(t, MaildirPP, "control", true)
 	treeFaults(t, MaildirPP, "index", true)
 	treeFaults(t, MaildirPP, "control index", false)
@@ -122,7 +125,7 @@ func treeFaults(t *testing.T, layout Layout, apart string, sparse bool) {
 			continue // the file is the same
 		}
 		everyFault(t, strings.TrimSpace(layout.String()+" "+apart)+" "+name, 5, sparse, func(t *testing.T, k faultKind, n int64) bool {
-			x := &treeRound{t: t, layout: layout, apart: apart, row: row, kind: k, validities: map[uint32]bool{}}
+			x := &treeRound{t: t, layout: layout, apart: apart, row: row, kind: k}
 			return x.run(n, fixture)
 		})
 	}
@@ -157,13 +160,14 @@ func listOf(t *testing.T, tree *Tree, name string) string {
 type fixtureTree struct {
 	top        string
 	validities map[string]uint32
+	used       map[uint32]bool // of those that nobody has looked at too
 }
 
 // faultFixture makes it.
 func faultFixture(t *testing.T, layout Layout, apart string) fixtureTree {
 	top := t.TempDir()
 	tree := testTree(t, apartOptions(top, layout, apart), fsx.FS{})
-	fixture := fixtureTree{top, map[string]uint32{}}
+	fixture := fixtureTree{top, map[string]uint32{}, map[uint32]bool{}}
 	for _, name := range []string{"INBOX", "a", "a/b", "a/b/c", "other"} {
 		if name != "INBOX" {
 			if err := tree.Create(t.Context(), name, nil); err != nil {
@@ -188,20 +192,28 @@ func faultFixture(t *testing.T, layout Layout, apart string) fixtureTree {
 			t.Fatal(err)
 		}
 	}
+	for _, pattern := range []string{"*", ".*", "*/*", "*/*/*"} {
+		lists, _ := filepath.Glob(filepath.Join(top, "*", pattern, uidlistFile))
+		for _, path := range lists {
+			fixture.used[validityOf(t, filepath.Dir(path))] = true
+		}
+	}
+	if len(fixture.used) < 4 {
+		t.Fatalf("fixture: %v", fixture.used)
+	}
 	return fixture
 }
 
 // treeRound is one tree in which one change goes wrong at one operation.
 type treeRound struct {
-	t          *testing.T
-	layout     Layout
-	apart      string
-	row        treeRow
-	kind       faultKind
-	top        string
-	options    TreeOptions
-	validities map[uint32]bool
-	again      *Tree // of the next life
+	t       *testing.T
+	layout  Layout
+	apart   string
+	row     treeRow
+	kind    faultKind
+	top     string
+	options TreeOptions
+	again   *Tree // of the next life
 }
 
 func (x *treeRound) exists(name string) bool { ok, _ := x.again.Exists(name); return ok }
@@ -234,15 +246,6 @@ func (x *treeRound) run(n int64, fixture fixtureTree) bool {
 		t.Fatal(err)
 	}
 	x.options = apartOptions(x.top, x.layout, x.apart)
-	for _, pattern := range []string{"*", ".*", "*/*", "*/*/*"} {
-		lists, _ := filepath.Glob(filepath.Join(x.top, "*", pattern, uidlistFile))
-		for _, path := range lists {
-			x.validities[validityOf(t, filepath.Dir(path))] = true
-		}
-	}
-	if len(x.validities) < 4 {
-		t.Fatalf("fixture: %v", x.validities)
-	}
 	if x.row.prepare != nil {
 		root := x.options.Root
 		if x.options.Control != "" && strings.Contains(t.Name(), "damaged") {
@@ -253,7 +256,7 @@ func (x *treeRound) run(n int64, fixture fixtureTree) bool {
 	var armed, hit atomic.Bool
 	armed.Store(true)
 	plan := x.kind.plan(n)
-	s, _ := NewStore(StoreOptions{FS: fsx.FS{Fault: func(op, path string) error {
+	s, _ := NewStore(StoreOptions{FS: alone(fsx.FS{Fault: func(op, path string) error {
 		if !armed.Load() {
 			return nil
 		}
@@ -262,7 +265,7 @@ func (x *treeRound) run(n int64, fixture fixtureTree) bool {
 			hit.Store(true)
 		}
 		return err
-	}}, LockWait: 2 * time.Second})
+	}}), LockWait: 2 * time.Second})
 	defer s.Close()
 	tree, err := s.Tree(x.options)
 	if err == nil {
@@ -279,17 +282,20 @@ func (x *treeRound) run(n int64, fixture fixtureTree) bool {
 
 // removeLocks removes those of a crashed life.
 func (x *treeRound) removeLocks() {
-	for _, pattern := range []string{"*.lock", "*/*.lock", ".*/*.lock", "*/*/*.lock", "*/*/*/*.lock"} {
-		locks, _ := filepath.Glob(filepath.Join(x.top, "*", pattern))
-		for _, l := range locks {
-			os.Remove(l)
+	filepath.WalkDir(x.top, func(path string, e fs.DirEntry, err error) error {
+		switch name := filepath.Base(path); {
+		case err == nil && e.IsDir() && (name == "cur" || name == "new"):
+			return fs.SkipDir
+		case strings.HasSuffix(name, ".lock"):
+			os.Remove(path)
 		}
-	}
+		return nil
+	})
 }
 
 func (x *treeRound) verify(where string, err error, fixture fixtureTree) {
 	t := x.t
-	s, serr := NewStore(StoreOptions{LockWait: 2 * time.Second})
+	s, serr := NewStore(StoreOptions{FS: alone(fsx.FS{}), LockWait: 2 * time.Second})
 	if serr != nil {
 		t.Fatal(serr)
 	}
@@ -331,7 +337,7 @@ func (x *treeRound) verify(where string, err error, fixture fixtureTree) {
 	if cerr := x.again.Create(t.Context(), "fresh", nil); cerr != nil {
 		t.Fatalf("%s: then create: %v", where, cerr)
 	}
-	if v := validityOf(t, listOf(t, x.again, "fresh")); x.validities[v] {
+	if v := validityOf(t, listOf(t, x.again, "fresh")); fixture.used[v] {
 		t.Fatalf("%s: UIDVALIDITY %d again", where, v)
 	}
 	if derr := x.again.Delete(t.Context(), "fresh"); derr != nil { // sweeps up what another deletion has left

@@ -18,7 +18,7 @@ import (
 
 func testTree(t *testing.T, o TreeOptions, f fsx.FS) *Tree {
 	t.Helper()
-	s, err := NewStore(StoreOptions{FS: f, LockWait: 2 * time.Second})
+	s, err := NewStore(StoreOptions{FS: alone(f), LockWait: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,10 @@ type FS struct {
 	// Warn is told of what went wrong without failing anything, such as a
 	// group that could not be kept. Nil drops it.
 	Warn func(op, path string, err error)
+	// BreakPause is how long, and as much again at random, one who has removed a stale
+	// lock lets others who judged it so too remove it by name; 100 ms when zero. A test
+	// in which nobody else does need not wait.
+	BreakPause time.Duration
 
 	dead uint32 // atomic; a word, not an atomic.Bool, so that FS may be copied before use
 }

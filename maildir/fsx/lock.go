@@ -1,6 +1,7 @@
 package fsx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -23,11 +24,11 @@ type LockOptions struct {
 }
 
 const (
-	touchEvery    = 10 * time.Second // as Dovecot's holders do
-	settle        = 2 * time.Second  // how long a lock is watched before its age counts against it
-	firstPause    = 2 * time.Millisecond
-	longestPause  = 200 * time.Millisecond
-	overridePause = 100 * time.Millisecond // and as much again at random
+	touchEvery   = 10 * time.Second // as Dovecot's holders do
+	settle       = 2 * time.Second  // how long a lock is watched before its age counts against it
+	firstPause   = 2 * time.Millisecond
+	longestPause = 200 * time.Millisecond
+	breakPause   = 100 * time.Millisecond // FS.BreakPause
 )
 
 // Lock is a held dotlock.
@@ -100,7 +101,8 @@ func (l *Lock) acquire(ctx context.Context, guarded string, limit time.Time, sta
 		if broken {
 			// Somebody else may just have judged the same lock stale and be
 			// about to remove it by name: let that happen before ours is there.
-			wait = overridePause + rand.N(overridePause)
+			most := cmp.Or(d.fs.BreakPause, breakPause)
+			wait = most + rand.N(most)
 		} else if pause *= 2; pause > longestPause {
 			pause = longestPause
 		}

@@ -3,6 +3,7 @@ package fsx
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,10 @@ const (
 	direntsMany = 256 << 10
 )
 
+// direntBuffers are for the first call of Each, so that a look at a small directory, which a tree has many of, leaves no
+// garbage that is larger than it.
+var direntBuffers = sync.Pool{New: func() any { return new([direntsFew]byte) }}
+
 // Each calls f for every name but "." and ".." in the system's order until f
 // returns false. The bytes are valid during the call only. Names beginning
 // with a dot are included.
@@ -44,7 +49,9 @@ func (d *Dir) Each(f func(name []byte, typ Type) bool) error {
 		return pathError("open", d.path, "", err)
 	}
 	defer unix.Close(fd)
-	buf := make([]byte, direntsFew)
+	few := direntBuffers.Get().(*[direntsFew]byte)
+	defer direntBuffers.Put(few)
+	buf := few[:]
 	for more := false; ; more = true {
 		if more {
 			if err := d.fs.check("readdir", d.path, ""); err != nil {
