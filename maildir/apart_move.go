@@ -217,11 +217,13 @@ func (a *apart) left() (moves []move, err error) {
 	}
 	err = a.inRoot(a.noted(), func(d *fsx.Dir) error {
 		b, _, err := d.ReadFile(movingFile, movingLimit)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		}
-		if err != nil {
+		case err != nil && classify(err) == ErrTemporary:
 			return err
+		case err != nil: // a link, or nobody's to read: it would be so for ever
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		moves, err = parseMoving(b)
 		return err

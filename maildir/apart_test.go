@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -288,18 +289,44 @@ func TestMovingFile(t *testing.T) {
 			t.Errorf("%q: %v, %v", tc.text, moves, err)
 		}
 	}
-	for _, text := range []string{"noise", movingMagic + `".a" "../b"` + "\n"} {
+	written := func(text string) func(path string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	for what, put := range map[string]func(path string) error{
+		"noise": written("noise"), "up": written(movingMagic + `".a" "../b"` + "\n"),
+		"link":      func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"dangling":  func(path string) error { return os.Symlink("nowhere", path) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"unreadable": func(path string) error {
+			return os.WriteFile(path, []byte(movingMagic+`".a" ".b"`+"\n"), 0)
+		},
+	} {
 		top, ctx := t.TempDir(), t.Context()
 		o := apartOptions(top, MaildirPP, "control")
-		tree := testTree(t, o, fsx.FS{})
-		if err := os.WriteFile(filepath.Join(o.Control, movingFile), []byte(text), 0o600); err != nil {
+		tree := testTree(t, o, fsx.FS{Fault: func(op, path string) error {
+			if filepath.Base(path) != movingFile || op != "open" {
+				return nil
+			}
+			if st, err := os.Lstat(path); err == nil && st.Mode() == 0 {
+				return syscall.EACCES // root reads everything
+			}
+			return nil
+		}})
+		var log syncBuffer
+		tree.store.log = slog.New(slog.NewTextHandler(&log, nil))
+		if err := put(filepath.Join(o.Control, movingFile)); err != nil {
 			t.Fatal(err)
 		}
-		if err := tree.Create(ctx, "a", nil); err != nil {
-			t.Errorf("%q: %v", text, err)
+		for _, name := range []string{"a", "b"} {
+			if err := tree.Create(ctx, name, nil); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
 		if aside, _ := filepath.Glob(filepath.Join(o.Control, movingFile+".damaged-*")); len(aside) != 1 {
-			t.Errorf("%q: aside: %q", text, aside)
+			t.Errorf("%s: aside: %q", what, aside)
+		}
+		if n := strings.Count(log.take(), "put aside"); n != 1 {
+			t.Errorf("%s: told %d times", what, n)
 		}
 	}
 }
