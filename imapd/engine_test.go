@@ -214,9 +214,14 @@ func (s *testServer) accessOf(user string) *maildir.Access {
 // others is other users' mail.
 func (s *testServer) others(user string) Namespace {
 	return Namespace{Kind: OtherUsers, Prefix: "Shared/", Separator: '/', Tree: pubroot.NewUsers(pubroot.UsersOptions{
-		Separator: '/', Self: user, Users: func() []string { return testUsers }, Index: &s.sharing,
-		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
-			return s.store.Tree(maildir.TreeOptions{Root: s.mailOf(owner), Separator: '/', Access: s.accessOf(user)})
+		Separator: '/', Self: user, Users: func() []string { return testUsers }, Index: &s.sharing, Store: s.store,
+		Who: func() acl.Who { return s.accessOf(user).Who() },
+		Place: func(owner string) (maildir.TreeOptions, error) {
+			return maildir.TreeOptions{Root: s.mailOf(owner), Separator: '/'}, nil
+		},
+		Open: func(_ context.Context, owner string, o maildir.TreeOptions) (*maildir.Tree, error) {
+			o.Access = s.accessOf(user)
+			return s.store.Tree(o)
 		},
 	})}
 }

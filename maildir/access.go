@@ -232,40 +232,6 @@ func (h *Handle) Recheck(ctx context.Context) (changed bool, err error) {
 	return changed, nil
 }
 
-// Shares tells whether others than the owner may have rights to something: whether a mailbox has a list of its own, or
-// there is one for those that have none.
-func (t *Tree) Shares(ctx context.Context) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	if t.o.Access == nil {
-		return true, nil
-	}
-	if t.o.Access.Default != nil && len(t.o.Access.Default().Merged()) > 0 {
-		return true, nil
-	}
-	root, err := t.open()
-	if err != nil {
-		return false, opError("look for lists", "", err)
-	}
-	defer root.Close()
-	l, err := t.listing(root)
-	if err != nil {
-		return false, opError("look for lists", "", err)
-	}
-	for i := range l.boxes {
-		p := aclPlace{rel: l.boxes[i].rel, root: root, none: l.boxes[i].plain}
-		file, _, err := p.find()
-		if classify(err) == ErrTemporary {
-			return false, opError("look for lists", l.boxes[i].name, err)
-		}
-		if file != "" {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // visible is what a user sees of a listing: what may be looked up, and as mere parents what is above that.
 func (t *Tree) visible(l *treeListing) ([]Entry, error) {
 	root, err := t.open()

@@ -120,8 +120,12 @@ func (t *treeShared) keep(l *treeListing, turn int) {
 	}
 }
 
-// first tells whether a path is the subject of a warning for the first time.
+// first tells whether a path is the subject of a warning for the first time. Nobody is warned by a look that is not a
+// tree's.
 func (t *treeShared) first(path string) bool {
+	if t == nil {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.warned[path] || len(t.warned) >= 1000 {

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // folder makes a Maildir with one message.
-func folder(t *testing.T, dir string) {
+func folder(t testing.TB, dir string) {
 	t.Helper()
 	for _, sub := range []string{"cur", "new", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {

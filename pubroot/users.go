@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -21,11 +22,25 @@ type UsersOptions struct {
 	Separator byte
 	Self      string          // who looks; their own mail is not shown here
 	Users     func() []string // everybody who may have mail, sorted; asked at each use
-	// Open opens an owner's mail as the one who looks may see it, with the separator of this tree. What is not
-	// there, or cannot be read, is fs.ErrNotExist or fs.ErrPermission.
-	Open  func(ctx context.Context, owner string) (*maildir.Tree, error)
+	Who       func() acl.Who  // who looks, as lists see them
+	// Place is where an owner's mail lies, without Access. Who has none is fs.ErrNotExist, as what is not there.
+	Place func(owner string) (maildir.TreeOptions, error)
+	// Generation is another number whenever Users and Place may answer something else; nil: they never do.
+	Generation func() uint64
+	// Open opens an owner's mail in its place as the one who looks may see it, with the separator of this tree.
+	// To whom no list gives anything it gives nothing. What is not there, or cannot be read, is fs.ErrNotExist or
+	// fs.ErrPermission.
+	Open  func(ctx context.Context, owner string, place maildir.TreeOptions) (*maildir.Tree, error)
+	Store *maildir.Store
 	Index *Sharing     // the process's
 	Log   *slog.Logger // nil drops everything
+}
+
+func (o *UsersOptions) generation() uint64 {
+	if o.Generation == nil {
+		return 0
+	}
+	return o.Generation()
 }
 
 // Users is other users' mail: mailboxes are called by their owner, the separator, and the owner's name for them; the
@@ -33,12 +48,14 @@ type UsersOptions struct {
 type Users struct {
 	o UsersOptions
 
-	mu   sync.Mutex
-	open []ownersTree // the one used last comes last
+	mu         sync.Mutex
+	open       []ownersTree // the one used last comes last
+	generation uint64       // when it was known that they are where their owners' mail is
 }
 
 type ownersTree struct {
 	owner string
+	place maildir.TreeOptions
 	tree  *maildir.Tree
 }
 
@@ -82,28 +99,51 @@ func (u *Users) split(name string) (owner, rest string, err error) {
 // tree opens an owner's tree, or has it open. Closing one does not harm who is at work with it.
 func (u *Users) tree(ctx context.Context, owner string) (*maildir.Tree, error) {
 	u.mu.Lock()
+	err := u.settle()
 	if i := slices.IndexFunc(u.open, func(x ownersTree) bool { return x.owner == owner }); i >= 0 {
 		x := u.open[i]
 		u.open = append(slices.Delete(u.open, i, i+1), x)
 		u.mu.Unlock()
-		return x.tree, nil
+		return x.tree, err
 	}
 	u.mu.Unlock()
-	t, err := u.o.Open(ctx, owner)
-	if err != nil {
-		if unreadable(err) {
-			err = maildir.ErrNotExist // as whoever may see nothing of it
+	var t *maildir.Tree
+	place, perr := u.o.Place(owner)
+	if perr == nil {
+		t, perr = u.o.Open(ctx, owner, place)
+	}
+	if perr != nil {
+		if unreadable(perr) {
+			perr = maildir.ErrNotExist // as whoever may see nothing of it
 		}
-		return nil, err
+		return nil, errors.Join(err, perr)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.open = append(u.open, ownersTree{owner, t})
+	u.open = append(u.open, ownersTree{owner, place, t})
 	if len(u.open) > treesOpen {
-		err = u.open[0].tree.Close()
+		err = errors.Join(err, u.open[0].tree.Close())
 		u.open = slices.Delete(u.open, 0, 1)
 	}
 	return t, err
+}
+
+// settle lets go of the trees whose owners have their mail elsewhere by now, or none any more. It is called with mu.
+func (u *Users) settle() (err error) {
+	now := u.o.generation()
+	if now == u.generation {
+		return nil
+	}
+	u.generation = now
+	u.open = slices.DeleteFunc(u.open, func(x ownersTree) bool {
+		place, perr := u.o.Place(x.owner)
+		if perr == nil && reflect.DeepEqual(place, x.place) {
+			return false
+		}
+		err = errors.Join(err, x.tree.Close())
+		return true
+	})
+	return err
 }
 
 // unreadable tells that there is nothing for this process to see.
@@ -138,52 +178,30 @@ func named(op, name string, err error) error {
 
 // List is the mailboxes that others let the user look up, and above them as mere parents their owners.
 func (u *Users) List(ctx context.Context) ([]maildir.Entry, error) {
+	sharers, err := u.o.Index.sharers(ctx, &u.o)
+	if err != nil {
+		return nil, err
+	}
+	who := u.o.Who()
 	var out []maildir.Entry
-	for _, owner := range u.o.Users() {
-		if owner == u.o.Self {
+	for _, x := range sharers {
+		if x.owner == u.o.Self || !x.lists.LetIn(&who) {
 			continue
 		}
-		entries, err := u.shared(ctx, owner)
+		t, err := u.tree(ctx, x.owner)
+		var entries []maildir.Entry
+		if err == nil {
+			entries, err = t.List(ctx)
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil && !unreadable(err) && u.o.Log != nil { // the others' mail must not suffer
-			u.o.Log.Warn("a user's shared mailboxes are left out of a listing", "owner", owner, "err", err)
+			u.o.Log.Warn("a user's shared mailboxes are left out of a listing", "owner", x.owner, "err", err)
 		}
-		out = u.add(out, owner, entries)
+		out = u.add(out, x.owner, entries)
 	}
 	return out, nil
-}
-
-// shared is what an owner lets the user see.
-func (u *Users) shared(ctx context.Context, owner string) ([]maildir.Entry, error) {
-	shares, look, turn := u.o.Index.ask(owner)
-	if !look && !shares {
-		return nil, nil
-	}
-	var t *maildir.Tree
-	var err error
-	if look {
-		t, shares, err = u.look(ctx, owner, turn)
-	} else {
-		t, err = u.tree(ctx, owner)
-	}
-	if err != nil || !shares {
-		return nil, err
-	}
-	return t.List(ctx)
-}
-
-// look finds out whether an owner shares something, and tells those who wait for that, whatever happens: a turn that
-// nobody ends would leave all of them with what was known before.
-func (u *Users) look(ctx context.Context, owner string, turn int) (t *maildir.Tree, shares bool, err error) {
-	known := false
-	defer func() { u.o.Index.tell(owner, shares, known, turn) }()
-	if t, err = u.tree(ctx, owner); err == nil {
-		shares, err = t.Shares(ctx)
-	}
-	shares, known = shares && err == nil, err == nil || unreadable(err)
-	return t, shares, err
 }
 
 // add puts an owner's mailboxes behind what there is already, below the owner's name.

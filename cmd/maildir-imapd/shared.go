@@ -42,13 +42,16 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 	}
 	tree := pubroot.NewUsers(pubroot.UsersOptions{
 		Separator: separator[0], Self: self, Index: &m.rules.sharing, Log: m.log,
-		Users: func() []string { return m.rules.now.Load().sharers() },
-		Open: func(_ context.Context, owner string) (*maildir.Tree, error) {
+		Who: v.who, Store: m.store,
+		Users:      func() []string { return m.rules.now.Load().sharers() },
+		Generation: func() uint64 { return m.rules.now.Load().generation },
+		Place: func(owner string) (maildir.TreeOptions, error) {
 			o, err := m.rules.now.Load().sharer(owner)
-			if err != nil {
-				return nil, err
-			}
-			o.Separator, o.Access = separator[0], now.of(v)
+			o.Separator = separator[0]
+			return o, err
+		},
+		Open: func(_ context.Context, owner string, o maildir.TreeOptions) (t *maildir.Tree, err error) {
+			o.Access = now.of(v)
 			o.Quota = m.rules.quota(&imapd.Identity{User: owner}) // what lies there is the owner's
 			if home != "" {
 				if o.Access.Marks, err = m.store.Marks(home); err != nil {
