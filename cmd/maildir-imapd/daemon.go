@@ -238,13 +238,17 @@ func watched(file string, c *config.Config) []string {
 	for _, h := range c.Hosts {
 		all = append(all, h.Certificate, h.Key)
 	}
+	all = slices.DeleteFunc(all, func(f string) bool { // those of systemd do not change
+		_, credential := config.CredentialName(f)
+		return f == "" || credential
+	})
 	for i, f := range all {
-		if f != "" && f[0] != '/' {
+		if f[0] != '/' {
 			if wd, err := os.Getwd(); err == nil {
 				all[i] = wd + "/" + f
 			}
 		}
 	}
 	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(f string) bool { return f == "" })
+	return slices.Compact(all)
 }

@@ -147,7 +147,8 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 func advice(err error) string {
 	switch {
 	case errors.Is(err, unix.EROFS):
-		return "; the unit lets the daemon write in few places: name this one in ReadWritePaths= (systemctl edit maildir-imapd)"
+		return "; the unit lets the daemon write in few places, and only in what is there as it starts: make the directory for " + whoami() +
+			" and restart, or name it in ReadWritePaths= (systemctl edit maildir-imapd)"
 	case errors.Is(err, os.ErrPermission), errors.Is(err, maildir.ErrNoPermission):
 		return "; this runs as " + whoami() + ", which needs the right to (below /home the unit wants ProtectHome=no, too)"
 	}

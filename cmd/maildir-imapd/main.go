@@ -107,6 +107,9 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	if _, err := os.Stat(file); err != nil {
 		file += " (absent: all defaults)"
 	}
+	for _, k := range gate.Unchecked(cfg) {
+		fmt.Fprintf(stdout, "%s was not looked at: only the service has it\n", k)
+	}
 	fmt.Fprintf(stdout, "%s is good\n", file)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -34,6 +35,9 @@ func openMetrics(address string, numbers func() []byte, log *slog.Logger) (*expo
 		}
 	}
 	l, err := net.Listen(network, address)
+	if errors.Is(err, syscall.EAFNOSUPPORT) {
+		return nil, fmt.Errorf("[metrics] listen: %w; the unit lets the daemon open no ports: see listen in maildir-imapd(8)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("[metrics] listen: %w", err)
 	}

@@ -26,6 +26,9 @@ func plainPath(v string) (string, error) {
 	if strings.HasPrefix(v, "~") {
 		return "", bad("write the whole path", "%s belongs to no user here, so ~ means nothing", v)
 	}
+	if _, ok := CredentialName(v); ok {
+		return "", bad("name a file or directory", "only certificates and keys can be credentials of systemd's, not %s", v)
+	}
 	return v, nil
 }
 

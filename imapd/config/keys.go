@@ -82,8 +82,8 @@ func (l *Listener) keys() []key {
 
 func (t *TLS) keys(dir string) []key {
 	return []key{
-		path("certificate", &t.Certificate, dir, optionalPath),
-		path("key", &t.Key, dir, optionalPath),
+		path("certificate", &t.Certificate, dir, optionalSecretPath),
+		path("key", &t.Key, dir, optionalSecretPath),
 		enum("self_signed", &t.SelfSigned, SelfSignedAuto, SelfSignedNo),
 		enum("min_version", &t.MinVersion, TLS12, TLS13),
 	}
@@ -91,8 +91,8 @@ func (t *TLS) keys(dir string) []key {
 
 func (h *Host) keys(dir string) []key {
 	return []key{
-		path("certificate", &h.Certificate, dir, plainPath),
-		path("key", &h.Key, dir, optionalPath),
+		path("certificate", &h.Certificate, dir, secretPath),
+		path("key", &h.Key, dir, optionalSecretPath),
 	}
 }
 

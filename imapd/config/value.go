@@ -60,9 +60,12 @@ func path(name string, p *string, dir string, check checked) key {
 	})
 }
 
-// absolute makes a path relative to the INI file's directory absolute; ~ and %h are so already.
+// absolute makes a path relative to the INI file's directory absolute; ~ and %h are so already, and a credential is none.
 func absolute(dir, v string) string {
 	if v == "" || filepath.IsAbs(v) || v == "~" || strings.HasPrefix(v, "~/") || strings.HasPrefix(v, "%h") {
+		return v
+	}
+	if _, ok := CredentialName(v); ok {
 		return v
 	}
 	return filepath.Join(dir, v)

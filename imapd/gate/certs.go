@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -95,10 +94,10 @@ func (s *Certificates) Reload(c *config.Config, hostname string) ([]string, erro
 	return changes(old, next), nil
 }
 
-// CheckCertificates reads what c names and makes nothing.
+// CheckCertificates reads what c names, but for what [Unchecked] lists, and makes nothing.
 func CheckCertificates(c *config.Config) error {
 	s := &Certificates{now: time.Now}
-	files := *c
+	files := *readable(c)
 	files.TLS.SelfSigned = config.SelfSignedNo
 	set := &certSet{byName: map[string]*tls.Certificate{}}
 	if err := s.fill(set, &files, ""); err != nil {
@@ -156,13 +155,13 @@ func loadPair(certificate, key string) (*tls.Certificate, error) {
 	if key == "" {
 		key, what = certificate, "certificate"
 	}
-	chain, err := os.ReadFile(certificate)
+	chain, err := readPEM(certificate)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w%s", err, rights(err))
+		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	secret, err := os.ReadFile(key)
+	secret, err := readPEM(key)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w%s", what, err, rights(err))
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	cert, err := tls.X509KeyPair(chain, secret)
 	if err != nil {
@@ -178,10 +177,13 @@ func loadPair(certificate, key string) (*tls.Certificate, error) {
 
 // rights is advice for the keys of other programs, which are often root's alone.
 func rights(err error) string {
-	if !errors.Is(err, fs.ErrPermission) {
-		return ""
+	switch hidden := new(fs.PathError); {
+	case errors.Is(err, fs.ErrPermission):
+		return "; let the daemon's user read it, and enter the directories above: setfacl -m u:vmail:r FILE, u:vmail:x DIRECTORY"
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &hidden) && strings.HasPrefix(hidden.Path, "/var/lib/"):
+		return "; if it is there, the unit hides it: use LoadCredential=, or BindReadOnlyPaths= (maildir-imapd(8))"
 	}
-	return "; let the daemon's user read it, and enter the directories above: setfacl -m u:vmail:r FILE, u:vmail:x DIRECTORY"
+	return ""
 }
 
 // choose picks by the name the client asks for (RFC 6066 §3).

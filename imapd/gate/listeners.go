@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -121,6 +122,10 @@ func listenerNames(c *config.Config) string {
 	return strings.Join(all, ", ")
 }
 
+// NoNetwork is what to do where the service may not open sockets of the network's.
+const NoNetwork = "the unit lets the daemon open no ports: start systemd's sockets (systemctl enable --now maildir-imapd-imap.socket " +
+	"maildir-imapd-imaps.socket), or see listen in maildir-imapd(8)"
+
 func (g *Gate) listen(c *config.Config, w wanted) error {
 	network := "tcp"
 	if strings.HasPrefix(w.address, "/") {
@@ -130,8 +135,11 @@ func (g *Gate) listen(c *config.Config, w wanted) error {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), network, w.address)
 	if err != nil {
 		do := ""
-		if errors.Is(err, os.ErrPermission) && network == "tcp" {
+		switch {
+		case errors.Is(err, os.ErrPermission) && network == "tcp":
 			do = "; ports below 1024 need systemd's socket units or CAP_NET_BIND_SERVICE"
+		case errors.Is(err, syscall.EAFNOSUPPORT):
+			do = "; " + NoNetwork
 		}
 		return fmt.Errorf("[listener %q] listen = %s: %w%s", w.name, w.address, err, do)
 	}

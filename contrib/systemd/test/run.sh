@@ -17,7 +17,8 @@ if [ "${1-}" = one ]; then # one SUITE TEST: with $work, below
 	else
 		status=$?
 	fi
-	total=$(grep -xE '[0-9]+ checks, [0-9]+ failed' "$log" | tail -n 1) || total='1 checks, 1 failed'
+	total=$(grep -xE '[0-9]+ checks, [0-9]+ failed' "$log" | tail -n 1)
+	[ -n "$total" ] || total='1 checks, 1 failed'
 	[ "$status" = 0 ] || case $total in *' 0 failed') total='1 checks, 1 failed' ;; esac
 	exec 9>"$work/lock"
 	flock 9 # what two tests say does not mix

@@ -6,14 +6,23 @@ ok 'the README'"'"'s steps' lay
 ok 'the example is a good configuration' maildir-imapd -config /etc/maildir-imapd/imapd.ini.example -check
 is 'the passwords are for one group' "$(stat -c '%U:%G %a' /etc/maildir-imapd/users.passwd)" 'root:maildir-imapd 640'
 no 'and not for who delivers mail as vmail' runuser -u vmail -- cat /etc/maildir-imapd/users.passwd
+units=(maildir-imapd.service maildir-imapd-imap.socket maildir-imapd-imaps.socket maildir-imapd-expire.timer maildir-imapd-expire.service)
 verified() { # of the machine's other units nothing is asked
 	local said
-	said=$(systemd-analyze verify --man=no maildir-imapd.service maildir-imapd-imap.socket maildir-imapd-imaps.socket maildir-imapd-expire.timer maildir-imapd-expire.service 2>&1 | grep maildir-imapd)
+	said=$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep maildir-imapd)
 	echo "$said"
 	[ -z "$said" ]
 }
 ok 'the units are valid' verified
-ok 'security score' systemd-analyze security --threshold=20 --no-pager maildir-imapd.service maildir-imapd-expire.service
+for u in maildir-imapd.service maildir-imapd-expire.service maildir-imapd@x.service; do
+	ok "$u is exposed as little as 1.0" systemd-analyze security --threshold=10 --no-pager "$u"
+	systemd-analyze security --no-pager "$u" | tail -n 1
+done
+# but for the comments, and the names of an instance
+same_as_template() {
+	diff <(sed '/^#/d' /usr/lib/systemd/system/maildir-imapd.service) <(sed -e '/^#/d' -e 's/ -config .*//' -e 's/, %i$//' -e 's/@%i//g' -e 's/\/%i$//' /usr/lib/systemd/system/maildir-imapd@.service)
+}
+ok 'the template is the service' same_as_template
 
 ok 'the sockets start' systemctl enable --now maildir-imapd-imap.socket maildir-imapd-imaps.socket
 is 'the service waits for a client' "$(state)" inactive
