@@ -98,6 +98,7 @@
 // A mailbox's number is for this file. Steps and base make the user's MODSEQs of the mailbox's (marks_steps.go):
 // messages count as changed at base where theirs are smaller. Records are appended under the dotlock
 // maildir-imapd.seen.lock, synced with fsync = always only, as a STORE is; a torn end is cut off by the next writer.
+// The file is read in pieces, and there are at most 32 MiB of marks in memory for a user, beyond which a STORE fails.
 // When the file is twice as long as it need be it is written anew, synced unless there was nothing in it, and renamed over; others see another
 // inode or size at their next command, and tell their sessions. In such a mailbox the letter S of file
 // names is neither shown nor written. Marks are of a GUID and a UIDVALIDITY, and of a place where there are twins of

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -125,16 +126,24 @@ func (k *Marks) refresh(ctx context.Context) error {
 		return err
 	}
 	defer d.Close()
-	if err := k.catchUp(d); err != nil || !k.anew {
+	err = k.catchUp(d, false)
+	unsure := errors.Is(err, errUnsure)
+	if !unsure && (err != nil || !k.anew) {
 		return err
 	}
 	// Others must find what was lost, and what was not. If that cannot be now, whoever
 	// writes next does it.
 	w := k.begin(ctx, readerWait)
-	if w.err == nil {
-		w.err = w.append(nil, nil)
+	defer w.end()
+	switch {
+	case w.err != nil && unsure:
+		return w.err
+	case w.err != nil:
+		return nil
+	case w.lock == nil && unsure: // nobody else may write it either
+		return k.catchUp(d, true)
 	}
-	w.end()
+	w.err = w.append(nil, nil)
 	return nil
 }
 
@@ -181,7 +190,7 @@ func (k *Marks) begin(ctx context.Context, wait time.Duration) *marking {
 		w.lock, w.err = w.dir.Lock(ctx, marksName, fsx.LockOptions{Wait: wait, Stale: lockStale})
 	}
 	if w.err == nil {
-		w.err = k.catchUp(w.dir)
+		w.err = k.catchUp(w.dir, true)
 	}
 	if isGone(w.err) || cannotWrite(w.err) {
 		if !k.told {

@@ -74,6 +74,9 @@ func (v *markView) mark(ctx context.Context, ranges uidRanges, seen bool, since 
 	if len(parts) == 0 {
 		return modified, nil
 	}
+	if !v.k.room(parts) {
+		return nil, errTooManyMarks
+	}
 	v.k.mu.RLock()
 	number := v.box.number
 	if number == 0 {

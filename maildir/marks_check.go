@@ -12,7 +12,7 @@ import (
 
 // marks checks the file of read marks in a directory, if there is one.
 func (c *checker) marks(d *fsx.Dir) {
-	b, _, err := d.ReadFile(marksName, marksLimit)
+	f, st, err := d.OpenStat(marksName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -20,9 +20,17 @@ func (c *checker) marks(d *fsx.Dir) {
 		c.errs = append(c.errs, err)
 		return
 	}
-	img, n, good := parseMarks(b)
-	if !good {
-		c.fail(invMarks, marksName, "cannot be read from byte %d on, of %d", n, len(b))
+	defer f.Close()
+	img, n, good, err := readMarks(marksAt{d, f})
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		c.fail(invMarks, marksName, "%v", err)
+		return
+	case err != nil:
+		c.errs = append(c.errs, err)
+		return
+	case !good:
+		c.fail(invMarks, marksName, "cannot be read from byte %d on, of %d", n, st.Size)
 		return
 	}
 	for _, number := range slices.Sorted(maps.Keys(img.numbers)) {
@@ -52,7 +60,9 @@ func (t *Tree) repairMarks(ctx context.Context, _ *fsx.Dir, found []Finding) err
 	k.mu.Lock()
 	for _, box := range k.numbers {
 		if box.sound() != "" {
+			k.held -= box.weight()
 			box.runs = nil
+			k.held += box.weight()
 			box.lose(t.store.now())
 			k.anew = true
 		}

@@ -13,9 +13,9 @@ import (
 	"maildir-imapd/maildir/fsx"
 )
 
-// catchUp makes memory agree with the file. It needs no lock: what is not a whole record is taken
-// for not yet written. The caller holds writer.
-func (k *Marks) catchUp(d *fsx.Dir) error {
+// catchUp makes memory agree with the file. Without the lock what is not a whole record is taken
+// for not yet written, and damage for errUnsure. The caller holds writer.
+func (k *Marks) catchUp(d *fsx.Dir, locked bool) error {
 	id, err := idNow(d, marksName)
 	if err != nil {
 		return err
@@ -39,46 +39,44 @@ func (k *Marks) catchUp(d *fsx.Dir) error {
 		return err
 	}
 	defer f.Close()
-	head := make([]byte, min(int64(marksHead), st.Size))
-	if err := readFull(d, f, head, 0); err != nil {
+	src := marksAt{d, f}
+	head := make([]byte, marksHead)
+	n, err := src.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	from := int64(0)
-	if string(head) == k.name && k.end > 0 && st.Size >= k.end {
-		from = k.end
+	if name := string(head[:n]); name != k.name || k.end == 0 || st.Size < k.end {
+		return k.readAll(src, idOf(st), name, locked)
 	}
-	if st.Size > marksLimit {
-		return &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("too long")}
-	}
-	b := make([]byte, st.Size-from)
-	if err := readFull(d, f, b, from); err != nil {
-		return err
-	}
-	if from > 0 {
+	r := markReader{src: src, off: k.end}
+	err = r.records(func(b []byte) (int, error) {
 		k.mu.Lock()
-		k.end += int64(k.fold(b, func(box *markBox, r uidRanges) { box.tell(r, nil) }))
+		defer k.mu.Unlock()
+		return k.fold(b, func(box *markBox, r uidRanges) { box.tell(r, nil) }), nil
+	})
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.end = r.off; err == nil {
 		k.id = idOf(st)
-		k.mu.Unlock()
-		return nil
 	}
-	img, n, good := parseMarks(b)
-	k.replace(img, idOf(st), string(head), int64(n))
+	return err
+}
+
+// readAll reads another file than the one that memory is of.
+func (k *Marks) readAll(src marksAt, id fileID, name string, locked bool) error {
+	img, end, good, err := readMarks(src)
+	switch {
+	case err != nil:
+		return &fs.PathError{Op: "read", Path: src.f.Name(), Err: err}
+	case !good && !locked:
+		return errUnsure
+	}
+	k.replace(img, id, name, end)
 	if !good {
 		k.damaged()
 	}
 	if k.boot != k.store.boot {
 		k.newBoot()
-	}
-	return nil
-}
-
-func readFull(d *fsx.Dir, f *os.File, b []byte, off int64) error {
-	for len(b) > 0 {
-		n, err := d.ReadAt(f, b, off)
-		b, off = b[n:], off+int64(n)
-		if err != nil && (len(b) > 0 || !errors.Is(err, io.EOF)) {
-			return err
-		}
 	}
 	return nil
 }
@@ -274,8 +272,25 @@ func (k *Marks) thin() {
 			m.mu.RUnlock()
 		}
 		k.mu.Lock()
+		k.held -= box.weight()
 		box.runs, box.steps = runs, box.steps.thin()
+		k.held += box.weight()
 		box.counted.known = false
 		k.mu.Unlock()
 	}
+}
+
+// room tells whether there is, for marks of some more ranges, and makes it where it can. The caller holds writer.
+func (k *Marks) room(parts uidRanges) bool {
+	fits := func() bool {
+		k.mu.RLock()
+		defer k.mu.RUnlock()
+		return k.held+48*len(parts)+16 <= marksMost
+	}
+	if fits() {
+		return true
+	}
+	k.thin()
+	k.anew = true
+	return fits()
 }

@@ -23,6 +23,7 @@ type markImage struct {
 	boxes   map[[16]byte]*markBox // the first of each GUID
 	numbers map[uint32]*markBox
 	top     uint32 // the highest number
+	held    int    // about how many bytes of memory all of it takes
 }
 
 func newMarkImage() markImage {
@@ -64,7 +65,13 @@ func (g *markImage) at(key markKey, place markPlace) *markBox {
 }
 
 // put adds a mailbox.
-func (g *markImage) put(b *markBox) { b.next, g.boxes[b.guid] = g.boxes[b.guid], b }
+func (g *markImage) put(b *markBox) {
+	b.next, g.boxes[b.guid] = g.boxes[b.guid], b
+	g.held += b.weight()
+}
+
+// weight is about how many bytes a mailbox takes in memory.
+func (b *markBox) weight() int { return 256 + 24*len(b.runs) + 16*len(b.steps) }
 
 // unnumber has the file know nothing of a mailbox.
 func (g *markImage) unnumber(b *markBox) {
@@ -77,6 +84,7 @@ func (g *markImage) unnumber(b *markBox) {
 // drop forgets a mailbox.
 func (g *markImage) drop(b *markBox) {
 	g.unnumber(b)
+	g.held -= b.weight()
 	first := g.boxes[b.guid]
 	switch {
 	case first == b && b.next == nil:

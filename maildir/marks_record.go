@@ -14,7 +14,6 @@ const (
 	marksName  = "maildir-imapd.seen"
 	marksMagic = "MDIRSEN1"
 	marksHead  = len(marksMagic) + 8
-	marksLimit = 1 << 30
 )
 
 // Kinds of its records.
@@ -33,17 +32,6 @@ const (
 	markPlaceHead = 13
 )
 
-// parseMarks reads a whole file. n is how much of it are whole records; good: it is a file of marks,
-// and nothing but the end of a record that was not finished follows them.
-func parseMarks(b []byte) (img markImage, n int, good bool) {
-	img = newMarkImage()
-	if len(b) < marksHead || string(b[:len(marksMagic)]) != marksMagic {
-		return img, 0, len(bytes.Trim(b, "\x00")) == 0
-	}
-	n = marksHead + img.fold(b[marksHead:], nil)
-	return img, n, !marksFollow(b[n:])
-}
-
 // marksFollowMost is how many bytes are summed up to find that out: a file made for it would take days.
 const marksFollowMost = 4 << 30
 
@@ -57,7 +45,7 @@ func marksFollow(b []byte) bool {
 		if left < 0 || checks(b[i:]) > 0 {
 			return true
 		}
-		if size := int64(le.Uint32(b[i:])); size <= min(longestRecord, int64(len(b)-i-8)) {
+		if size := int64(le.Uint32(b[i:])); size <= min(markRecordMost, int64(len(b)-i-8)) {
 			left -= size
 		}
 	}
@@ -99,14 +87,16 @@ func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) 
 	if box == nil {
 		return
 	}
+	was := box.weight()
+	defer func() { g.held += box.weight() - was }()
 	switch kind {
 	case markStepsR:
-		was := box.steps.last()
+		last := box.steps.last()
 		box.steps = box.steps[:0]
 		for ; len(b) >= markStepSize; b = b[markStepSize:] {
 			box.step(b)
 		}
-		box.keepUp(was)
+		box.keepUp(last)
 	case markChange:
 		if len(b) < markStepSize+1 || !box.step(b) {
 			return
@@ -207,19 +197,23 @@ func appendMarkBegin(r []byte, number uint32, b *markBox) []byte {
 	})
 }
 
+// appendMarkChange is the record of a change, or several where it is of many ranges: they make one step.
 func appendMarkChange(r []byte, number uint32, s markStep, ranges uidRanges, seen bool) []byte {
-	return appendRecord(r, markChange, func(r []byte) []byte {
-		r = le.AppendUint64(le.AppendUint64(le.AppendUint32(r, number), s.at), s.sum)
-		on := byte(0)
-		if seen {
-			on = 1
-		}
-		r = append(r, on)
-		for _, x := range ranges {
-			r = le.AppendUint32(le.AppendUint32(r, uint32(x.lo)), uint32(x.hi))
-		}
-		return r
-	})
+	for part := range slices.Chunk(ranges, markRangesMost) {
+		r = appendRecord(r, markChange, func(r []byte) []byte {
+			r = le.AppendUint64(le.AppendUint64(le.AppendUint32(r, number), s.at), s.sum)
+			on := byte(0)
+			if seen {
+				on = 1
+			}
+			r = append(r, on)
+			for _, x := range part {
+				r = le.AppendUint32(le.AppendUint32(r, uint32(x.lo)), uint32(x.hi))
+			}
+			return r
+		})
+	}
+	return r
 }
 
 func appendMarkRuns(r []byte, number uint32, runs markRuns) []byte {
