@@ -41,7 +41,11 @@ const (
 var doctorChecks = []doctorCheck{
 	{"config", "the configuration: mistakes with their lines, the files that it names", 0, checkConfig},
 	{"passwords", "the password file: damage, users, who can read it", 0, checkPasswords},
+	{"certificates", "certificates and keys: pairs, names, time, who has signed them, who can read them", 0, checkCertificates},
+	{"sockets", "units and ports: who listens there, and under which names", 0, checkSockets},
 	{"folders", "what access lists promise and permissions of the file system refuse", needsAccount | needsUsers | perUser, checkFolders},
+	{"inotify", "how much the kernel lets the daemon watch, and how much mail there is", needsAccount | needsUsers, checkInotify},
+	{"clock", "the clock: whether something keeps it, and mail from the future", needsUsers, checkClock},
 }
 
 type doctorFlags struct {
@@ -54,7 +58,7 @@ func doctorCommand() *cobra.Command {
 	var f doctorFlags
 	var long strings.Builder
 	for _, c := range doctorChecks {
-		fmt.Fprintf(&long, "  %-11s %s\n", c.name, c.about)
+		fmt.Fprintf(&long, "  %-13s %s\n", c.name, c.about)
 	}
 	cmd := &cobra.Command{
 		Use:   "doctor [-config FILE] [-user USER] [-as ACCOUNT] [CHECK ...]",
@@ -119,14 +123,16 @@ type exam struct {
 	users   []usermail.User
 	people  usermail.People
 	account eyes
+	lacks   map[needed]error // why what checks need is not to be had
+	said    needed           // of which that is told
 	found   int
 	bad     []error // where it could not look
 }
 
 func (x *exam) run(checks []doctorCheck, as string) error {
-	able := x.prepare(as)
+	x.prepare(as)
 	for _, c := range checks {
-		if needs := c.needs &^ perUser; x.cmd.Context().Err() == nil && needs&able == needs && (x.site != nil || c.name == "config") {
+		if x.cmd.Context().Err() == nil && (x.site != nil || c.name == "config") && x.has(c.needs) {
 			c.run(x)
 		}
 	}
@@ -144,7 +150,8 @@ func (x *exam) run(checks []doctorCheck, as string) error {
 }
 
 // prepare finds out what checks need, as far as it can be had.
-func (x *exam) prepare(as string) (able needed) {
+func (x *exam) prepare(as string) {
+	x.lacks, x.said = make(map[needed]error), 0
 	c, warns, err := config.Load(x.file)
 	x.warns = warns
 	if err != nil {
@@ -152,25 +159,30 @@ func (x *exam) prepare(as string) (able needed) {
 			x.unseen(err)
 		}
 		x.unseen(errors.New("without a configuration nothing else can be looked at"))
-		return 0
+		return
 	}
 	x.site = siteOf(c)
 	x.findUnit()
 	if x.people, err = usermail.LoadPeople(c); err == nil {
 		x.users, err = usermail.Users(c)
 	}
-	if err != nil {
-		x.unseen(err)
-	} else {
-		able |= needsUsers
+	x.lacks[needsUsers] = err
+	x.account, x.lacks[needsAccount] = x.served(x.user, as, x.users, x.service)
+}
+
+// has tells whether what a check needs is there, and once why not.
+func (x *exam) has(needs needed) bool {
+	all := true
+	for _, n := range []needed{needsUsers, needsAccount} {
+		if err := x.lacks[n]; err != nil && needs&n != 0 {
+			all = false
+			if x.said&n == 0 {
+				x.said |= n
+				x.unseen(err)
+			}
+		}
 	}
-	if x.account, err = x.served(x.user, as, x.users, x.service); err != nil {
-		x.unseen(err)
-		x.account = eyes{}
-	} else {
-		able |= needsAccount
-	}
-	return able
+	return all
 }
 
 // problem tells of something, and what mends it, a line each. Names of files are users' to choose, and what stands

@@ -96,7 +96,7 @@ func realPath(path string) (string, error) {
 
 // readable tells where the daemon's account cannot read a file that it needs.
 func (x *exam) readable(path, what string) {
-	if x.account.name == "" {
+	if !x.has(needsAccount) {
 		return
 	}
 	real, err := realPath(path)

@@ -42,11 +42,11 @@ func checkPasswords(x *exam) {
 		x.unseen(err)
 		return
 	}
-	x.secret(real, "the passwords' hashes", "")
+	x.secret(real, "the passwords' hashes")
 }
 
 // secret tells where a file is open to more than it should be.
-func (x *exam) secret(path, what, after string) {
+func (x *exam) secret(path, what string) {
 	l, err := lookAt(path)
 	if err != nil {
 		x.unseen(err)
@@ -60,7 +60,7 @@ func (x *exam) secret(path, what, after string) {
 	}
 	switch {
 	case l.Mode&0o006 != 0:
-		x.problem(path, fmt.Sprintf("every account of this machine can read %s (%s)%s", what, &l, after), open)
+		x.problem(path, fmt.Sprintf("every account of this machine can read %s (%s)", what, &l), open)
 	case l.Mode&0o020 != 0 && l.acl == nil && !x.loneGroup(l.Gid):
 		x.problem(path, fmt.Sprintf("its group %s can change %s (%s)", groupName(int(l.Gid)), what, &l), "chmod g-w "+quoted)
 	}
