@@ -3,8 +3,8 @@
 //
 // What commands share: site.go is the installation that they work on, owner.go as whom
 // they touch mail, name.go where the name of a mailbox leads, exit.go what the program
-// ends with. What doctor looks at is a file doctor_NAME.go each. Where whose mail is, package
-// usermail says to them and to the daemon.
+// ends with, complete.go what shells may offer. What doctor looks at is a file
+// doctor_NAME.go each. Where whose mail is, package usermail says to them and to the daemon.
 package main
 
 import (
@@ -41,6 +41,9 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand()
+	if completing(args) {
+		root.SetOut(oneDash{os.Stdout})
+	}
 	root.SetArgs(longFlags(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errFindings) { // those are told
@@ -73,6 +76,7 @@ func rootCommand() *cobra.Command {
 		root.AddCommand(strict(c()))
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	completions(root)
 	return strict(root)
 }
 
