@@ -11,13 +11,19 @@ SBINDIR    ?= $(PREFIX)/sbin
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/maildir-imapd
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
 
 # The tag that git knows, or in an unpacked archive the newest version that CHANGELOG.md names.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's/^\#\# \([^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
 # Paths, build time and the state of the checkout stay out of the binaries: the same source and the same Go
-# give the same bytes. make reproducible shows it.
-BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) $(DEFAULTS)'
+# give the same bytes. make reproducible shows it. Packages strip theirs (GOLDFLAGS).
+GOLDFLAGS ?=
+BUILDFLAGS = -trimpath -buildvcs=false -ldflags '$(strip $(GOLDFLAGS) -X main.version=$(VERSION) $(DEFAULTS))'
 ifneq ($(SYSCONFDIR),/etc)
 DEFAULTS = -X maildir-imapd/imapd/config.sysconfdir=$(SYSCONFDIR)
 endif
@@ -42,7 +48,8 @@ TESTS ?=
 
 INSTALL = install
 
-.PHONY: all build test race lint fuzz interop webmail stress systemd-test bench demo cover install reproducible clean help
+.PHONY: all build test race lint fuzz interop webmail stress systemd-test bench demo cover install \
+	deb deb-check rpm reproducible clean help
 
 all: build
 
@@ -103,7 +110,7 @@ stress: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)
 
 ## systemd-test the units, the sandbox, the package under a real systemd, in containers (root; SUITE, TESTS)
-systemd-test: build
+systemd-test: build $(if $(TESTS),,deb)
 	contrib/systemd/test/run.sh '$(SUITE)' '$(TESTS)'
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir
@@ -124,16 +131,22 @@ cover:
 PATHS = sed -e 's|/usr/sbin/maildir|$(SBINDIR)/maildir|g' -e 's|/usr/bin/maildir|$(BINDIR)/maildir|g' \
 	-e 's|/etc/maildir-imapd|$(SYSCONFDIR)/maildir-imapd|g'
 
-## install      programs, manual pages, units, an example ini (DESTDIR, PREFIX, SYSCONFDIR)
+## install      programs, manual pages, units, completions, an example ini (DESTDIR, PREFIX, SYSCONFDIR)
 install:
 	@bin/maildir-imapd -h 2>&1 | grep -qF 'default $(SYSCONFDIR)/maildir-imapd/imapd.ini' || $(MAKE) build
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/maildir-imapd $(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/maildir-imapd $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SYSUSERSDIR) \
+		$(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(INSTALL) -m 755 bin/maildir-imapd $(DESTDIR)$(SBINDIR)/maildir-imapd
 	$(INSTALL) -m 755 bin/maildir-imapctl $(DESTDIR)$(BINDIR)/maildir-imapctl
 	for p in man/*.5; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man5/$${p##*/} || exit 1; done
 	for p in man/*.8; do $(PATHS) $$p >$(DESTDIR)$(MANDIR)/man8/$${p##*/} || exit 1; done
 	for u in contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer; do $(PATHS) $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	$(INSTALL) -m 644 contrib/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/maildir-imapd.conf
+	$(INSTALL) -m 644 contrib/systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/maildir-imapd.conf
+	$(INSTALL) -m 644 contrib/completions/maildir-imapctl.bash $(DESTDIR)$(BASHDIR)/maildir-imapctl
+	$(INSTALL) -m 644 contrib/completions/maildir-imapctl.zsh $(DESTDIR)$(ZSHDIR)/_maildir-imapctl
+	$(INSTALL) -m 644 contrib/completions/maildir-imapctl.fish $(DESTDIR)$(FISHDIR)
 	$(PATHS) contrib/imapd.ini >$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta $(DESTDIR)$(DOCDIR)/jail.d
@@ -141,6 +154,21 @@ install:
 	$(INSTALL) -m 644 contrib/mta/maildir-public contrib/mta/postfix.cf contrib/mta/exim.conf $(DESTDIR)$(DOCDIR)/mta
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \
 		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
+
+# What packages are called is contrib/package/version.sh's matter, unless PACKAGE_VERSION says otherwise.
+PACKAGE_VERSION ?=
+
+## deb          the Debian package, in bin/ (PACKAGE_VERSION)
+deb:
+	contrib/debian/build.sh bin '$(PACKAGE_VERSION)'
+
+## deb-check    builds it twice, compares the bytes, looks at what is in it, lintian
+deb-check: deb
+	contrib/debian/check.sh bin '$(PACKAGE_VERSION)'
+
+## rpm          the package for RPM distributions, in bin/, looked into (PACKAGE_VERSION)
+rpm:
+	contrib/rpm/build.sh bin '$(PACKAGE_VERSION)'
 
 # Builds from two directories, the second without git and with a cold cache, and compares.
 ## reproducible builds twice in different places and compares the bytes
