@@ -94,6 +94,9 @@ func newApart(t *Tree) (*apart, error) {
 			return nil, badName("the paths of a tree's lists and indices must be absolute")
 		}
 		path, err := t.rootAt(x.path, func(*fsx.Dir) error { return nil })
+		if isGone(err) && (t.o.Access != nil || t.o.ReadOnly) {
+			path, err = filepath.Clean(x.path), nil // nobody has been here yet whose it is
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -256,7 +259,13 @@ func (l *location) place(ctx context.Context, fsys *fsx.FS) (boxDirs, error) {
 	if !isGone(err) {
 		return boxDirs{}, err
 	}
-	return l.apart.make(ctx, l)
+	b, err = l.apart.make(ctx, l)
+	if cannotWrite(err) || isGone(err) {
+		l.apart.tree.warn("the place of a mailbox's lists is missing and cannot be made; the mailbox is served read-only",
+			l.apart.roots()[0]+"/"+l.apart.rel(l.rel), err)
+		return l.bare(fsys)
+	}
+	return b, err
 }
 
 // key tells mailboxes apart: by their mail, and where lists lie apart by those, which

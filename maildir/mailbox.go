@@ -215,6 +215,9 @@ func (m *Mailbox) current(loc *location) (bool, error) {
 		return true, nil
 	}
 	b, err := loc.openAll(m.store.fs)
+	if m.isBare() && (isGone(err) || cannotWrite(err)) {
+		return m.stillBare(loc)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -197,9 +197,13 @@ func (s *Store) release(m *Mailbox) {
 	s.mu.Lock()
 	m.users--
 	if m.users == 0 {
-		if s.boxes[m.key] != m || s.closed {
+		switch {
+		case s.boxes[m.key] != m || s.closed:
 			victims = append(victims, m)
-		} else {
+		case m.isBare():
+			delete(s.boxes, m.key)
+			victims = append(victims, m)
+		default:
 			m.idle, m.warm = s.idle.PushBack(m), size
 			victims = s.coolest(max(s.idle.Len()-s.o.Warm, s.tooWarm()))
 		}
