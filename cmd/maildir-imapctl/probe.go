@@ -153,7 +153,7 @@ func (f *probeFlags) ownTargets(p *prober) ([]target, error) {
 	if name == "" {
 		name, _ = os.Hostname()
 	}
-	p.own = ownCertificates(c)
+	p.own = func() []*x509.Certificate { return ownCertificates(c) }
 	var all []target
 	for _, l := range c.Listeners {
 		if !l.Enabled {
@@ -198,9 +198,11 @@ func near(addr string) string {
 type prober struct {
 	timeout        time.Duration // of one step
 	user, password string
-	trust          bool                // -k
-	roots          *x509.CertPool      // -ca; nil: the system's
-	own            []*x509.Certificate // that this host's daemon has by its configuration, as far as they can be read
+	trust          bool           // -k
+	roots          *x509.CertPool // -ca; nil: the system's
+	// own is the certificates that this host's daemon has by its configuration, as far as they can be read. They are read
+	// once there is one to compare: the first client makes the daemon sign one itself. Nil with HOST.
+	own func() []*x509.Certificate
 }
 
 // probe looks at one server. Whatever goes wrong is told in the report.

@@ -80,6 +80,12 @@ func (r *probed) print(w io.Writer) {
 			fmt.Fprintf(w, "  %-14s %s\n", name, harmless(text))
 		}
 	}
+	words := func(name string, all []string) {
+		for _, part := range fold(harmless(strings.Join(all, " ")), 100) {
+			row(name, part)
+			name = ""
+		}
+	}
 	fmt.Fprintf(w, "%s\n", harmless(r.Server))
 	row("address", r.Address)
 	row("encryption", strings.TrimSpace(strings.Join([]string{r.Encryption, r.Cipher}, " ")))
@@ -88,11 +94,11 @@ func (r *probed) print(w io.Writer) {
 	}
 	row("greeting", r.Greeting)
 	row("server", r.Software)
-	row("before TLS", strings.Join(r.BeforeTLS, " "))
-	row("before login", strings.Join(r.Capabilities, " "))
-	row("login by", strings.Join(r.Mechanisms, " "))
+	words("before TLS", r.BeforeTLS)
+	words("before login", r.Capabilities)
+	words("login by", r.Mechanisms)
 	row("logged in by", r.LoggedInBy)
-	row("after login", strings.Join(r.AfterLogin, " "))
+	words("after login", r.AfterLogin)
 	var names []string
 	for _, s := range r.Namespaces {
 		names = append(names, fmt.Sprintf("%s %q %s", s.Kind, s.Prefix, s.Separator))
@@ -143,6 +149,21 @@ func (c *certificate) text() string {
 		trust += ", this host's own"
 	}
 	return fmt.Sprintf("for %s, by %s, until %s (%s), %s", strings.Join(c.Names, " "), c.Issuer, c.Until.Format(time.DateOnly), left, trust)
+}
+
+// fold breaks a text at blanks where it would be wider than a terminal.
+func fold(s string, width int) (parts []string) {
+	for len(s) > width {
+		i := strings.LastIndexByte(s[:width+1], ' ')
+		if i <= 0 {
+			break
+		}
+		parts, s = append(parts, s[:i]), s[i+1:]
+	}
+	if s != "" {
+		parts = append(parts, s)
+	}
+	return parts
 }
 
 // harmless replaces control characters, and cuts what is endless.

@@ -63,7 +63,7 @@ func (p *prober) identify(t target, l *line, c *imapclient.Client, r *probed) {
 		return
 	}
 	l.step(p.timeout)
-	id, err := c.ID(nil).Wait()
+	id, err := c.ID(&imap.IDData{Name: "maildir-imapctl"}).Wait()
 	if err != nil || id == nil {
 		r.note("the server does not say who it is (ID): %s", said(err))
 		return
@@ -197,6 +197,9 @@ func (p *prober) others(ctx context.Context, t target, used string, r *probed) {
 		l.step(p.timeout)
 		c := imapclient.New(l.replay(), nil)
 		err := p.login(c, m)
+		if err == nil {
+			_ = c.Logout().Wait()
+		}
 		_ = c.Close()
 		l.close()
 		if err == nil {
@@ -204,10 +207,11 @@ func (p *prober) others(ctx context.Context, t target, used string, r *probed) {
 		}
 		advice := ""
 		if t.own || r.ours() {
-			advice = ": set the password anew with maildir-imapctl passwd, or take it out of [auth] mechanisms"
+			flag := ""
 			if m == "CRAM-MD5" {
-				advice = ": set the password anew with maildir-imapctl passwd -cram-md5, or take it out of [auth] mechanisms"
+				flag = "-cram-md5 "
 			}
+			advice = ": set the password anew with maildir-imapctl passwd " + flag + shellQuote(p.user) + ", or take it out of [auth] mechanisms"
 		}
 		r.wrong("%s is offered, and %s cannot log in by it (%s): mail programs that take it fail%s", m, p.user, said(err), advice)
 	}

@@ -39,7 +39,11 @@ func (p *prober) judge(t target, chain []*x509.Certificate, r *probed) bool {
 	leaf := chain[0]
 	c := &certificate{Names: certNames(leaf), Issuer: issuerName(leaf), From: leaf.NotBefore, Until: leaf.NotAfter, Chain: len(chain)}
 	r.Certificate = c
-	c.Own = t.own && slices.ContainsFunc(p.own, leaf.Equal)
+	var own []*x509.Certificate
+	if t.own {
+		own = p.own()
+	}
+	c.Own = slices.ContainsFunc(own, leaf.Equal)
 	var wrong []string
 	now := time.Now()
 	switch {
@@ -58,7 +62,7 @@ func (p *prober) judge(t target, chain []*x509.Certificate, r *probed) bool {
 	if c.Trusted && leaf.NotAfter.Sub(now) < renewTime {
 		wrong = append(wrong, fmt.Sprintf("the certificate ends in %s, on %s: renew it", days(leaf.NotAfter.Sub(now)), leaf.NotAfter.Format(time.DateOnly)))
 	}
-	if t.own && !c.Own && len(p.own) > 0 {
+	if !c.Own && len(own) > 0 {
 		wrong = append(wrong, "the certificate is not the one that the configuration names: the daemon has not taken that over, see its log; or another server listens here")
 	}
 	for _, w := range wrong {
