@@ -60,9 +60,7 @@ type Proof struct {
 func (f *File) Prove(name, password string) ([]Proof, error) {
 	a, err := f.lookup(name)
 	if a == nil {
-		if f.model != nil {
-			f.model.check(password)
-		}
+		tryAll(f.model, password)
 		return nil, err
 	}
 	if len(password) > maxPassword || strings.ContainsRune(password, 0) { // as password refuses them
@@ -89,9 +87,14 @@ func (a *account) proofs(password string) []Proof {
 	if c := a.forCRAM(); c != nil {
 		add("CRAM-MD5", func() bool { return subtle.ConstantTimeCompare(newCRAM(password)[:], c[:]) == 1 })
 	}
-	add("PLAIN", func() bool { return a.forPlain().check(password) })
+	add("PLAIN", func() bool { return tryAll(a.forPlain(), password) })
 	all = append(all, Proof{Mechanism: "LOGIN", OK: all[len(all)-1].OK})
 	return all
+}
+
+// tryAll tells whether the password is right for one of them.
+func tryAll(all []*verifier, password string) bool {
+	return slices.ContainsFunc(all, func(v *verifier) bool { return v.check(password) })
 }
 
 // same compares without telling by its time how much is alike.

@@ -72,7 +72,7 @@ func TestEveryFormOfSecret(t *testing.T) {
 		if err != nil || u.Name != name || u.Mechanism != "LOGIN" {
 			t.Errorf("%s: %+v, %v", name, u, err)
 		}
-		for _, wrong := range []string{"", "Secret", "secre", "secrets", "secret\x00", f.users[name].forPlain().raw, strings.Repeat("secret", 500)} {
+		for _, wrong := range []string{"", "Secret", "secre", "secrets", "secret\x00", f.users[name].forPlain()[0].raw, strings.Repeat("secret", 500)} {
 			_, err := a.Login(context.Background(), name, wrong, overTLS)
 			cause(t, err, ErrBadPassword)
 		}
@@ -158,7 +158,7 @@ func TestLoadFileRefusals(t *testing.T) {
 		}
 	}
 	f, err := Parse("f", []byte("# c\r\n\r\na:{PLAIN}x\r\nb:{PLAIN}y"))
-	if err != nil || f.Len() != 2 || *f.users["a"].forPlain().plain != "x" {
+	if err != nil || f.Len() != 2 || *f.users["a"].forPlain()[0].plain != "x" {
 		t.Errorf("CRLF: %v, %v", f, err)
 	}
 }

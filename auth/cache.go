@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 )
@@ -60,7 +61,7 @@ func (c *cache) has(user string, v *verifier, password string) bool {
 }
 
 func (c *cache) add(user string, v *verifier, password string) {
-	if c.ttl < 0 {
+	if c.ttl < 0 || v.cost < queued {
 		return
 	}
 	sum, now := c.sum(user, v, password), time.Now()
@@ -76,13 +77,13 @@ func (c *cache) add(user string, v *verifier, password string) {
 	c.m[sum] = cached{user: user, verifier: v.raw, until: now.Add(c.ttl)}
 }
 
-// keep drops the successes whose verifier is not the one in force in f.
+// keep drops the successes whose verifier is no longer the user's in f.
 func (c *cache) keep(f *File) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k, e := range c.m {
 		acct := f.users[e.user]
-		if acct == nil || acct.forPlain().raw != e.verifier {
+		if acct == nil || !slices.ContainsFunc(acct.forPlain(), func(v *verifier) bool { return v.raw == e.verifier }) {
 			delete(c.m, k)
 		}
 	}

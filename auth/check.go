@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,12 +28,12 @@ func (a *Authenticator) late(ctx context.Context, start time.Time, err *Error) e
 func (a *Authenticator) password(ctx context.Context, c Conn, name, authzid, password string) (User, *Error) {
 	f := a.file.Load()
 	acct, cause := f.lookup(name)
-	v := f.model
+	all := f.model
 	if acct != nil {
-		v = acct.forPlain()
+		all = acct.forPlain()
 	}
 	switch {
-	case v == nil: // an empty file
+	case len(all) == 0: // an empty file
 		return User{}, failed(name, cause)
 	case len(password) > maxPassword, strings.ContainsRune(password, 0):
 		password, acct = "", nil // hash something all the same
@@ -40,10 +41,10 @@ func (a *Authenticator) password(ctx context.Context, c Conn, name, authzid, pas
 			cause = ErrBadPassword
 		}
 	}
-	if acct != nil && a.cache.has(name, v, password) {
+	if acct != nil && slices.ContainsFunc(all, func(v *verifier) bool { return a.cache.has(name, v, password) }) {
 		return acct.authorize(c, authzid)
 	}
-	ok, err := a.verify(ctx, v, password)
+	ok, err := a.verify(ctx, acct, all, password)
 	switch {
 	case err != nil:
 		return User{}, interrupted(name, err)
@@ -51,9 +52,6 @@ func (a *Authenticator) password(ctx context.Context, c Conn, name, authzid, pas
 		return User{}, failed(name, cause)
 	case !ok:
 		return User{}, failed(name, ErrBadPassword)
-	}
-	if v.cost >= queued {
-		a.cache.add(name, v, password)
 	}
 	return acct.authorize(c, authzid)
 }
@@ -81,14 +79,33 @@ func (f *File) lookup(name string) (*account, error) {
 	return nil, ErrNoUser
 }
 
-// verify runs one check, dear ones when a worker is free.
-func (a *Authenticator) verify(ctx context.Context, v *verifier, password string) (bool, error) {
-	if v.cost < queued {
-		return v.check(password), nil
+// verify tries verifiers, dear ones when a worker is free, until the password is right for one. Those of acct are
+// remembered: what another connection of the user finds out while this one waits is not worked out again.
+func (a *Authenticator) verify(ctx context.Context, acct *account, all []*verifier, password string) (ok bool, err error) {
+	check := func(v *verifier) bool {
+		if acct == nil {
+			return v.check(password)
+		}
+		if a.cache.has(acct.user.Name, v, password) {
+			return true
+		}
+		ok := v.check(password)
+		if ok {
+			a.cache.add(acct.user.Name, v, password)
+		}
+		return ok
 	}
-	var ok bool
-	err := a.work(ctx, func() { ok = v.check(password) })
-	return ok, err
+	for _, v := range all {
+		if v.cost < queued {
+			ok = check(v)
+		} else if err = a.work(ctx, func() { ok = check(v) }); err != nil {
+			return false, err
+		}
+		if ok {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // work runs f when one of the workers' slots is free.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type File struct {
 
 	hasPlain bool // some user has {PLAIN}
 	serves   map[string]bool
-	model    *verifier // the costliest that PLAIN uses: what unknown users are checked against
+	model    []*verifier // those of the user whose check costs most: what unknown users are checked against
 	shapes   map[*scramHash][]scramShape
 	sum      [sha256.Size]byte
 }
@@ -33,7 +34,8 @@ type File struct {
 // account is all lines of one user.
 type account struct {
 	user      User
-	verifiers []*verifier
+	verifiers []*verifier // as the lines stand
+	byCost    []*verifier // the same, the cheapest first
 	from      restriction
 }
 
@@ -252,6 +254,13 @@ func (f *File) add(e *entry) {
 	}
 }
 
+func totalCost(all []*verifier) (sum float64) {
+	for _, v := range all {
+		sum += v.cost
+	}
+	return sum
+}
+
 // index computes once what the file as a whole can serve.
 func (f *File) index() {
 	seen := make(map[*scramHash]map[scramShape]bool)
@@ -266,8 +275,9 @@ func (f *File) index() {
 	}
 	for _, a := range f.users {
 		a.from, _ = newRestriction(a.user.Extra) // each line's was good
-		if v := a.forPlain(); f.model == nil || v.cost > f.model.cost {
-			f.model = v
+		a.byCost = slices.SortedStableFunc(slices.Values(a.verifiers), func(v, w *verifier) int { return cmp.Compare(v.cost, w.cost) })
+		if totalCost(a.byCost) > totalCost(f.model) {
+			f.model = a.byCost
 		}
 		for _, v := range a.verifiers {
 			if v.plain != nil {
@@ -297,9 +307,10 @@ func (f *File) index() {
 	}
 }
 
-// forPlain is the verifier of PLAIN and LOGIN: the first line's, as every kind can
-// check a password that is given.
-func (a *account) forPlain() *verifier { return a.verifiers[0] }
+// forPlain are the verifiers of PLAIN and LOGIN: those of all lines, as every kind can check a password that is given,
+// the cheapest first. A password that SetPassword has set so costs the check of its SCRAM line: some milliseconds, where
+// bcrypt takes fifty, and after a restart everybody comes at once.
+func (a *account) forPlain() []*verifier { return a.byCost }
 
 // forCRAM is the first verifier that CRAM-MD5 can use.
 func (a *account) forCRAM() *cramContexts {

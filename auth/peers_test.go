@@ -75,8 +75,8 @@ func TestHtpasswdWritesForUs(t *testing.T) {
 		t.Fatalf("%v, %v", f, err)
 	}
 	for name, a := range f.users {
-		if !a.forPlain().check("pä ss") || a.forPlain().check("pä s") {
-			t.Errorf("%s (%s)", name, a.forPlain())
+		if !tryAll(a.forPlain(), "pä ss") || tryAll(a.forPlain(), "pä s") {
+			t.Errorf("%s (%s)", name, a.forPlain()[0])
 		}
 	}
 	// DES, and a password in clear: refused, with the line.

@@ -36,7 +36,7 @@ func TestFailuresTakeOneTime(t *testing.T) {
 	for name, check := range map[string]time.Duration{"cheap": 0, "usual": 300 * time.Millisecond, "dear": 2500 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := testFile(t, "alice:"+shaLine, "bob:{PLAIN}x", "bob:"+scramLine)
+				f := testFile(t, "alice:"+shaLine, "bob:"+scramLine)
 				if check > 0 {
 					slow(f, check)
 				}
@@ -94,6 +94,42 @@ func TestFailedExchangesTakeOneTime(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s %q: no error", tt.mech, tt.responses)
 			}
+		}
+	})
+}
+
+// TestCheapestLineFirst: after a restart everybody comes at once, so the hash that costs fifty milliseconds is only tried
+// where the line that costs one does not take the password; and once for all connections of a user.
+func TestCheapestLineFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := testFile(t, "alice:"+bcryptPW, "alice:"+scramLine, "bob:"+bcryptPW)
+		dear := 0
+		for _, a := range f.users {
+			for _, v := range a.verifiers {
+				if check := v.check; v.kind() == "bcrypt" {
+					v.check = func(p string) bool { dear++; time.Sleep(time.Second); return check(p) }
+				}
+			}
+		}
+		a := New(Options{File: f, Workers: 1})
+		if _, err := a.Login(t.Context(), "alice", "secret", overTLS); err != nil || dear != 0 {
+			t.Errorf("%v after %d checks of bcrypt", err, dear)
+		}
+		if _, err := a.Login(t.Context(), "alice", "wrong", overTLS); err == nil || dear != 1 {
+			t.Errorf("%v after %d checks of bcrypt", err, dear)
+		}
+		dear = 0
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := a.Login(t.Context(), "bob", "secret", overTLS); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if dear != 1 {
+			t.Errorf("%d checks for five connections", dear)
 		}
 	})
 }
