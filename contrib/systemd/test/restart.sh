@@ -14,7 +14,8 @@ came_back 2
 
 # A user each, and so a password to check each.
 people 50
-at_work 50 1 5
+ok 'they can log in' logged 'password file: 51 users'
+at_work 50 1 6
 sleep 3
 ok 'restart 3' systemctl restart maildir-imapd
 came_back 1
