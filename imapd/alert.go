@@ -102,7 +102,7 @@ func (s *session) tellAlerts(w *responder) {
 	now := time.Now()
 	for i := range set.all {
 		x := &set.all[i]
-		if x.seq <= s.alerted || x.over(now) || x.User != "" && (x.User != s.login.User || s.login.Anonymous) {
+		if x.seq <= s.alerted || x.over(now) || x.User != "" && x.User != s.login.account() {
 			continue
 		}
 		if x.User != "" {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -108,6 +109,32 @@ func TestAlertOfNobody(t *testing.T) {
 	if got := s.client(t).answer("l LOGIN " + testUser + " " + testPassword); got != "* OK [ALERT] for all\r\n" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestPlacesOfNobody: those who have not said who they are take no place of the user whom the log calls the same.
+func TestPlacesOfNobody(t *testing.T) {
+	var nameless atomic.Bool
+	s := startServer(t, func(s *testServer) {
+		s.options.Limits.PerUser = 1
+		login := s.options.Auth.Login
+		s.options.Auth.Login = func(ctx context.Context, user, password string, c ConnInfo) (Identity, error) {
+			id, err := login(ctx, user, password, c)
+			id.Anonymous = nameless.Load()
+			return id, err
+		}
+	})
+	nameless.Store(true)
+	one := s.client(t).login()
+	nameless.Store(false)
+	two := s.client(t).login()
+	for _, c := range []bool{true, false} {
+		nameless.Store(c)
+		if got := s.client(t).do("l LOGIN " + testUser + " " + testPassword); !strings.HasPrefix(got, "l NO [LIMIT]") {
+			t.Errorf("nameless %v: a second session: %q", c, got)
+		}
+	}
+	one.do("o LOGOUT")
+	two.do("o LOGOUT")
 }
 
 // TestAlertInTheMiddle: whoever is in the middle of a command is told with its answer.

@@ -82,7 +82,7 @@ func (s *session) below(target string, to byte, rest string) string {
 // one's own mailboxes.
 func (s *session) behindTilde(name string) (string, error) {
 	own := s.personal()
-	if box, ok := strings.CutPrefix(name[1:], s.login.User); ok && (box == "" || box[0] == own.Separator) {
+	if box, ok := strings.CutPrefix(name[1:], s.login.User); ok && !s.login.Anonymous && (box == "" || box[0] == own.Separator) {
 		if box = strings.TrimPrefix(box, string(own.Separator)); box == "" || strings.EqualFold(box, "INBOX") {
 			return "INBOX", nil
 		}

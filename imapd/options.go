@@ -35,6 +35,15 @@ type Identity struct {
 	Extra map[string]string
 }
 
+// account is whose sessions these are, for what is counted and told by user. Those who did not say who they are are nobody
+// who could have an account, whatever the log calls them: no user has this name.
+func (id *Identity) account() string {
+	if id.Anonymous {
+		return "/anonymous"
+	}
+	return id.User
+}
+
 // SASL is one authentication exchange (RFC 4422), seen from the server.
 type SASL interface {
 	// Next takes the client's response, nil at first when it sent none, and returns the next challenge,

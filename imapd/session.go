@@ -65,12 +65,12 @@ func newSession(ctx context.Context, srv *Server, c *conn, l *Login) (*session, 
 
 // openMail takes a place among the user's sessions and opens the namespaces.
 func (s *session) openMail(ctx context.Context) error {
-	if !s.srv.enterUser(s.c, s.login.User) {
+	if !s.srv.enterUser(s.c, s.login.account()) {
 		return no(imap.ResponseCodeLimit, "Too many sessions for this user ([limits] per_user = %d)", s.srv.opts().Limits.PerUser)
 	}
 	mail, err := s.srv.opts().Open(ctx, s.login)
 	if err != nil {
-		s.srv.leaveUser(s.login.User)
+		s.srv.leaveUser(s.login.account())
 		return &statusError{statusNO, string(imap.ResponseCodeUnavailable), "The mail store is not available now", err}
 	}
 	s.mail = mail
@@ -148,7 +148,7 @@ func (m *Mail) close() {
 func (s *session) close() {
 	s.deselect()
 	s.mail.close()
-	s.srv.leaveUser(s.login.User)
+	s.srv.leaveUser(s.login.account())
 	s.sleep()
 	s.c.release()
 }
