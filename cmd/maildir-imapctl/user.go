@@ -52,6 +52,7 @@ terminal, else read as one line from standard input.
   pwgen -s 20 1 | maildir-imapctl user add bob@example.org`,
 		DisableFlagsInUseLine: true,
 		Args:                  oneUser("user add"),
+		ValidArgsFunction:     cobra.NoFileCompletions, // those who are there are refused
 		RunE:                  func(cmd *cobra.Command, args []string) error { return userAdd(cmd, f, args[0]) },
 	}
 	f.flags(cmd)
