@@ -100,7 +100,7 @@
 // maildir-imapd.seen.lock, synced with fsync = always only, as a STORE is; a torn end is cut off by the next writer.
 // The file is read in pieces, and there are at most 32 MiB of marks in memory for a user, beyond which a STORE fails.
 // When the file is twice as long as it need be it is written anew, synced unless there was nothing in it, and renamed over; others see another
-// inode or size at their next command, and tell their sessions. In such a mailbox the letter S of file
+// inode or size at their next command, or when the kernel tells of it while a session waits (marks_watch.go), and tell their sessions. In such a mailbox the letter S of file
 // names is neither shown nor written. Marks are of a GUID and a UIDVALIDITY, and of a place where there are twins of
 // these (marks_place.go): they stay when the mailbox is renamed, and of those that are gone for more than a year
 // none are left. If the file, or a part of it, is lost, or an older one
@@ -202,7 +202,7 @@
 // Order: tree, Marks.writer and the dotlock maildir-imapd.seen.lock, Mailbox.writer, the dotlock dovecot-uidlist.lock, the third copy of
 // the tree (treeFile.mu and its dotlock, with the disk), Mailbox.mu
 // ("state"), Marks.mu, then the small ones (cacheFile.mu, textFile.mu, background.mu,
-// attached.mu, notes.mu, waiters.mu, watcher.mu), which are held for moments. writer goes with
+// attached.mu, notes.mu, waiters.mu, watcher.mu, marksWatched.mu), which are held for moments. writer goes with
 // the disk; mu guards memory and is never held over a system call, so a stuck disk or a foreign lock stops writers and
 // not those who read flags. Whoever changes the list of messages holds both.
 // Readers of the disk wait a third of a second for a foreign lock and then show
@@ -231,7 +231,7 @@
 // alive while some directory is watched; it takes neither writer nor the dotlock nor
 // mu, notes names and wakes. Names that memory explains are our own doing and cost no
 // look; a look that began after an event serves all who were woken by it. The
-// watcher's own is alive while a mailbox is watched or polled: it polls, asks the
+// watcher's own is alive while a mailbox or a user's marks are watched or polled: it polls, asks the
 // kernel again, also where that has ended a watch (rewatch.go), and ends watches; it
 // may wait for a disk, and events do not.
 // The text index's is alive while there is one to be made that was asked for

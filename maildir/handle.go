@@ -49,6 +49,9 @@ func (h *Handle) Close() error {
 	if h.changed != nil {
 		h.m.waiting.remove(h)
 		h.store.watch.leave(h.m)
+		if h.own != nil {
+			h.store.watch.leaveMarks(h)
+		}
 	}
 	h.store.release(h.m)
 	return nil

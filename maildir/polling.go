@@ -88,7 +88,7 @@ func (w *watcher) wakeUp() {
 	}
 }
 
-// run is the goroutine. It lives while a mailbox is watched or polled, and then
+// run is the goroutine. It lives while a mailbox or a user's marks are watched or polled, and then
 // until it finds that none is.
 func (w *watcher) run(stop, done chan struct{}) {
 	defer close(done)
@@ -120,7 +120,11 @@ func (w *watcher) turn() (wait time.Duration, more bool) {
 			wait = pollFirst / 2
 		}
 	}
-	if more = len(w.boxes) > 0; !more && !w.closed {
+	marks, soon := w.dueMarks(now)
+	if soon {
+		wait = pollFirst / 2
+	}
+	if more = len(w.boxes)+len(w.marks) > 0; !more && !w.closed {
 		w.stop, w.done = nil, nil // the next one starts a new goroutine
 	}
 	w.mu.Unlock()
@@ -138,6 +142,9 @@ func (w *watcher) turn() (wait time.Duration, more bool) {
 	}
 	for _, x := range due.poll {
 		w.look(x, now)
+	}
+	for _, x := range marks {
+		w.lookMarks(x, now)
 	}
 	return wait, more
 }
@@ -265,6 +272,9 @@ func (w *watcher) close() {
 	w.mu.Lock()
 	for _, x := range w.boxes {
 		w.drop(x)
+	}
+	for _, x := range w.marks {
+		w.dropMarks(x)
 	}
 	stop, done := w.stop, w.done
 	w.stop, w.done = nil, nil

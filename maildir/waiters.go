@@ -75,6 +75,7 @@ func (h *Handle) Changed() <-chan struct{} {
 		h.m.waiting.add(h)
 		if h.own != nil {
 			h.own.listen(h.changed)
+			h.store.watch.joinMarks(h)
 		}
 		h.store.watch.join(h.m)
 		h.m.trust()

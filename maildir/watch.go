@@ -41,6 +41,7 @@ type watcher struct {
 
 	mu      sync.Mutex
 	boxes   map[*Mailbox]*watched
+	marks   map[*Marks]*marksWatched
 	polled  int  // how many of them
 	refused int  // of how many of these the kernel refuses to tell
 	said    bool // that it does, and not taken back yet
