@@ -117,9 +117,9 @@ func (s *session) isAlias(name string) error {
 
 // addAliases lists the aliases that patterns can reach, with what is below their targets. What a user does not see
 // there is not seen here either; special uses are said of mailboxes by their own names only.
-func (s *session) addAliases(ctx context.Context, l *listing, patterns []string, entries func(ctx context.Context, ns *Namespace) ([]maildir.Entry, error)) {
+func (s *session) addAliases(ctx context.Context, l *listing, aliases map[string]string, patterns []string, entries func(ctx context.Context, ns *Namespace) ([]maildir.Entry, error)) {
 	sep := s.personal().Separator
-	for alias := range s.aliases() {
+	for alias := range aliases {
 		if alias == "INBOX" || !reach(patterns, alias, sep) {
 			continue
 		}
@@ -138,7 +138,11 @@ func (s *session) addAliases(ctx context.Context, l *listing, patterns []string,
 			if !ok || rest != "" && rest[0] != ns.Separator || sep != ns.Separator && strings.IndexByte(rest, sep) >= 0 {
 				continue
 			}
-			e, _ := l.add(alias+strings.ReplaceAll(rest, string(ns.Separator), string(sep)), sep)
+			name := alias + strings.ReplaceAll(rest, string(ns.Separator), string(sep))
+			if at, _ := s.aliasOf(aliases, name); at != alias {
+				continue // below a longer alias, which covers it
+			}
+			e, _ := l.add(name, sep)
 			e.fill(&all[i])
 			e.uses, e.hidden = nil, e.hidden && !hidden
 			if rest == "" {

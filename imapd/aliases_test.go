@@ -70,7 +70,7 @@ func TestAliasesBetweenSeparators(t *testing.T) {
 		return names
 	}
 	for pattern, want := range map[string][]string{
-		"INBOX.Team*":  {"INBOX.Team", "INBOX.Team.old", "INBOX.Team.old.Sub", "INBOX.Team.old.er"},
+		"INBOX.Team*":  {"INBOX.Team", "INBOX.Team.old", "INBOX.Team.old.Sub"},
 		"INBOX.Own.%":  {"INBOX.Own.Sub"},
 		"inbox.Team":   {"INBOX.Team"},
 		"INBOX.Tea":    nil,
@@ -82,6 +82,53 @@ func TestAliasesBetweenSeparators(t *testing.T) {
 	} {
 		if got := listed(pattern); !slices.Equal(got, want) {
 			t.Errorf("LIST %s: %q, want %q", pattern, got, want)
+		}
+	}
+}
+
+// TestAliasCovers: an alias covers a folder of its name, and what is below, as a mount does: what cannot be reached is not
+// listed, and it is there again when the alias is gone.
+func TestAliasCovers(t *testing.T) {
+	aliases := map[string]string{"Team": "Public/news", "Gone": "Public/none"}
+	var covered atomic.Bool
+	s := startServer(t, func(s *testServer) {
+		s.withPublic = true
+		s.tweakMail = func(m *Mail) {
+			m.Aliases = func() map[string]string {
+				if covered.Load() {
+					return aliases
+				}
+				return nil
+			}
+		}
+	})
+	makeFolders(t, s.public, "news", "news/old")
+	c := s.client(t).login()
+	for _, name := range []string{"Team", "Team/sub", "Gone/sub", "Teams"} {
+		if got := c.do("a CREATE " + name); !strings.HasPrefix(got, "a OK") {
+			t.Fatal(got)
+		}
+	}
+	for on, want := range map[bool]string{
+		true:  "INBOX Public Public/news Public/news/old Team Team/old Teams",
+		false: "Gone Gone/sub INBOX Public Public/news Public/news/old Team Team/sub Teams",
+	} {
+		covered.Store(on)
+		var names []string
+		for line := range strings.SplitSeq(c.whole(`b LIST "" *`), "\r\n") {
+			f := strings.Fields(line)
+			if len(f) < 3 || f[1] != "LIST" {
+				continue
+			}
+			name := f[len(f)-1]
+			names = append(names, name)
+			if got := c.do("c EXAMINE " + name); !strings.Contains(line, `\Noselect`) && !strings.HasPrefix(got, "c OK") {
+				t.Errorf("%s is listed: %q", name, got)
+			}
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("aliases %v: %q, want %q", on, got, want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (l *listing) add(name string, separator byte) (e *listed, made bool) {
 // mailboxes lists the mailboxes of all namespaces that some pattern can reach, or of all when there is no pattern,
 // and the names that only are above them.
 func (s *session) mailboxes(ctx context.Context, patterns ...string) (*listing, error) {
-	l := newListing()
+	l, aliases := newListing(), s.aliases()
 	looked := map[*Namespace][]maildir.Entry{}
 	entries := func(ctx context.Context, ns *Namespace) ([]maildir.Entry, error) {
 		if all, ok := looked[ns]; ok {
@@ -67,9 +67,12 @@ func (s *session) mailboxes(ctx context.Context, patterns ...string) (*listing, 
 		if err != nil && i == 0 {
 			return nil, err
 		}
-		l.addTree(ns, all)
+		l.addTree(ns, all, func(name string) bool {
+			alias, _ := s.aliasOf(aliases, name)
+			return alias != ""
+		})
 	}
-	s.addAliases(ctx, l, patterns, entries)
+	s.addAliases(ctx, l, aliases, patterns, entries)
 	return l, nil
 }
 
@@ -85,9 +88,14 @@ func reach(patterns []string, name string, separator byte) bool {
 	return len(patterns) == 0
 }
 
-func (l *listing) addTree(ns *Namespace, entries []maildir.Entry) {
+// addTree lists a namespace but for what an alias covers: whoever selects such a name gets to what is behind the alias.
+func (l *listing) addTree(ns *Namespace, entries []maildir.Entry, covered func(name string) bool) {
 	for i := range entries {
-		e, _ := l.add(ns.outer(entries[i].Name), ns.Separator)
+		name := ns.outer(entries[i].Name)
+		if covered(name) {
+			continue
+		}
+		e, _ := l.add(name, ns.Separator)
 		e.fill(&entries[i])
 	}
 	if root := strings.TrimSuffix(ns.Prefix, string(ns.Separator)); root != "" && len(entries) > 0 {
