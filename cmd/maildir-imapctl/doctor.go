@@ -39,13 +39,15 @@ const (
 
 // doctorChecks are in the order in which their findings are of use.
 var doctorChecks = []doctorCheck{
-	{"config", "the configuration: mistakes with their lines, the files that it names", 0, checkConfig},
+	{"config", "mistakes in the configuration, with lines; files that it names", 0, checkConfig},
 	{"passwords", "the password file: damage, users, who can read it", 0, checkPasswords},
-	{"certificates", "certificates and keys: pairs, names, time, who has signed them, who can read them", 0, checkCertificates},
-	{"sockets", "units and ports: who listens there, and under which names", 0, checkSockets},
-	{"folders", "what access lists promise and permissions of the file system refuse", needsAccount | needsUsers | perUser, checkFolders},
-	{"inotify", "how much the kernel lets the daemon watch, and how much mail there is", needsAccount | needsUsers, checkInotify},
-	{"clock", "the clock: whether something keeps it, and mail from the future", needsUsers, checkClock},
+	{"certificates", "certificates and keys: names, time, signers, who can read them", 0, checkCertificates},
+	{"sockets", "units and ports: who listens there, and under which name", 0, checkSockets},
+	{"roots", "where mail lies: absent, not mounted, read-only, hidden by the unit", needsAccount | needsUsers, checkRoots},
+	{"disk", "what file systems can do, tried as the daemon, and free space", needsAccount | needsUsers, checkDisk},
+	{"folders", "what access lists promise, and permissions of files refuse", needsAccount | needsUsers | perUser, checkFolders},
+	{"inotify", "how much the kernel lets the daemon watch, and the folders there", needsAccount | needsUsers, checkInotify},
+	{"clock", "whether something keeps the clock right; mail from the future", needsUsers, checkClock},
 }
 
 type doctorFlags struct {

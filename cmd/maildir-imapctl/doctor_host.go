@@ -21,6 +21,7 @@ type host struct {
 	clock    func() (synchronised bool, err error)
 	hostname func() (string, error)
 	statfs   func(path string, st *unix.Statfs_t) error
+	disk     disk
 }
 
 // thisHost is the machine that the program runs on.
@@ -30,6 +31,7 @@ var thisHost = host{
 	clock:    clockSynchronised,
 	hostname: os.Hostname,
 	statfs:   unix.Statfs,
+	disk:     thisDisk,
 }
 
 // at is a path of the machine.

@@ -41,6 +41,7 @@ func newExam(t *testing.T, ini string) *examined {
 		clock:    func() (bool, error) { return true, nil },
 		hostname: func() (string, error) { return "vm", nil },
 		statfs:   unix.Statfs,
+		disk:     thisDisk,
 	}}
 	e.cmd.SetContext(t.Context())
 	e.cmd.SetOut(&e.out)
