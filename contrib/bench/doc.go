@@ -10,14 +10,15 @@
 //	-against ours            or dovecot, or both
 //	-mail DIR                where the messages are kept from run to run, and everything else meanwhile
 //	-idle 1000,10000         idle connections of the memory rows
+//	-readers 1000,10000      readers of a public folder
 //	-watchers 1000           sessions that an arrival is told to
-//	-idle "" -logins 0 -mixed 0 -watchers 0   leave those rows out
+//	-idle "" -readers "" -logins 0 -mixed 0 -watchers 0   leave those rows out
 //	-seed 1                  other messages
 //	-o contrib/bench/RESULTS.md
 //
 // A whole make bench (Makefile: BENCHFLAGS) takes about three quarters of an hour on two processors that have
 // nothing else to do, and 20 GB below DIR, a third of which stay: the messages. Some minutes of the first run
-// go into making them. -messages 1000 -runs 1 -idle 200 -watchers 100 is over in two minutes.
+// go into making them. -messages 1000 -runs 1 -idle 200 -readers 100 -watchers 100 is over in two minutes.
 //
 // It starts both servers itself, on loopback and in directories of their own,
 // and ends them. It wants root, because Dovecot does. Dovecot runs twice:
@@ -58,6 +59,13 @@
 // LIST of 10,000 public folders is of servers of its own, Dovecot's with its
 // plugin for lists of rights: every tenth folder has a list, and the root has
 // one for the others.
+//
+// One more reader of a public folder is measured with each size, on servers of
+// their own: all readers have the folder selected and have marked one message
+// as read, which nobody else sees (Dovecot: INDEXPVT). The times are of the last
+// ten of each step, the memory is what the server's grew by since the step before,
+// and on disk is what SELECT and STORE left in a reader's own directory. Dovecot
+// is asked for a thousand at most here, too.
 //
 // The parser alone: go test -run xxx -bench Parse ./maildir/message, with the
 // corpus of test mail beside the project.

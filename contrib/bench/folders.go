@@ -73,26 +73,11 @@ func (c *contender) folders() error {
 func (c *contender) foldersIn(layout string) (err error) {
 	dir := filepath.Join(c.srv.Dir, "folders-"+strings.Trim(layout, "+"))
 	root := filepath.Join(dir, "public")
-	o := peer.Options{Dir: dir, Users: map[string]string{"u0": password}}
-	begin := peer.StartDaemon
-	if c.ours() {
-		o.Extra = fmt.Sprintf("[namespace \"public\"]\nprefix = Public/\npath = %s\nlayout = %s\n", root, layout)
-	} else {
-		location := "maildir:" + root
-		if layout == "fs" {
-			location += ":LAYOUT=fs"
-		}
-		begin = peer.StartDovecot
-		o.Best = true
-		o.Extra = peer.DovecotACL + fmt.Sprintf("namespace public {\n  type = public\n  separator = /\n  prefix = Public/\n  location = %s\n  subscriptions = no\n}\n", location)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	if err := foldersOf(root, layout, c.srv.UID); err != nil {
 		return err
 	}
-	s, err := begin(o)
+	o := peer.Options{Dir: dir, Users: map[string]string{"u0": password}}
+	s, err := c.startPublic(o, public{root: root, layout: layout, plugins: peer.DovecotACL})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ var (
 	runs     = flag.Int("runs", 5, "runs of every row; the median counts")
 	only     = flag.String("rows", "", "regular expression: only these rows are measured, of all tables")
 	idlers   = flag.String("idle", "1000", "idle connections for the memory rows, as 1000,10000; empty leaves them out")
+	reading  = flag.String("readers", "1000", "readers of a public folder, each with read marks of their own, as 1000,10000; empty leaves them out")
 	loginFor = flag.Duration("logins", 2*time.Second, "how long logins are counted in each run; 0 leaves them out")
 	mixedFor = flag.Duration("mixed", 5*time.Second, "how long mixed commands are counted in each run; 0 leaves them out")
 	watchers = flag.Int("watchers", 1000, "sessions in IDLE that an arrival is told to; 0 leaves it out")
@@ -55,6 +56,9 @@ func bench() (err error) {
 		return err
 	}
 	if idleSizes, err = parseSizes("idle", *idlers); err != nil {
+		return err
+	}
+	if readerSizes, err = parseSizes("readers", *reading); err != nil {
 		return err
 	}
 	if wantedRows, err = regexp.Compile(*only); err != nil {
@@ -148,7 +152,7 @@ func (t *table) measure() error {
 		}
 	}
 	for _, c := range t.cs {
-		if err := errors.Join(t.rested(c), c.memory()); err != nil {
+		if err := errors.Join(t.rested(c), c.readers(), c.memory()); err != nil {
 			return fmt.Errorf("%s: %w\n%s", c.label, err, c.srv.Log())
 		}
 		if err := os.RemoveAll(c.srv.MailDir(userOf(0, 0))); err != nil {

@@ -57,7 +57,7 @@ func (c *contender) memoryOf(kind string, w way) error {
 		}
 	}()
 	was, had := 0, 0
-	for _, n := range idleSteps(c.ours()) {
+	for _, n := range c.steps(idleSizes) {
 		for len(ks) < n {
 			w.from = net.IPv4(127, 0, 1, byte(1+len(ks)/5000)) // no address runs out of ports
 			k, err := w.login(user)
@@ -84,10 +84,10 @@ func (c *contender) memoryOf(kind string, w way) error {
 	return nil
 }
 
-// idleSteps begins below the smallest number, so that what one connection more costs is known for it as well.
-func idleSteps(ours bool) []int {
-	steps := slices.Sorted(slices.Values(idleSizes))
-	if !ours {
+// steps begin below the smallest number, so that what one connection more costs is known for it as well.
+func (c *contender) steps(sizes []int) []int {
+	steps := slices.Sorted(slices.Values(sizes))
+	if !c.ours() {
 		steps = slices.DeleteFunc(steps, func(n int) bool { return n > dovecotIdle })
 	}
 	if len(steps) == 0 {

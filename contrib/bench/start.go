@@ -25,7 +25,7 @@ var idleSizes []int
 
 // connections that a server must bear at once.
 func connections() int {
-	return slices.Max(append(slices.Clone(idleSizes), *watchers, 100)) + 200
+	return slices.Max(slices.Concat(idleSizes, readerSizes, []int{*watchers, 100})) + 200
 }
 
 // start starts who is to be measured. stock is Dovecot as shipped, for the logins.
