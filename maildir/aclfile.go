@@ -3,6 +3,7 @@ package maildir
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"maildir-imapd/maildir/acl"
 	"maildir-imapd/maildir/fsx"
@@ -133,6 +134,22 @@ func (p *aclPlace) find() (name string, st fsx.Stat, err error) {
 	return "", fsx.Stat{}, nil
 }
 
+// kindOf names what has the place of a file. Dovecot takes a directory, and a link that leads nowhere, for no file, so that
+// the root's list or the default counts; to us it is a list that nobody can read, for somebody wanted one here.
+func kindOf(st fsx.Stat) string {
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFDIR:
+		return "a directory"
+	case syscall.S_IFLNK:
+		return "a symbolic link, which is not followed,"
+	case syscall.S_IFIFO:
+		return "a fifo"
+	case syscall.S_IFSOCK:
+		return "a socket"
+	}
+	return "a device"
+}
+
 // parseACL reads the file of that name.
 func parseACL(name string, b []byte) (*acl.List, error) {
 	if name == courierACL {
@@ -145,7 +162,7 @@ func parseACL(name string, b []byte) (*acl.List, error) {
 func readACL(p *aclPlace, name string, found fsx.Stat, now int64) (*aclFile, error) {
 	f := &aclFile{name: name, id: aclIDOf(found), at: now}
 	if !found.IsRegular() { // to open some of those is an error that passes, says the kernel
-		f.err = errors.New("not a regular file")
+		f.err = errors.New("it is " + kindOf(found) + " where a file should be")
 		return f, nil
 	}
 	b, st, home, err := p.read(name)

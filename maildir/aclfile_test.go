@@ -351,12 +351,18 @@ func TestListThatCannotBeRead(t *testing.T) {
 		"directory": func() error { return os.Mkdir(file, 0o700) },
 		"fifo":      func() error { return syscall.Mkfifo(file, 0o600) },
 		"socket":    func() error { return syscall.Mknod(file, syscall.S_IFSOCK|0o600, 0) },
+		"link":      func() error { return os.Symlink("nowhere", file) },
 	} {
 		os.Remove(file)
 		if err := put(); err != nil {
 			t.Fatal(what, err)
 		}
+		l.log.take()
 		l.wantRights("news", "")
+		l.wantRights("news", "")
+		if log := l.log.take(); strings.Count(log, "nobody has access") != 1 || !strings.Contains(log, file) || !strings.Contains(log, what) {
+			t.Errorf("%s: the log is %q", what, log)
+		}
 	}
 }
 
