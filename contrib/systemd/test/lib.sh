@@ -15,10 +15,13 @@ trap finish EXIT
 
 # ok WHAT COMMAND...: the command must succeed.
 ok() {
-	local what=$1 said
+	local what=$1 said began=$SECONDS took=
 	shift
 	checks=$((checks + 1))
-	if said=$("$@" 2>&1); then echo "ok    $what"; else failed=$((failed + 1)); echo "FAIL  $what: ${said:-$*}"; fi
+	said=$("$@" 2>&1)
+	set -- $? "$@"
+	[ $((SECONDS - began)) -lt 3 ] || took=" ($((SECONDS - began)) s)"
+	if [ "$1" = 0 ]; then echo "ok    $what$took"; else shift; failed=$((failed + 1)); echo "FAIL  $what: $(head -c 1500 <<<"${said:-$*}")"; fi
 }
 # no WHAT COMMAND...: the command must fail.
 no() {
@@ -37,7 +40,7 @@ is() { ok "$1" same "$2" "$3"; }
 same() { [ "$1" = "$2" ] || { echo "\"$1\", not \"$2\""; return 1; }; }
 # has WHAT TEXT PATTERN: some line of the text matches.
 has() { ok "$1" matches "$2" "$3"; }
-matches() { grep -q -- "$2" <<<"$1" || { echo "no \"$2\" in: $1"; return 1; }; }
+matches() { grep -q -- "$2" <<<"$1" || { echo "no \"$2\" in: $(head -c 1500 <<<"$1")"; return 1; }; }
 # soon COMMAND...: it succeeds within 15 seconds.
 soon() {
 	local said

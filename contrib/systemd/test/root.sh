@@ -12,11 +12,15 @@ include=$(printf '%s\n' systemd systemd-sysv dbus iproute2 openssl "$@" | sort -
 cache=${XDG_CACHE_HOME:-/var/cache}/maildir-imapd
 root=$cache/root-$suite-$(printf '1 %s' "$include" | sha256sum | cut -c1-12)
 mkdir -p "$cache"
+if [ -d "$root" ]; then
+	touch "$root"
+	echo "$root"
+	exit
+fi
 exec 9>"$cache/root.lock"
 flock 9 # another run may be making it
 find "$cache" -mindepth 1 -maxdepth 1 -name 'root-*' -mtime +14 -exec rm -rf --one-file-system {} +
 if [ -d "$root" ]; then
-	touch "$root"
 	echo "$root"
 	exit
 fi
