@@ -90,7 +90,7 @@
 //
 //	B  boot
 //	M  a mailbox: number(4) GUID(16) UIDVALIDITY(4) base(8), then its place: inode(8) gone since(4, seconds, 0: it
-//	   is not) zero(1) path; files of before there were places end behind base
+//	   is not) bits(1, bit 0: \Seen is everybody's there) path; files of before there were places end behind base
 //	P  its steps: number(4), then pairs at(8) sum(8)
 //	C  a change: number(4) at(8) sum(8) seen(1), then ranges of UIDs (4, 4)
 //	R  its marks, in a file written anew: number(4), then runs first UID(4) last(4) seen(1) MODSEQ(8)

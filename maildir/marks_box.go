@@ -18,6 +18,7 @@ type markBox struct {
 	base    uint64   // a shared MODSEQ: messages of smaller ones count as changed there
 	gone    uint32   // since when, in seconds since 1970, there has been nothing at its place; 0: there is something
 	unsaid  bool     // the file has another base or place
+	shared  bool     // whoever looked last has found that \Seen is everybody's here
 	steps   markSteps
 	runs    markRuns
 	views   []*markView
@@ -73,8 +74,8 @@ func (b *markBox) tell(ranges uidRanges, by *Handle) {
 	}
 }
 
-// fill gives copies of messages, which are sorted, the user's \Seen and MODSEQs.
-func (b *markBox) fill(msgs []Message) {
+// fill gives copies of messages, which are sorted, the user's MODSEQs, and \Seen where it is the user's own.
+func (b *markBox) fill(msgs []Message, apart bool) {
 	if len(msgs) == 0 {
 		return
 	}
@@ -84,13 +85,15 @@ func (b *markBox) fill(msgs []Message) {
 		if m.Gone {
 			continue
 		}
-		m.Flags.System &^= Seen
+		if apart {
+			m.Flags.System &^= Seen
+		}
 		m.ModSeq = b.steps.of(max(m.ModSeq, b.base))
 		for len(runs) > 0 && runs[0].hi < m.UID {
 			runs = runs[1:]
 		}
 		if len(runs) > 0 && runs[0].lo <= m.UID {
-			if runs[0].seen {
+			if apart && runs[0].seen {
 				m.Flags.System |= Seen
 			}
 			m.ModSeq = max(m.ModSeq, runs[0].modseq)

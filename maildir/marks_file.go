@@ -98,13 +98,14 @@ func (k *Marks) replace(img markImage, id fileID, name string, end int64) {
 			if len(was.views) == 0 {
 				continue
 			}
-			now = &markBox{markKey: was.markKey, place: was.place}
+			now = &markBox{markKey: was.markKey, place: was.place, shared: was.shared}
 			k.put(now)
 			if was.number == 0 { // it has not been there before either
 				now.steps, now.runs, now.base, now.unsaid = was.steps, was.runs, was.base, true
 			}
 		}
 		now.takeViews(was)
+		now.wakeOthers()
 		k.compare(was, now)
 	}
 }

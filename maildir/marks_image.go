@@ -144,6 +144,15 @@ func (b *markBox) takeViews(other *markBox) {
 	}
 }
 
+// wakeOthers wakes who has the other notion of whose \Seen is.
+func (b *markBox) wakeOthers() {
+	for _, v := range b.views {
+		if v.h.apart == b.shared {
+			v.poke()
+		}
+	}
+}
+
 // keepUp sees to it that the user's MODSEQs do not fall below those of a step that was told.
 func (b *markBox) keepUp(told markStep) {
 	if l := b.steps.last(); l.sum < told.sum {

@@ -139,6 +139,9 @@ type marksModel struct {
 	flagged map[imap.UID]bool
 	deleted map[imap.UID]bool
 	seen    []map[imap.UID]bool // by user
+	shared  bool                // \Seen is everybody's now
+	letter  map[imap.UID]bool   // and that is it
+	turned  bool
 }
 
 const (
@@ -147,7 +150,7 @@ const (
 )
 
 func newMarksModel(rt *rapid.T, t testing.TB, top string) *marksModel {
-	m := &marksModel{rt: rt, p: newPublic(t, top), name: "news", flagged: make(map[imap.UID]bool), deleted: make(map[imap.UID]bool)}
+	m := &marksModel{rt: rt, p: newPublic(t, top), name: "news", flagged: make(map[imap.UID]bool), deleted: make(map[imap.UID]bool), letter: make(map[imap.UID]bool)}
 	for range modelUsers {
 		m.seen = append(m.seen, make(map[imap.UID]bool))
 		m.clients = append(m.clients, &offline{flags: make(map[imap.UID]SystemFlags)})
@@ -171,6 +174,7 @@ func (m *marksModel) start(p int) {
 	for u := range modelUsers {
 		r, err := m.p.read(m.stores[p], fmt.Sprint("user", u))
 		m.must(err)
+		r.private = !m.shared
 		m.trees[p] = append(m.trees[p], r)
 	}
 }
@@ -214,8 +218,16 @@ func (m *marksModel) session() *markSession {
 	return m.sessions[rapid.IntRange(0, len(m.sessions)-1).Draw(m.rt, "session")]
 }
 
+// seenBy is where it is written who has seen what.
+func (m *marksModel) seenBy(user int) map[imap.UID]bool {
+	if m.shared {
+		return m.letter
+	}
+	return m.seen[user]
+}
+
 func (m *marksModel) want(user int, uid imap.UID) (f SystemFlags) {
-	if m.seen[user][uid] {
+	if m.seenBy(user)[uid] {
 		f |= Seen
 	}
 	if m.flagged[uid] {
@@ -334,7 +346,7 @@ func (m *marksModel) store(s *markSession) {
 		}
 		was[msg.UID] = msg.Flags
 		now := op.apply(msg.Flags, Flags{System: parseFlags(flags).system}).System
-		m.seen[s.user][msg.UID], m.flagged[msg.UID], m.deleted[msg.UID] = now&Seen != 0, now&Flagged != 0, now&Deleted != 0
+		m.seenBy(s.user)[msg.UID], m.flagged[msg.UID], m.deleted[msg.UID] = now&Seen != 0, now&Flagged != 0, now&Deleted != 0
 	}
 	changed := false
 	for _, msg := range s.h.Messages(nil, 0, maxUID, 1<<20) {
@@ -360,7 +372,7 @@ func (m *marksModel) deliver(s *markSession) {
 		uid, err := tryAppend(s.h, "x\n", flags...)
 		m.must(err)
 		m.uids = append(m.uids, uid)
-		m.seen[s.user][uid] = len(flags) > 0
+		m.seenBy(s.user)[uid] = len(flags) > 0
 	}
 }
 
@@ -372,7 +384,7 @@ func (m *marksModel) copy(s *markSession) {
 	to, _ := r.Dest.Nums()
 	for i, uid := range to {
 		m.uids = append(m.uids, uid)
-		m.seen[s.user][uid] = m.seen[s.user][from[i]]
+		m.seenBy(s.user)[uid] = m.seenBy(s.user)[from[i]]
 		m.flagged[uid], m.deleted[uid] = m.flagged[from[i]], m.deleted[from[i]]
 	}
 }
@@ -390,6 +402,30 @@ func (m *marksModel) rename() {
 	m.name = to
 	for _, s := range m.sessions {
 		m.reopen(s)
+	}
+}
+
+// turn has \Seen be everybody's, or each user's own again.
+func (m *marksModel) turn() {
+	m.shared, m.turned = !m.shared, true
+	for _, trees := range m.trees {
+		for _, r := range trees {
+			r.private = !m.shared
+		}
+	}
+	if rapid.Bool().Draw(m.rt, "all select anew") {
+		for _, s := range m.sessions {
+			m.reopen(s)
+		}
+		return
+	}
+	for u := range modelUsers { // those who are there go along with the first who does
+		for _, s := range m.sessions {
+			if s.user == u {
+				m.reopen(s)
+				break
+			}
+		}
 	}
 }
 
@@ -451,12 +487,16 @@ func TestPrivateSeen(t *testing.T) {
 			"restart": func(*rapid.T) { m.restart(rapid.IntRange(0, modelProcesses-1).Draw(rt, "process")) },
 			"rename":  func(*rapid.T) { m.rename() },
 			"compact": func(*rapid.T) { m.compact(m.session()) },
+			"turn":    func(*rapid.T) { m.turn() },
 		})
 		for _, s := range m.sessions {
 			m.ask(s)
 		}
 		for _, err := range Check(m.p.root) {
 			rt.Error(err)
+		}
+		if m.turned {
+			return
 		}
 		// No file says that somebody has seen it.
 		names, _ := filepath.Glob(filepath.Join(m.p.root, m.name, "cur", "*S*"))

@@ -156,7 +156,7 @@ func (k *Marks) claim(key markKey, place markPlace, seen []markSight, now time.T
 	}
 	b := &markBox{markKey: key, place: place, base: baseUnknown}
 	if left != nil {
-		b.base, b.steps, b.runs = left.base, slices.Clone(left.steps), slices.Clone(left.runs)
+		b.base, b.steps, b.runs, b.shared = left.base, slices.Clone(left.steps), slices.Clone(left.runs), left.shared
 	} else {
 		b.steps = b.steps.restart(now)
 	}

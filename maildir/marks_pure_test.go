@@ -297,7 +297,7 @@ func FuzzMarksFile(f *testing.F) {
 			if what := box.sound(); what != "" && what != markTooHigh && box.validity != 0 {
 				t.Fatalf("%x: %s: %+v", box.guid, what, box)
 			}
-			box.fill([]Message{{UID: 1, ModSeq: 1}, {UID: 3, ModSeq: 150}, {UID: maxUID, ModSeq: 1 << 40}})
+			box.fill([]Message{{UID: 1, ModSeq: 1}, {UID: 3, ModSeq: 150}, {UID: maxUID, ModSeq: 1 << 40}}, true)
 			box.runs.join(1, func(imap.UID, imap.UID) bool { return true })
 		}
 		enc := img.encode()

@@ -115,9 +115,9 @@ func (g *markImage) record(kind byte, b []byte, tell func(*markBox, uidRanges)) 
 // begin gives a mailbox a number, or tells that something else is known of it.
 func (g *markImage) begin(number uint32, b []byte) {
 	key := markKey{[16]byte(b), le.Uint32(b[16:])}
-	base, place, gone := le.Uint64(b[20:]), markPlace{}, uint32(0)
+	base, place, gone, shared := le.Uint64(b[20:]), markPlace{}, uint32(0), false
 	if b = b[28:]; len(b) >= markPlaceHead {
-		place, gone = markPlace{string(b[markPlaceHead:]), le.Uint64(b)}, le.Uint32(b[8:])
+		place, gone, shared = markPlace{string(b[markPlaceHead:]), le.Uint64(b)}, le.Uint32(b[8:]), b[12]&1 != 0
 	}
 	box := g.numbers[number]
 	if box != nil && box.markKey != key {
@@ -140,6 +140,9 @@ func (g *markImage) begin(number uint32, b []byte) {
 	box.number, box.base, box.gone, box.unsaid = number, base, gone, false
 	if box.place != place {
 		box.place = place
+	}
+	if box.shared = shared; len(box.views) > 0 {
+		box.wakeOthers()
 	}
 	if base > mostModSeq {
 		box.base, box.unsaid = baseUnknown, true
@@ -186,7 +189,11 @@ func appendMarkBegin(r []byte, number uint32, b *markBox) []byte {
 		r = append(le.AppendUint32(r, number), b.guid[:]...)
 		r = le.AppendUint64(le.AppendUint32(r, b.validity), b.base)
 		r = le.AppendUint32(le.AppendUint64(r, b.place.ino), b.gone)
-		return append(append(r, 0), b.place.dir...)
+		bits := byte(0)
+		if b.shared {
+			bits = 1
+		}
+		return append(append(r, bits), b.place.dir...)
 	})
 	return appendRecord(r, markStepsR, func(r []byte) []byte {
 		r = le.AppendUint32(r, number)

@@ -604,3 +604,110 @@ func TestMarksWhereNothingCanBeWritten(t *testing.T) {
 	}
 	wantLook(t, p.mustRead(p.newProcess(), "alice").open(t, "news", Select), "1:S 2:")
 }
+
+// TestMarksTurned: \Seen becomes everybody's and each user's own again, by the configuration or by dovecot-shared. The
+// user's HIGHESTMODSEQ does not fall, who asks for changes is told of all messages, sessions that are open go along,
+// and the user's own marks are there again in the end.
+func TestMarksTurned(t *testing.T) {
+	t.Parallel()
+	for _, byFile := range []bool{false, true} {
+		p := newPublic(t, t.TempDir())
+		p.put("news", "1700000000.M1P1.a:2,S")
+		p.put("news", "1700000000.M2P1.b:2,")
+		p.put("news", "1700000000.M3P1.c:2,")
+		private := true
+		tree := func(s *Store) *reading {
+			r := p.mustRead(s, "alice")
+			r.private = private && !byFile
+			shared := filepath.Join(p.root, "news", sharedFile)
+			if os.Remove(shared); byFile && private {
+				if err := os.WriteFile(shared, nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return r
+		}
+		r := tree(p.newProcess())
+		idle := tree(p.newProcess()).open(t, "news", Select)
+		h := r.open(t, "news", Select)
+		mark(t, h, Add, uidSet(2), imap.FlagSeen)
+		refresh(t, idle)
+		high := h.HighestModSeq()
+		turn := func(want string) *Handle {
+			t.Helper()
+			private = !private
+			time.Sleep(2 * time.Millisecond)
+			c, err := tree(p.newProcess()).Open(bg, "news", Peek)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := c.HighestModSeq()
+			c.Close()
+			h := tree(p.newProcess()).open(t, "news", Select)
+			if wantLook(t, h, want); told <= high || h.HighestModSeq() <= high {
+				t.Errorf("HIGHESTMODSEQ %d, %d after %d", told, h.HighestModSeq(), high)
+			}
+			for _, m := range h.Messages(nil, 0, maxUID, 9) {
+				if m.ModSeq <= high || m.ModSeq > h.HighestModSeq() {
+					t.Errorf("UID %d has %d, known %d, highest %d", m.UID, m.ModSeq, high, h.HighestModSeq())
+				}
+			}
+			counts, err := h.Counts(bg)
+			if err != nil || int(counts.Unseen) != 3-strings.Count(want, "S") || int(h.FirstUnseen()) != firstUnseen(want) {
+				t.Errorf("%+v %v, first unseen %d", counts, err, h.FirstUnseen())
+			}
+			high = h.HighestModSeq()
+			if d := refresh(t, idle); len(d.Flags) != 3 {
+				t.Errorf("who was there is told %+v", d.Flags)
+			}
+			if wantLook(t, idle, want); idle.HighestModSeq() != high {
+				t.Errorf("who was there has HIGHESTMODSEQ %d, want %d", idle.HighestModSeq(), high)
+			}
+			again := tree(p.newProcess()).open(t, "news", Select)
+			if again.HighestModSeq() != high {
+				t.Errorf("HIGHESTMODSEQ %d, and then %d", high, again.HighestModSeq())
+			}
+			return h
+		}
+		h = turn("1:S 2: 3:")
+		mark(t, h, Add, uidSet(3), imap.FlagSeen)
+		wantLook(t, h, "1:S 2: 3:S")
+		if m := h.Messages(nil, 2, 3, 1)[0]; m.ModSeq <= high || h.HighestModSeq() != m.ModSeq {
+			t.Errorf("%+v, HIGHESTMODSEQ %d after %d", m, h.HighestModSeq(), high)
+		}
+		if modified, err := h.Store(bg, all(), Add, []imap.Flag{imap.FlagFlagged}, high, nil); err != nil || modified.String() != "3" {
+			t.Errorf("changed since: %v %v", modified, err)
+		}
+		mark(t, h, Remove, all(), imap.FlagFlagged)
+		if got := p.files("news"); !strings.Contains(got, "M3P1.c:2,S") {
+			t.Errorf("files are %s", got)
+		}
+		high = h.HighestModSeq()
+		h = turn("1: 2:S 3:")
+		mark(t, h, Add, uidSet(1), imap.FlagSeen)
+		high = h.HighestModSeq()
+		turn("1:S 2: 3:S")
+		turn("1:S 2:S 3:")
+		// Who never had marks has none, and no file.
+		if bob := p.mustRead(p.newProcess(), "bob"); true {
+			bob.private = false
+			os.Remove(filepath.Join(p.root, "news", sharedFile))
+			if h := bob.open(t, "news", Select); h.own != nil || h.HighestModSeq() != h.m.state.modseq {
+				t.Error("marks where there are none")
+			}
+			if _, err := os.Stat(filepath.Join(p.home("bob"), marksName)); err == nil {
+				t.Error("a file")
+			}
+		}
+	}
+}
+
+// firstUnseen is the first message of a look without \Seen, 0 for none.
+func firstUnseen(look string) int {
+	for i, m := range strings.Fields(look) {
+		if !strings.HasSuffix(m, "S") {
+			return i + 1
+		}
+	}
+	return 0
+}

@@ -37,8 +37,13 @@ func (h *Handle) isApart() (bool, error) {
 // joinMarks gives a new handle its user's marks. A target that has never been served has no
 // identity yet; it gets them when something is to be marked.
 func (h *Handle) joinMarks(ctx context.Context) (err error) {
-	if h.apart, err = h.isApart(); err != nil || !h.apart || h.mode == Target {
+	if h.apart, err = h.isApart(); err != nil || h.mode == Target {
 		return err
+	}
+	if !h.apart {
+		if had, err := h.hadMarks(ctx); err != nil || !had {
+			return err
+		}
 	}
 	if err := h.attachMarks(ctx); err != nil {
 		return err
@@ -47,6 +52,39 @@ func (h *Handle) joinMarks(ctx context.Context) (err error) {
 		return h.own.begin(ctx)
 	}
 	return nil
+}
+
+// hadMarks tells whether the user has marks in a mailbox where \Seen is not their own now. It was once, and the
+// user's MODSEQs must not fall below those that were told: they go on as those of marks do. The marks themselves are
+// kept for the day when it is their own again. What lasts as long as a session is not looked for.
+func (h *Handle) hadMarks(ctx context.Context) (bool, error) {
+	if h.loc.tree == nil || h.loc.tree.o.Access.Private == nil || h.loc.tree.o.Access.Marks == nil {
+		return false, nil
+	}
+	k := h.loc.tree.o.Access.Marks
+	if err := k.refresh(ctx); err != nil {
+		return false, err
+	}
+	key := h.markKey()
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for range k.of(key) {
+		return true, nil
+	}
+	return false, nil
+}
+
+// markKey is what marks in the handle's mailbox are of.
+func (h *Handle) markKey() markKey {
+	h.m.mu.RLock()
+	defer h.m.mu.RUnlock()
+	return h.m.state.markKey()
+}
+
+func (s *state) markKey() markKey {
+	key := markKey{validity: s.validity}
+	hex.Decode(key.guid[:], []byte(s.guid))
+	return key
 }
 
 func (h *Handle) attachMarks(ctx context.Context) error {
@@ -70,8 +108,7 @@ func (v *markView) join(place markPlace, seen []markSight) (others []markSight) 
 	h.m.mu.RLock()
 	defer h.m.mu.RUnlock()
 	s := &h.m.state
-	key := markKey{validity: s.validity}
-	hex.Decode(key.guid[:], []byte(s.guid))
+	key := s.markKey()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	box := k.at(key, place)
@@ -86,6 +123,10 @@ func (v *markView) join(place markPlace, seen []markSight) (others []markSight) 
 	}
 	if box.place == place {
 		box.place = place // of whose text there is one for all users
+	}
+	if box.shared == h.apart {
+		box.lose(k.store.now())
+		box.shared = !h.apart
 	}
 	box.settle(s)
 	v.box, h.own = box, v
@@ -136,6 +177,10 @@ func (v *markView) pull(s *state, w *view) {
 	v.k.mu.Lock()
 	defer v.k.mu.Unlock()
 	v.box.settle(s)
+	if v.box.shared == v.h.apart { // another session has found that it has changed whose \Seen is
+		v.h.apart = !v.box.shared
+		v.pending = uidRanges{{1, maxUID}}
+	}
 	for _, r := range v.pending {
 		if r.lo <= w.maxUID {
 			w.flagged.addRange(r.lo, min(r.hi, w.maxUID))
@@ -151,11 +196,14 @@ func (v *markView) pull(s *state, w *view) {
 func (v *markView) fill(msgs []Message) {
 	v.k.mu.RLock()
 	defer v.k.mu.RUnlock()
-	v.box.fill(msgs)
+	v.box.fill(msgs, v.h.apart)
 }
 
 // flags are a message's as the user sees them.
 func (v *markView) flags(e *entry) SystemFlags {
+	if !v.h.apart {
+		return e.flags
+	}
 	v.k.mu.RLock()
 	defer v.k.mu.RUnlock()
 	if seen, _ := v.box.runs.at(e.uid); seen {
@@ -180,6 +228,9 @@ func (v *markView) highest(shared uint64) uint64 {
 
 // unseen is the number of messages that the user has not seen. Mailbox.mu is held.
 func (v *markView) unseen(s *state) int {
+	if !v.h.apart {
+		return s.unseen
+	}
 	v.k.mu.Lock() // what was counted is kept
 	defer v.k.mu.Unlock()
 	return s.list.len() - v.box.seen(s)
@@ -187,6 +238,9 @@ func (v *markView) unseen(s *state) int {
 
 // firstUnseen is the position of the first message that the user has not seen, or -1.
 func (v *markView) firstUnseen(s *state) int {
+	if !v.h.apart {
+		return s.firstUnseen()
+	}
 	v.k.mu.RLock()
 	defer v.k.mu.RUnlock()
 	return v.box.firstUnseen(s)
