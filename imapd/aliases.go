@@ -79,16 +79,17 @@ func (s *session) below(target string, to byte, rest string) string {
 }
 
 // behindTilde is the name that ~user/box and ~public/box stand for, with any separator behind the user. One's own are
-// one's own mailboxes.
+// one's own mailboxes. Where names of users have the separator in them the longest that there is counts, so that one
+// user's folder is never taken for another user.
 func (s *session) behindTilde(name string) (string, error) {
 	own := s.personal()
-	if box, ok := strings.CutPrefix(name[1:], s.login.User); ok && !s.login.Anonymous && (box == "" || box[0] == own.Separator) {
-		if box = strings.TrimPrefix(box, string(own.Separator)); box == "" || strings.EqualFold(box, "INBOX") {
+	who, box := s.tildeOwner(name[1:])
+	if who == s.login.User && !s.login.Anonymous {
+		if box == "" || strings.EqualFold(box, "INBOX") {
 			return "INBOX", nil
 		}
 		return own.Prefix + box, nil
 	}
-	who, box, _ := strings.Cut(name[1:], string(own.Separator))
 	for i := range s.mail.Namespaces {
 		switch ns := &s.mail.Namespaces[i]; {
 		case ns.Kind == Shared && who == "public":
@@ -98,6 +99,24 @@ func (s *session) behindTilde(name string) (string, error) {
 		}
 	}
 	return "", no(imap.ResponseCodeNonExistent, "No such mailbox")
+}
+
+// tildeOwner cuts what stands behind a tilde.
+func (s *session) tildeOwner(name string) (who, box string) {
+	sep := string(s.personal().Separator)
+	who, _, _ = strings.Cut(name, sep)
+	if self := s.login.User; len(self) > len(who) && strings.HasPrefix(name+sep, self+sep) && !s.login.Anonymous {
+		who = self
+	}
+	for i := range s.mail.Namespaces {
+		if u, ok := s.mail.Namespaces[i].Tree.(interface{ Owner(string, byte) string }); ok {
+			if owner := u.Owner(name, sep[0]); len(owner) > len(who) {
+				who = owner
+			}
+			break // the first of its kind
+		}
+	}
+	return who, strings.TrimPrefix(name[len(who):], sep)
 }
 
 // isAlias refuses to make, rename or remove what is an alias: the administrator's, and no mailbox of its own. A tilde

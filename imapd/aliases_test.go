@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"maildir-imapd/maildir"
+	"maildir-imapd/pubroot"
 )
 
 // makeFolders makes Maildirs below a directory.
@@ -150,6 +151,44 @@ func TestAliasBehindTilde(t *testing.T) {
 	}
 	if got := c.do("c EXAMINE Work"); !strings.HasPrefix(got, "c OK") {
 		t.Errorf("it is gone: %q", got)
+	}
+}
+
+// TestTildeWithSeparatorsInUsers: where users' names have the separator in them, the longest name that there is counts.
+func TestTildeWithSeparatorsInUsers(t *testing.T) {
+	users := []string{"al", "al.ice.x", "ann", "ann.lee", "ann.lee.jr", "bob.box"}
+	for _, sep := range []byte{'.', '/'} {
+		s := session{login: &Login{Identity: Identity{User: "al.ice"}}, mail: &Mail{Tilde: true, Namespaces: []Namespace{
+			{Kind: Personal, Separator: '.'},
+			{Kind: OtherUsers, Prefix: "Shared" + string(sep), Separator: sep, Tree: pubroot.NewUsers(pubroot.UsersOptions{
+				Separator: sep, Self: "al.ice", Users: func() []string { return users },
+			})},
+		}}}
+		for name, want := range map[string]string{
+			"~ann":             "Shared/ann",
+			"~ann.box":         "Shared/ann/box",
+			"~ann.leeward":     "Shared/ann/leeward",
+			"~ann.lee":         "Shared/ann.lee",
+			"~ann.lee.box":     "Shared/ann.lee/box",
+			"~ann.lee.jr.a.b":  "Shared/ann.lee.jr/a/b",
+			"~bob.box":         "Shared/bob.box",
+			"~bob.other":       "Shared/bob/other", // there is no bob
+			"~al.box":          "Shared/al/box",
+			"~al.ice":          "INBOX",
+			"~al.ice.inbox":    "INBOX",
+			"~al.ice.Work":     "Work",
+			"~al.ice.x.Work":   "Shared/al.ice.x/Work",
+			"~al.ice.xy":       "xy",
+			"~ann.lee.":        "Shared/ann.lee",
+			"~nobody.at.all.x": "Shared/nobody/at/all/x",
+		} {
+			if sep == '.' {
+				want = strings.ReplaceAll(want, "/", ".")
+			}
+			if got, err := s.behindTilde(name); strings.TrimSuffix(got, string(sep)) != want || err != nil { // of a user alone nothing is behind the separator
+				t.Errorf("separator %c: %s is %q, %v, want %q", sep, name, got, err, want)
+			}
+		}
 	}
 }
 

@@ -96,6 +96,18 @@ func (u *Users) split(name string) (owner, rest string, err error) {
 	return "", "", maildir.ErrNotExist
 }
 
+// Owner is the longest user's name that a name is or begins with, where separator stands behind it; empty when there is
+// none. It is split for names that are written with another separator.
+func (u *Users) Owner(name string, separator byte) string {
+	users := u.o.Users()
+	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], separator) {
+		if _, ok := slices.BinarySearch(users, name[:end]); ok {
+			return name[:end]
+		}
+	}
+	return ""
+}
+
 // tree opens an owner's tree, or has it open. Closing one does not harm who is at work with it.
 func (u *Users) tree(ctx context.Context, owner string) (*maildir.Tree, error) {
 	u.mu.Lock()
