@@ -72,7 +72,11 @@ func TestEveryFormOfSecret(t *testing.T) {
 		if err != nil || u.Name != name || u.Mechanism != "LOGIN" {
 			t.Errorf("%s: %+v, %v", name, u, err)
 		}
-		for _, wrong := range []string{"", "Secret", "secre", "secrets", "secret\x00", f.users[name].forPlain()[0].raw, strings.Repeat("secret", 500)} {
+		wrongs := []string{"", "Secret", "secre", "secrets", "secret\x00", f.users[name].forPlain()[0].raw, strings.Repeat("secret", 500)}
+		if raceDetector {
+			wrongs = wrongs[1:2]
+		}
+		for _, wrong := range wrongs {
 			_, err := a.Login(context.Background(), name, wrong, overTLS)
 			cause(t, err, ErrBadPassword)
 		}

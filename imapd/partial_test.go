@@ -89,7 +89,10 @@ func TestWindowsTile(t *testing.T) {
 // TestWindowsOfALargeMessage: reading a message to its end in windows costs in proportion to its size, not
 // to its square.
 func TestWindowsOfALargeMessage(t *testing.T) {
-	const size = 24 << 20
+	size := 24 << 20
+	if raceDetector {
+		size = 4 << 20
+	}
 	block := strings.Repeat("0123456789abcde\n", 4096)
 	for _, x := range []struct {
 		section, header string

@@ -15,6 +15,7 @@ const transcripts = "../testdata/imap"
 // second session watching.
 func TestTranscripts(t *testing.T) {
 	transcript.PlayDir(t, transcripts, func(t *testing.T, s *transcript.Script) *transcript.Server {
+		t.Parallel() // they wait for the disk, and some for nothing to come
 		ts := startServer(t, func(ts *testServer) { configure(ts, s.Needs) })
 		return ts.transcript(slices.DeleteFunc(slices.Clone(s.Needs), func(n string) bool { return n == "config:one-connection" })...)
 	})

@@ -159,6 +159,9 @@ func TestWorstMessages(t *testing.T) {
 			if utf8 && i > 5 {
 				break // what differs is how strings are written
 			}
+			if raceDetector && i%4 != 0 {
+				continue // some of each: the paths are the same, and each reads all of it
+			}
 			peak, start := watchHeap(), time.Now()
 			answer := c.fetchAll(items)
 			m := peak()

@@ -69,7 +69,7 @@ func bigSpot(t testing.TB, n int) (*spot, *meter) {
 func TestCostOfSize(t *testing.T) {
 	t.Parallel()
 	sizes := []int{1_000, 10_000, 100_000}
-	if testing.Short() {
+	if testing.Short() || underRace() {
 		sizes = sizes[:2]
 	}
 	for _, watched := range []bool{true, false} {

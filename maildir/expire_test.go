@@ -102,8 +102,8 @@ func TestExpireSlices(t *testing.T) {
 	for i := range n {
 		b.dropAs("cur", fmt.Sprintf("16000%05d.M1P1.host:2,S", i), mail)
 	}
-	live := openSpot(t, b.dir, fsx.FS{}).open(Select)
-	h := b.open(Peek)
+	other := openSpot(t, b.dir, fsx.FS{})
+	live, h := other.open(Select), b.open(Peek)
 	if got, err := h.expire(bg, ExpireOptions{Keep: 3, DryRun: true}); got != n-3 || err != nil {
 		t.Errorf("dry run: %d, %v", got, err)
 	}
@@ -116,6 +116,7 @@ func TestExpireSlices(t *testing.T) {
 	if files := b.names("cur"); len(files) != 3 {
 		t.Errorf("%d files left", len(files))
 	}
+	other.compacted()
 	b.check()
 }
 

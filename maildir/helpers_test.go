@@ -23,7 +23,10 @@ import (
 // TestMain lets more tests run side by side than there are cores: those that may do so wait most of the time, to break
 // the locks of crashed lives and for the disk.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "24") // -parallel on the command line wins
+	flag.Set("test.parallel", "24") // -parallel on the command line wins, as do -rapid.checks
+	if underRace() {
+		flag.Set("rapid.checks", "25") // of 100: the race detector makes each ten times as long
+	}
 	goleak.VerifyTestMain(m)
 }
 
