@@ -253,6 +253,7 @@
 // nobody anything, but for a process that has read a good version before, which goes on with that. SetACL writes
 // dovecot-acl under its dotlock and in one step; a new mailbox has the list of the next one above it; RENAME takes a
 // list along and DELETE removes it. No link is followed to a list, nor is one read outside of the root and Follow.
+// Store.Lists reads all lists of a user's own tree without opening it (lists.go): who is let in nowhere need not.
 //
 // # Memory
 //
