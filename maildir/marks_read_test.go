@@ -122,7 +122,7 @@ func TestMarksOfLongFile(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	h := r.open(t, "news", Select)
 	runtime.ReadMemStats(&after)
-	if got := int64(after.TotalAlloc - before.TotalAlloc); got > size { // all changes of marks together take nearly that
+	if got := int64(after.TotalAlloc - before.TotalAlloc); got > size && !underRace() { // all changes of marks together take nearly that
 		t.Errorf("%d bytes were allocated for a file of %d", got, size)
 	}
 	wantLook(t, h, "1:S 2:S 3:")
