@@ -184,7 +184,8 @@ func (d *dueWatches) add(x *watched, now time.Time) (soon bool) {
 
 // look compares the times of directories that cannot be watched.
 func (w *watcher) look(x *watched, now time.Time) {
-	if !w.store.keep(x.m) {
+	if !w.store.keep(x.m) { // it is no more, whoever still has it open
+		w.forget(x.m)
 		return
 	}
 	defer w.store.release(x.m)

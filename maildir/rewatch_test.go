@@ -108,6 +108,32 @@ func TestAwayForLong(t *testing.T) {
 	await(t, h, 5, "watched")
 }
 
+// TestNobodyPollsTheDead: once another directory lies where a polled mailbox was nobody looks at it any more, also while a
+// session has it open still.
+func TestNobodyPollsTheDead(t *testing.T) {
+	t.Parallel()
+	b, h, _ := idler(t, filepath.Join(t.TempDir(), "m"))
+	rename(t, b.dir+"/new", b.dir+"/x")
+	b.becomes(false)
+	if err := os.Mkdir(b.dir+"/new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w := &b.store.watch
+	polled := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.boxes)
+	}
+	for end := time.Now().Add(20 * time.Second); polled() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is polled for ever")
+		}
+	}
+	if !h.m.dead.Load() {
+		t.Error("the mailbox lives")
+	}
+}
+
 // ends waits for a session to be told that its mailbox is gone.
 func ends(t *testing.T, h *Handle) {
 	t.Helper()
