@@ -53,7 +53,7 @@ and no port it tries ports 143 and 993.
 	cmd.Flags().StringVar(&f.config, "config", config.DefaultPath, "the daemon's configuration `FILE`, which says where it\nlistens; of no use with HOST")
 	cmd.Flags().StringVar(&f.user, "user", "", "log in as `USER`")
 	cmd.Flags().StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE` instead of those\nthat the system trusts")
-	cmd.Flags().BoolVarP(&f.trust, "insecure", "k", false, "take any certificate, and send the password even where\nothers could read it")
+	cmd.Flags().BoolVarP(&f.trust, "insecure", "k", false, "take any certificate, and use the password even where\nothers could read it")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how much `TIME` each step has")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, for programs")
 	return cmd

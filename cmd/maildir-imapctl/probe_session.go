@@ -91,16 +91,15 @@ func (p *prober) offers(t target, l *line, caps imap.CapSet, r *probed) {
 
 // choose is the mechanism to log in by: what most programs do, unless that would show the password to others.
 func (p *prober) choose(l *line, t target, caps imap.CapSet, r *probed) string {
-	safe := l.secure || t.network == "unix" || loopback(l.conn.RemoteAddr())
-	if l.secure && !l.trusted && !p.trust {
-		r.wrong("the password was not sent, because the certificate is not trusted; -k sends it all the same")
+	if why := p.unsafe(t, l); why != "" {
+		r.wrong("the password was not used, because %s; -k uses it all the same", why)
 		return ""
 	}
 	has := func(m string) bool { return slices.Contains(r.Mechanisms, m) }
 	switch {
-	case (safe || p.trust) && has("PLAIN"):
+	case has("PLAIN"):
 		return "PLAIN"
-	case (safe || p.trust) && !caps.Has(imap.CapLoginDisabled):
+	case !caps.Has(imap.CapLoginDisabled):
 		return "LOGIN"
 	}
 	for _, m := range secretOnes {
@@ -108,10 +107,19 @@ func (p *prober) choose(l *line, t target, caps imap.CapSet, r *probed) string {
 			return m
 		}
 	}
-	if !safe && !caps.Has(imap.CapLoginDisabled) {
-		r.wrong("the password was not sent, because there is no TLS; -k sends it all the same")
-	} else {
-		r.wrong("%s cannot log in here: of what the server offers, nothing is known (%s)", p.user, cmp.Or(strings.Join(r.Mechanisms, ", "), "nothing"))
+	r.wrong("%s cannot log in here: of what the server offers, nothing is known (%s)", p.user, cmp.Or(strings.Join(r.Mechanisms, ", "), "nothing"))
+	return ""
+}
+
+// unsafe says why a password must not be used on a connection, be it only to prove that it is known: who listens could
+// guess at it. Nobody listens within this machine.
+func (p *prober) unsafe(t target, l *line) string {
+	switch {
+	case p.trust:
+	case l.secure && !l.trusted:
+		return "the certificate is not trusted"
+	case !l.secure && t.network != "unix" && !loopback(l.conn.RemoteAddr()):
+		return "there is no TLS"
 	}
 	return ""
 }
@@ -192,6 +200,10 @@ func (p *prober) others(ctx context.Context, t target, used string, r *probed) {
 		l, ok := p.open(ctx, t, &probed{})
 		if !ok {
 			r.note("%s was not tried: the server took no second connection", m)
+			return
+		}
+		if p.unsafe(t, l) != "" { // another one answers now
+			l.close()
 			return
 		}
 		l.step(p.timeout)

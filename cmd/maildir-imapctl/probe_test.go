@@ -265,3 +265,38 @@ func TestHarmless(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A password is used with a server that is known, and within this machine.
+func TestUnsafe(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	far := from{a, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}
+	for _, x := range []struct {
+		name string
+		p    prober
+		t    target
+		l    line
+		want string
+	}{
+		{"trusted", prober{}, target{}, line{conn: far, secure: true, trusted: true}, ""},
+		{"not trusted", prober{}, target{}, line{conn: far, secure: true}, "the certificate is not trusted"},
+		{"not trusted, here", prober{}, target{}, line{conn: from{a, &net.TCPAddr{IP: net.IPv6loopback}}, secure: true}, "the certificate is not trusted"},
+		{"no TLS", prober{}, target{}, line{conn: far}, "there is no TLS"},
+		{"no TLS, here", prober{}, target{}, line{conn: from{a, &net.TCPAddr{IP: net.IPv6loopback}}}, ""},
+		{"no TLS, a socket", prober{}, target{network: "unix"}, line{conn: from{a, nil}}, ""},
+		{"-k", prober{trust: true}, target{}, line{conn: far}, ""},
+	} {
+		if got := x.p.unsafe(x.t, &x.l); got != x.want {
+			t.Errorf("%s: %q", x.name, got)
+		}
+	}
+}
+
+// from is a connection that comes from elsewhere.
+type from struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.remote }
