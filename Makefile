@@ -119,7 +119,7 @@ stress: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)
 
 ## systemd-test the units, the sandbox, the package under a real systemd, in containers (root; SUITE, TESTS)
-systemd-test: build $(if $(TESTS),,deb)
+systemd-test: build $(if $(TESTS),,deb rpm)
 	contrib/systemd/test/run.sh '$(SUITE)' '$(TESTS)'
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir

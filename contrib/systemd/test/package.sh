@@ -155,8 +155,10 @@ is 'the other port listens' "$(state maildir-imapd-imaps.socket)" active
 is 'an overridden mode is kept' "$(owned /etc/maildir-imapd)" 'root:vmail 2750'
 is 'and the place for mail as it was' "$(owned /srv/mail)" 'vmail:vmail 711'
 no 'without a word of other programs' grep -i 'systemctl:\|journalctl' said
+maildir-imapctl passwd ann <<<secret >/dev/null
+has 'clients of the other port are served' "$(lists 2>&1)" INBOX
 kill %%
-ok 'when that is gone' soon systemctl start maildir-imapd-imap.socket
+ok 'when that is gone' soon systemctl restart maildir-imapd-imap.socket
 ok 'it listens' greeted 143
 apt purge maildir-imapd >/dev/null
 dpkg-statoverride --remove /etc/maildir-imapd
