@@ -160,7 +160,9 @@ install:
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta $(DESTDIR)$(DOCDIR)/jail.d
 	$(INSTALL) -m 644 contrib/fail2ban/jail.d/maildir-imapd.conf $(DESTDIR)$(DOCDIR)/jail.d
-	$(INSTALL) -m 644 contrib/mta/maildir-public contrib/mta/postfix.cf contrib/mta/exim.conf $(DESTDIR)$(DOCDIR)/mta
+	$(INSTALL) -m 644 contrib/mta/maildir-public contrib/mta/*.cf contrib/mta/*.conf $(DESTDIR)$(DOCDIR)/mta
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/tls
+	$(INSTALL) -m 755 contrib/tls/certbot-deploy $(DESTDIR)$(DOCDIR)/tls
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \
 		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
 

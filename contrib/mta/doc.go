@@ -1,4 +1,9 @@
-// Package mta holds recipes by which Postfix and Exim deliver mail into public folders, for those only who have the
+// Package mta holds recipes for Postfix and Exim.
+//
+// By postfix-virtual.cf and exim-virtual.conf they deliver into the Maildirs of users that only the mail server knows,
+// by postfix-home.cf into ~/Maildir of the system's users. contrib/systemd/test tries each with the real program.
+//
+// By postfix.cf and exim.conf they deliver into public folders, for those only who have the
 // right p there (RFC 4314 §2.1: send mail to the address of the mailbox). The daemon never asks for p: mail that comes
 // by an address does not come by IMAP.
 //

@@ -1,6 +1,5 @@
 #!/bin/bash
 # restart.sh: fifty mail clients at work notice a restart by BYE between two commands, and are back within two seconds.
-# packages: python3
 . /rig/lib.sh
 lay
 people 10

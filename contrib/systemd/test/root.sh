@@ -6,9 +6,9 @@
 set -eu
 suite=$1
 shift
-# What every root has: systemd as PID 1, "ip" and "openssl". What a test needs besides, its line "# packages:" names.
+# What every root has: systemd as PID 1, "ip", "openssl" and Python. What a test needs besides, its line "# packages:" names.
 # procps is missing on purpose: a host may have no /bin/kill.
-include=$(printf '%s\n' systemd systemd-sysv dbus iproute2 openssl "$@" | sort -u | paste -sd,)
+include=$(printf '%s\n' systemd systemd-sysv dbus iproute2 openssl python3 "$@" | sort -u | paste -sd,)
 cache=${XDG_CACHE_HOME:-/var/cache}/maildir-imapd
 root=$cache/root-$suite-$(printf '1 %s' "$include" | sha256sum | cut -c1-12)
 mkdir -p "$cache"
