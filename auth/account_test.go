@@ -1,12 +1,18 @@
 package auth
 
 import (
+	"crypto/hmac"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xdg-go/scram"
+	"pgregory.net/rapid"
 )
 
 func TestAddUser(t *testing.T) {
@@ -107,4 +113,97 @@ func TestProve(t *testing.T) {
 			t.Error(p, err)
 		}
 	}
+}
+
+// TestProveAgreesWithLogins: what Prove says of a mechanism is what an exchange by it comes to, whatever lines there are.
+func TestProveAgreesWithLogins(t *testing.T) {
+	salted, err := deriveSCRAM(scramSHA256, "other", "salt", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{"{PLAIN}secret", "{PLAIN}other", bcryptPW, shaLine, cramLine, "{CRAM-MD5}" + newCRAM("other").hex(), scramLine, scram1, "{SCRAM-SHA-256}" + salted.data(), "{PLAIN}pa\u00adss"}
+	passwords := []string{"secret", "other", "pencil", "pw", "pass", "pa\u00adss", "Secret", ""}
+	rapid.Check(t, func(rt *rapid.T) {
+		var lines []string
+		for _, s := range rapid.SliceOfN(rapid.SampledFrom(secrets), 1, 3).Draw(rt, "secrets") {
+			lines = append(lines, "ann:"+s)
+		}
+		password := rapid.SampledFrom(passwords).Draw(rt, "password")
+		f := testFile(t, lines...)
+		proofs, err := f.Prove("ann", password)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, p := range proofs {
+			if got := loginBy(t, f, p.Mechanism, password); got != p.OK {
+				rt.Fatalf("%s: proved %v, and a login is %v", p.Mechanism, p.OK, got)
+			}
+		}
+	})
+}
+
+// loginBy tells whether ann gets in by an exchange of one mechanism.
+func loginBy(t *testing.T, f *File, mech, password string) bool {
+	a := New(Options{File: f, Delay: time.Microsecond})
+	x, err := a.Start(mech, overTLS)
+	if err != nil {
+		t.Fatal(mech, err)
+	}
+	done := false
+	switch mech {
+	case "PLAIN":
+		_, done, err = x.Next(t.Context(), []byte("\x00ann\x00"+password))
+	case "LOGIN":
+		for _, response := range [][]byte{nil, []byte("ann"), []byte(password)} {
+			if _, done, err = x.Next(t.Context(), response); err != nil {
+				break
+			}
+		}
+	case "CRAM-MD5":
+		var challenge []byte
+		if challenge, _, err = x.Next(t.Context(), nil); err == nil {
+			mac := hmac.New(md5.New, []byte(password))
+			mac.Write(challenge)
+			_, done, err = x.Next(t.Context(), []byte("ann "+hex.EncodeToString(mac.Sum(nil))))
+		}
+	default:
+		gen := scram.SHA256
+		if mech == "SCRAM-SHA-1" {
+			gen = scram.SHA1
+		}
+		client, cerr := gen.NewClient("ann", password, "")
+		if cerr != nil {
+			return false
+		}
+		err = runSCRAM(x, client.NewConversation())
+		done = err == nil
+	}
+	return done && err == nil
+}
+
+// TestAddUserKeepsTheRest: whatever the file has, adding somebody and removing them again leaves every line of others.
+func TestAddUserKeepsTheRest(t *testing.T) {
+	others := []string{"# alice:x", "", "bob:{PLAIN}x", "alice2:{PLAIN}x", "des:TeGI5pfzbOVGw", "no colon", "\ufeffbob:{PLAIN}x"}
+	rapid.Check(t, func(t *rapid.T) {
+		eol := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "eol")
+		content := strings.Join(rapid.SliceOfN(rapid.SampledFrom(others), 0, 6).Draw(t, "lines"), eol)
+		if rapid.Bool().Draw(t, "final") && content != "" {
+			content += eol
+		}
+		fields := Fields{Home: rapid.SampledFrom([]string{"", "/home/alice"}).Draw(t, "home"), Quota: rapid.SampledFrom([]string{"", "0", "1G"}).Draw(t, "quota"),
+			Groups: rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,4}`), 0, 3).Draw(t, "groups")}
+		out, _, err := AddUser([]byte(content), "alice", "new", rapid.Bool().Draw(t, "cram"), fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := othersLines(string(out)), othersLines(content); got != want {
+			t.Errorf("others' lines\n%q\nbecame\n%q", want, got)
+		}
+		f, _ := ParseGood("f", out)
+		u, ok := f.User("alice")
+		groups, err := ParseUserGroups(u.Extra)
+		if !ok || err != nil || u.Home != fields.Home || u.Extra["quota"] != fields.Quota || !slices.Equal(groups, fields.Groups) && len(groups)+len(fields.Groups) > 0 {
+			t.Errorf("%+v became %+v in %q", fields, u, out)
+		}
+	})
 }

@@ -68,9 +68,7 @@ func rootCommand() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	cobra.EnableCommandSorting = false
-	cobra.AddTemplateFunc("flags", func(usage string) string {
-		return strings.ReplaceAll(usage, "--", "-")
-	})
+	cobra.AddTemplateFunc("flags", oneDashUsage)
 	root.SetUsageTemplate(usage)
 	for _, c := range commands {
 		root.AddCommand(strict(c()))
@@ -102,6 +100,24 @@ Example:
 {{.Example}}
 {{- end}}
 `
+
+// oneDashUsage writes the flags of a usage with one dash, and moves the lines in between along.
+func oneDashUsage(usage string) string {
+	var out strings.Builder
+	for line := range strings.Lines(usage) {
+		short, ok := strings.CutPrefix(line, "      --")
+		switch {
+		case ok:
+			line = "      -" + short
+		case strings.HasPrefix(line, "  -"): // -h, --help
+			line = strings.Replace(line, "--", "-", 1)
+		default:
+			line = strings.TrimPrefix(line, " ")
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
 
 // longFlags lets flags be written with one dash, as the daemon's are. No flag of this
 // tool has a one-letter form but -h and -k.

@@ -98,3 +98,11 @@ func TestLongFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestOneDashUsage(t *testing.T) {
+	in := "      --file FILE   a file\n                    of users -- all\n  -h, --help        help\n"
+	want := "      -file FILE   a file\n                   of users -- all\n  -h, -help        help\n"
+	if got := oneDashUsage(in); got != want {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -57,7 +57,7 @@ terminal, else read as one line from standard input.
 	}
 	f.flags(cmd)
 	cmd.Flags().StringVar(&f.fields.Home, "home", "", "the user's home `DIR`, for ~ and %h in [mail] path")
-	cmd.Flags().StringVar(&f.fields.Quota, "quota", "", "how much mail the user may have, as 500M or 2G; 0 is no\nlimit, without the flag that of the configuration holds")
+	cmd.Flags().StringVar(&f.fields.Quota, "quota", "", "how much mail (`SIZE`) the user may have, as 500M or 2G;\n0 is no limit, without the flag the configuration's holds")
 	cmd.Flags().StringVar(&f.fields.QuotaMessages, "quota-messages", "", "how many messages (`N`) the user may have; 0 is no limit")
 	cmd.Flags().StringVar(&f.groups, "groups", "", "the user's groups (`NAMES`, with commas) for access rights")
 	cmd.Flags().BoolVar(&f.cram, "cram-md5", false, "also write a CRAM-MD5 line, with which whoever reads\nthe file can log in by CRAM-MD5")
