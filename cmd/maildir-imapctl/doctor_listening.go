@@ -112,8 +112,9 @@ func (x *exam) occupied(wanted []address) {
 			}
 			free = false
 			p, known := holders[l.inode]
-			if !told[l.inode] && !w.ours(p, known) {
-				told[l.inode] = true
+			who := fmt.Sprintf("%v %d", w.at, p.pid) // who has it for both families is told once
+			if !told[who] && !w.ours(p, known) {
+				told[who] = true
 				x.taken(w, p, known)
 			}
 		}

@@ -84,8 +84,8 @@ func TestDoctorNewTrees(t *testing.T) {
 
 func TestSandbox(t *testing.T) {
 	u := unitFacts{
-		"ProtectSystem": {"strict"}, "ProtectHome": {"yes"}, "ReadWritePaths": {"-/srv/mail -/var/mail", "+/home/x"}, "StateDirectory": {"maildir-imapd"},
-		"PrivateTmp": {"yes"}, "ReadOnlyPaths": {"/srv/mail/archive"}, "InaccessiblePaths": {"-/srv/mail/secret"}, "TemporaryFileSystem": {"/opt:ro"},
+		"ProtectSystem": {"strict"}, "ProtectHome": {"yes"}, "ReadWritePaths": {"-/srv/mail -/var/mail", "+/home/x /opt/other"}, "StateDirectory": {"maildir-imapd"},
+		"PrivateTmp": {"yes"}, "ReadOnlyPaths": {"/srv/mail/archive"}, "InaccessiblePaths": {"-/srv/mail/secret"}, "TemporaryFileSystem": {"/opt:ro /var/lib:ro"}, "BindPaths": {"/disk:/opt/mail", "/opt/same"}, "BindReadOnlyPaths": {"/etc/hosts:/opt/hosts:rbind"},
 	}
 	for _, tt := range []struct {
 		path string
@@ -97,11 +97,15 @@ func TestSandbox(t *testing.T) {
 		{"/srv/mailing", readOnly, "ProtectSystem=strict"},
 		{"/srv/mail/archive/2020", readOnly, "ReadOnlyPaths="},
 		{"/srv/mail/secret", hidden, "InaccessiblePaths="},
-		{"/var/lib/maildir-imapd", writable, "StateDirectory"},
+		{"/var/lib/maildir-imapd", writable, "StateDirectory="},
 		{"/home/x/Maildir", hidden, "ProtectHome=yes"}, // what is writable below does not show
 		{"/root", hidden, "ProtectHome=yes"},
-		{"/tmp/mail", hidden, "PrivateTmp=yes"},
-		{"/opt/mail", hidden, "TemporaryFileSystem="},
+		{"/tmp/mail", covered, "PrivateTmp=yes"},
+		{"/opt/other", covered, "TemporaryFileSystem="},
+		{"/opt/mail/ann", writable, "BindPaths="},
+		{"/opt/same", writable, "BindPaths="},
+		{"/opt/hosts", readOnly, "BindReadOnlyPaths="},
+		{"/var/lib/other", covered, "TemporaryFileSystem="},
 	} {
 		if got, by := u.sees(tt.path); got != tt.want || by != tt.by {
 			t.Errorf("%s: %v by %s", tt.path, got, by)

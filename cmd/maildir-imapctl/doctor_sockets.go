@@ -15,16 +15,10 @@ func checkSockets(x *exam) {
 	x.serviceState()
 	var wanted []address
 	passed := make(map[string]bool) // the names of sockets that systemd has for the daemon
-	if x.unit != "" {
-		for _, name := range x.sockets() {
-			u := x.unitNamed(name)
-			if u == nil {
-				continue
-			}
-			as := orElse(u.word("FileDescriptorName"), name)
-			passed[as] = true
-			wanted = append(wanted, x.socketUnit(name, as, u)...)
-		}
+	units := x.socketUnits()
+	for _, u := range units {
+		passed[u.as] = true
+		wanted = append(wanted, x.addresses(&u)...)
 	}
 	for _, l := range x.c.Listeners {
 		if l.Enabled && !passed[l.Name] {
@@ -32,7 +26,55 @@ func checkSockets(x *exam) {
 		}
 	}
 	x.protocols(wanted)
-	x.occupied(wanted)
+	x.occupied(wanted) // before a unit is told to listen there
+	for _, u := range units {
+		x.socketState(&u)
+	}
+}
+
+// socketUnit is a unit that listens for the daemon.
+type socketUnit struct {
+	name, as string // of the unit, and of the socket that it hands over
+	facts    unitFacts
+	listener *config.Listener // nil: none has the name
+}
+
+func (x *exam) socketUnits() (all []socketUnit) {
+	if x.unit == "" {
+		return nil
+	}
+	for _, name := range x.sockets() {
+		facts := x.unitNamed(name)
+		if facts == nil {
+			continue
+		}
+		u := socketUnit{name: name, as: orElse(facts.word("FileDescriptorName"), name), facts: facts}
+		if i := slices.IndexFunc(x.c.Listeners, func(l config.Listener) bool { return l.Name == u.as }); i >= 0 {
+			u.listener = &x.c.Listeners[i]
+		}
+		all = append(all, u)
+	}
+	return all
+}
+
+func (u *socketUnit) up() bool { return u.facts.word("ActiveState") == "active" }
+
+// off tells that nobody wants it.
+func (u *socketUnit) off() bool { return u.listener != nil && !u.listener.Enabled }
+
+// addresses are where a unit listens, or should.
+func (x *exam) addresses(u *socketUnit) (wanted []address) {
+	if u.off() {
+		return nil
+	}
+	for _, key := range []string{"Listen", "ListenStream"} {
+		for _, s := range u.facts[key] {
+			if at, ok := parseAddress(s); ok {
+				wanted = append(wanted, address{at: at, name: u.as, unit: u.name, up: u.up() && x.systemd()})
+			}
+		}
+	}
+	return wanted
 }
 
 // serviceState is about the daemon's unit.
@@ -53,42 +95,32 @@ func (x *exam) serviceState() {
 	}
 }
 
-// socketUnit looks at a unit that listens for the daemon, and returns where.
-func (x *exam) socketUnit(name, as string, u unitFacts) (wanted []address) {
-	i := slices.IndexFunc(x.c.Listeners, func(l config.Listener) bool { return l.Name == as })
-	runs := x.systemd()
-	up := u.word("ActiveState") == "active"
-	quoted := shellQuote(name)
-	off := i >= 0 && !x.c.Listeners[i].Enabled
-	notWanted := fmt.Sprintf("# or, if nobody needs it, in %s: [listener %q] enabled = no", visible(x.file), as)
-	switch {
-	case i < 0:
-		x.problem(name, fmt.Sprintf("hands over its socket as %q, and there is no section [listener %q]: the daemon closes it", as, as),
+// socketState looks whether a unit listens, and goes on to, under a name that the configuration has.
+func (x *exam) socketState(u *socketUnit) {
+	quoted := shellQuote(u.name)
+	if u.listener == nil {
+		x.problem(u.name, fmt.Sprintf("hands over its socket as %q, and there is no section [listener %q]: the daemon closes it", u.as, u.as),
 			fmt.Sprintf("# add the section to %s, or: systemctl edit %s    # FileDescriptorName= one of %s", visible(x.file), quoted, listenerNames(x.c)))
-	case !runs:
+		return
+	}
+	notWanted := fmt.Sprintf("# or, if nobody needs it, in %s: [listener %q] enabled = no", visible(x.file), u.as)
+	switch {
+	case !x.systemd():
 		// its state is nobody's to tell
-	case off && up:
-		x.problem(name, fmt.Sprintf("listens, although [listener %q] has enabled = no", as), "systemctl disable --now "+quoted)
-	case off:
-		return nil
-	case u.word("LoadState") == "masked":
-		x.problem(name, "is masked: nobody listens for the daemon", "systemctl unmask "+quoted+" && systemctl enable --now "+quoted, notWanted)
-	case u.word("ActiveState") == "failed":
-		x.problem(name, fmt.Sprintf("has failed (%s): nobody listens for the daemon", orElse(u.word("Result"), "no result")),
+	case u.off() && u.up():
+		x.problem(u.name, fmt.Sprintf("listens, although [listener %q] has enabled = no", u.as), "systemctl disable --now "+quoted)
+	case u.off():
+		// as it should be
+	case u.facts.word("LoadState") == "masked":
+		x.problem(u.name, "is masked: nobody listens for the daemon", "systemctl unmask "+quoted+" && systemctl enable --now "+quoted, notWanted)
+	case u.facts.word("ActiveState") == "failed":
+		x.problem(u.name, fmt.Sprintf("has failed (%s): nobody listens for the daemon", orElse(u.facts.word("Result"), "no result")),
 			"journalctl -n 20 -u "+quoted+"    # tells why", "systemctl restart "+quoted+"    # when what is told here is mended")
-	case !up:
-		x.problem(name, "is not started: nobody listens for the daemon", "systemctl enable --now "+quoted, notWanted)
-	case u.word("UnitFileState") == "disabled":
-		x.problem(name, "listens now, and will not after the next boot", "systemctl enable "+quoted)
+	case !u.up():
+		x.problem(u.name, "is not started: nobody listens for the daemon", "systemctl enable --now "+quoted, notWanted)
+	case u.facts.word("UnitFileState") == "disabled":
+		x.problem(u.name, "listens now, and will not after the next boot", "systemctl enable "+quoted)
 	}
-	for _, key := range []string{"Listen", "ListenStream"} {
-		for _, s := range u[key] {
-			if at, ok := parseAddress(s); ok {
-				wanted = append(wanted, address{at: at, name: as, unit: name, up: up && runs})
-			}
-		}
-	}
-	return wanted
 }
 
 // ownListener is a listener for which systemd has no socket.
