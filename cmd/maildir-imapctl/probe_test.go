@@ -90,10 +90,10 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	go func() { _, _ = io.Copy(io.Discard, in) }()
 }
 
-// startFake is: fake FILE [CERTIFICATE], a server whose address is $FAKE and port $FAKEPORT. The lines of FILE before a
-// blank one are its greeting; behind it "> WORD" begins what it answers to a command, where TAG is the tag. A first line of
-// !silent, !close or !flood makes it say nothing, hang up, or never end. With a certificate, TLS comes first; a + before it
-// is for STARTTLS.
+// startFake is: fake FILE [CERTIFICATE], a server whose address is $FAKE and port $FAKEPORT. FILE begins with its greeting;
+// "> WORD" begins what it answers to a command, where TAG is the tag. A first line of !silent, !close or !flood makes it say
+// nothing, hang up, or never end; !slow before an answer delays it. With a certificate, TLS comes first; a + before it is for
+// STARTTLS.
 func startFake(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -166,6 +166,10 @@ func (f *fake) serve(c net.Conn) {
 		answer, ok := f.answers[word]
 		if !ok {
 			answer = "TAG OK done\r\n"
+		}
+		if rest, ok := strings.CutPrefix(answer, "!slow\r\n"); ok {
+			time.Sleep(slowLogin + 50*time.Millisecond)
+			answer = rest
 		}
 		fmt.Fprint(c, strings.ReplaceAll(answer, "TAG", words[0]))
 		if word == "STARTTLS" && f.tls != nil {

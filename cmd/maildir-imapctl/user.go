@@ -163,7 +163,7 @@ const verifyTime = time.Second
 func userVerify(cmd *cobra.Command, f userFile, user string) error {
 	content, err := auth.ReadFile(f.file)
 	if err != nil {
-		return err
+		return denied(err)
 	}
 	password, err := knownPassword(cmd, user)
 	if err != nil {

@@ -51,13 +51,21 @@ func (f *userFile) read() ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return content, err
+	return content, denied(err)
+}
+
+// denied says to who is not root what to do.
+func denied(err error) error {
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return fmt.Errorf("%w; run this as root", err)
+	}
+	return err
 }
 
 func (f *userFile) update(ctx context.Context, edit func([]byte) ([]byte, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, userLockWait)
 	defer cancel()
-	return auth.UpdateFile(ctx, f.file, edit)
+	return denied(auth.UpdateFile(ctx, f.file, edit))
 }
 
 // drop removes a user's lines and says where the mail lies, which is not touched.
