@@ -60,6 +60,14 @@ is 'mail for ann' "$(owned /srv/mail/ann)" 'vmail:vmail 700'
 printf 'Subject: hello\n\nhello\n' >/srv/mail/ann/new/1.hello && chown vmail: /srv/mail/ann/new/1.hello
 has 'the first mail' "$(curl -sSk -m 10 --user ann:secret 'imaps://localhost/INBOX;UID=1')" '^Subject: hello'
 
+mkdir -p /etc/systemd/system/maildir-imapd-imap@sales.socket.d
+printf '[Socket]\nListenStream=127.0.0.1:2143\n' >/etc/systemd/system/maildir-imapd-imap@sales.socket.d/listen.conf
+sed 's,^hostname =.*,state = /var/lib/maildir-imapd/sales,' /etc/maildir-imapd/imapd.ini >/etc/maildir-imapd/sales.ini
+systemctl daemon-reload
+ok 'one more daemon' systemctl enable --now maildir-imapd-imap@sales.socket
+ok 'and its client' greeted 2143
+sales=$(prop MainPID maildir-imapd@sales.service)
+
 repack 1
 is 'the sockets stay' "$(for s in $sockets; do prop InvocationID "$s"; done | sort -u | wc -l)" 2
 before=$(for s in $sockets; do prop InvocationID "$s"; done) pid=$(prop MainPID)
@@ -73,6 +81,8 @@ no 'refuses no client' grep -v up clients
 echo "      $(grep -c up clients) clients meanwhile"
 is 'the sockets are the same' "$(for s in $sockets; do prop InvocationID "$s"; done)" "$before"
 no 'the daemon is another one' [ "$(prop MainPID)" = "$pid" ]
+is 'so are those of the other daemon' "$(state maildir-imapd-imap@sales.socket)" active
+no 'which is another one, too' [ "$(prop MainPID maildir-imapd@sales.service)" = "$sales" ]
 ok 'passwords are untouched' cmp passwd.before /etc/maildir-imapd/users.passwd
 no 'nobody is asked to make a user again' grep 'The first user' said
 has 'ann has her mail' "$(lists 2>&1)" INBOX
@@ -88,13 +98,16 @@ cp /etc/maildir-imapd/imapd.ini good.ini
 printf '[mail]\nlayuot = fs\n' >>/etc/maildir-imapd/imapd.ini
 line=$(grep -n layuot /etc/maildir-imapd/imapd.ini | cut -d: -f1)
 repack 3 'echo "# theirs" >>etc/maildir-imapd/imapd.ini'
-pid=$(prop MainPID)
+echo 'no section' >>/etc/maildir-imapd/sales.ini
+pid=$(prop MainPID) sales=$(prop MainPID maildir-imapd@sales.service)
 ok 'upgrade with a mistake in the settings' apt -o Dpkg::Options::=--force-confold install ./deb-3.deb
 screen
 is 'is installed all the same' "$(dpkg-query -W -f '${db:Status-Status} ${Version}' maildir-imapd)" 'installed 9993'
 is 'the old daemon runs' "$(prop MainPID)" "$pid"
 has 'the mistake is told' "$(cat said)" "/etc/maildir-imapd/imapd.ini:$line: .*layuot"
 has 'and that it runs' "$(cat said)" 'The old version goes on running'
+is 'so does the other one' "$(prop MainPID maildir-imapd@sales.service)" "$sales"
+has 'with its own mistake' "$(cat said)" '/etc/maildir-imapd/sales.ini:.*no section'
 has 'clients are served' "$(lists 2>&1)" INBOX
 cp good.ini /etc/maildir-imapd/imapd.ini
 ok 'when it is mended' systemctl restart maildir-imapd.service
@@ -122,6 +135,7 @@ ok 'remove' apt remove maildir-imapd
 screen
 is 'the daemon is stopped' "$(find /proc/[0-9]*/exe -lname '/usr/sbin/maildir-imapd*' 2>/dev/null)" ''
 no 'port 143 is closed' taken 143
+no 'port 2143 is closed' taken 2143
 no 'port 993 is closed' taken 993
 is 'no unit has failed' "$(systemctl --failed --no-legend)" ''
 ok 'settings stay' cmp good.ini /etc/maildir-imapd/imapd.ini
@@ -133,7 +147,8 @@ is 'with the same UIDs' "$(head -n 1 /srv/mail/ann/dovecot-uidlist)" "$uids"
 
 mail=$(cd /srv/mail && find . -type f -exec sha256sum {} + | sort)
 chmod 711 /srv/mail
-touch /etc/maildir-imapd/ours.pem
+mv /etc/maildir-imapd/sales.ini /etc/maildir-imapd/ours.pem
+rm -r /etc/systemd/system/maildir-imapd-imap@sales.socket.d
 ok 'purge' apt purge maildir-imapd
 screen
 is 'no mail is touched' "$(cd /srv/mail && find . -type f -exec sha256sum {} + | sort)" "$mail"
