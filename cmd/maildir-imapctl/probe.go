@@ -63,6 +63,7 @@ and no port it tries ports 143 and 993.
 type target struct {
 	network, addr string
 	name          string // that its certificate should have
+	guess         bool   // nobody has said the name: clients may use whichever the certificate has
 	tls           config.TLSMode
 	sniff         bool // whether TLS comes first is to be found out
 	own           bool // a listener of the configuration
@@ -164,7 +165,7 @@ func (f *probeFlags) ownTargets(p *prober) ([]target, error) {
 			listen = []string{map[bool]string{true: ":993", false: ":143"}[l.TLS == config.Implicit]}
 		}
 		for _, a := range listen {
-			t := target{network: "tcp", addr: near(a), name: cmp.Or(name, "localhost"), tls: l.TLS, own: true}
+			t := target{network: "tcp", addr: near(a), name: cmp.Or(name, "localhost"), guess: c.Server.Hostname == "", tls: l.TLS, own: true}
 			if strings.HasPrefix(a, "/") {
 				t.network, t.addr = "unix", a
 			}

@@ -208,11 +208,11 @@ func makeCertificate(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestHostTargets(t *testing.T) {
 	for in, want := range map[string][]target{
-		"mail.example.org":      {{"tcp", "mail.example.org:143", "mail.example.org", config.StartTLS, false, false}, {"tcp", "mail.example.org:993", "mail.example.org", config.Implicit, false, false}},
-		"mail.example.org:993":  {{"tcp", "mail.example.org:993", "mail.example.org", config.Implicit, false, false}},
-		"mail.example.org:imap": {{"tcp", "mail.example.org:143", "mail.example.org", config.StartTLS, false, false}},
-		"[::1]:1143":            {{"tcp", "[::1]:1143", "::1", config.StartTLS, true, false}},
-		"::1":                   {{"tcp", "[::1]:143", "::1", config.StartTLS, false, false}, {"tcp", "[::1]:993", "::1", config.Implicit, false, false}},
+		"mail.example.org":      {{network: "tcp", addr: "mail.example.org:143", name: "mail.example.org", tls: config.StartTLS, sniff: false}, {network: "tcp", addr: "mail.example.org:993", name: "mail.example.org", tls: config.Implicit, sniff: false}},
+		"mail.example.org:993":  {{network: "tcp", addr: "mail.example.org:993", name: "mail.example.org", tls: config.Implicit, sniff: false}},
+		"mail.example.org:imap": {{network: "tcp", addr: "mail.example.org:143", name: "mail.example.org", tls: config.StartTLS, sniff: false}},
+		"[::1]:1143":            {{network: "tcp", addr: "[::1]:1143", name: "::1", tls: config.StartTLS, sniff: true}},
+		"::1":                   {{network: "tcp", addr: "[::1]:143", name: "::1", tls: config.StartTLS, sniff: false}, {network: "tcp", addr: "[::1]:993", name: "::1", tls: config.Implicit, sniff: false}},
 	} {
 		got, err := hostTargets(in)
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
