@@ -58,13 +58,17 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	path, err := daemonBinary()
 	ts.Check(err)
 	text := ts.ReadFile(args[0])
+	var held []net.Listener
 	for _, name := range []string{"PORT1", "PORT2"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		ts.Check(err)
+		held = append(held, l) // until both are found, or they could be the same
 		_, port, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
 		ts.Setenv(name, port)
 		text = strings.ReplaceAll(text, name, port)
+	}
+	for _, l := range held {
+		l.Close()
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 	cmd := exec.Command(path, "-config", ts.MkAbs(args[0]))
