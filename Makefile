@@ -158,13 +158,15 @@ install:
 	$(INSTALL) -m 644 contrib/completions/maildir-imapctl.fish $(DESTDIR)$(FISHDIR)
 	$(PATHS) contrib/imapd.ini >$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
 	$(INSTALL) -m 644 README.md LICENSE CHANGELOG.md contrib/fail2ban/maildir-imapd.conf $(DESTDIR)$(DOCDIR)
-	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta $(DESTDIR)$(DOCDIR)/jail.d
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/mta $(DESTDIR)$(DOCDIR)/jail.d $(DESTDIR)$(DOCDIR)/apparmor $(DESTDIR)$(DOCDIR)/firewall
+	$(PATHS) contrib/apparmor/usr.sbin.maildir-imapd >$(DESTDIR)$(DOCDIR)/apparmor/usr.sbin.maildir-imapd
+	$(INSTALL) -m 644 contrib/firewall/ufw contrib/firewall/firewalld.xml $(DESTDIR)$(DOCDIR)/firewall
 	$(INSTALL) -m 644 contrib/fail2ban/jail.d/maildir-imapd.conf $(DESTDIR)$(DOCDIR)/jail.d
 	$(INSTALL) -m 644 contrib/mta/maildir-public contrib/mta/*.cf contrib/mta/*.conf $(DESTDIR)$(DOCDIR)/mta
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/tls
 	$(INSTALL) -m 755 contrib/tls/certbot-deploy $(DESTDIR)$(DOCDIR)/tls
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/maildir-imapd* $(DESTDIR)$(MANDIR)/man8/maildir-imap* $(DESTDIR)$(UNITDIR)/maildir-imapd* \
-		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example
+		$(DESTDIR)$(SYSCONFDIR)/maildir-imapd/imapd.ini.example $(DESTDIR)$(DOCDIR)/apparmor/usr.sbin.maildir-imapd
 
 # What packages are called is contrib/package/version.sh's matter, unless PACKAGE_VERSION says otherwise.
 PACKAGE_VERSION ?=
