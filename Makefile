@@ -51,7 +51,7 @@ TESTS ?=
 INSTALL = install
 
 .PHONY: all build test race lint fuzz interop webmail stress systemd-test bench demo cover install \
-	deb deb-check rpm reproducible clean help
+	deb deb-check rpm packages reproducible clean help
 
 all: build
 
@@ -119,7 +119,7 @@ stress: build
 	MAILDIR_IMAPD=$(CURDIR)/bin/maildir-imapd bin/stress -time $(STRESSTIME) $(STRESSFLAGS)
 
 ## systemd-test the units, the sandbox, the package under a real systemd, in containers (root; SUITE, TESTS)
-systemd-test: build $(if $(TESTS),,deb rpm)
+systemd-test: build $(if $(TESTS),,packages)
 	contrib/systemd/test/run.sh '$(SUITE)' '$(TESTS)'
 
 ## bench        the daemon and Debian's Dovecot on the same Maildir
@@ -182,6 +182,12 @@ deb-check: deb
 ## rpm          the package for RPM distributions, in bin/, looked into (PACKAGE_VERSION)
 rpm:
 	contrib/rpm/build.sh bin '$(PACKAGE_VERSION)'
+
+# Both, unless they are those of this very commit.
+packages:
+	@v=$${PACKAGE_VERSION:-$$(contrib/package/version.sh)}; \
+	case $$v in *~unreleased | *.dirty) ;; *) ls bin/maildir-imapd_$$v-1_*.deb bin/maildir-imapd-$$v-1.*.rpm >/dev/null 2>&1 && exit ;; esac; \
+	$(MAKE) --no-print-directory deb rpm
 
 # Builds from two directories, the second without git and with a cold cache, and compares.
 ## reproducible builds twice in different places and compares the bytes

@@ -14,8 +14,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/src" "$work/tree"
 tar -C "$src" -cf - --exclude=./.git --exclude=./bin --exclude=./demo . | tar -C "$work/src" -xf -
 words=(PREFIX=/usr VERSION="$version" GOLDFLAGS='-s -w')
-make -s -C "$work/src" build "${words[@]}"
-make -s -C "$work/src" install DESTDIR="$work/tree" "${words[@]}"
+make -s --no-print-directory -C "$work/src" build "${words[@]}"
+make -s --no-print-directory -C "$work/src" install DESTDIR="$work/tree" "${words[@]}"
 rm "$work"/tree/usr/share/doc/maildir-imapd/CHANGELOG.md
 cp "$src/CHANGELOG.md" "$work/tree/usr/share/doc/maildir-imapd/"
 "$src/contrib/package/licenses.sh" >"$work/src/third-party.txt"

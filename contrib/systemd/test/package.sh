@@ -1,7 +1,7 @@
 #!/bin/bash
 # package.sh: the Debian package's life: installed, used, upgraded, removed, installed again, purged; and what it says and
 # does where something is in its way. It takes the newest bin/maildir-imapd_*.deb; make deb makes one.
-# packages: curl
+# packages: curl rpm
 . /rig/lib.sh
 export DEBIAN_FRONTEND=noninteractive
 deb=$(ls -t /src/bin/maildir-imapd_*_"$(dpkg --print-architecture)".deb 2>/dev/null | head -n 1)
@@ -55,6 +55,7 @@ ok 'a password' maildir-imapctl passwd ann <<<secret
 is 'keeps them secret' "$(owned /etc/maildir-imapd/users.passwd)" 'root:maildir-imapd 640'
 has 'the first client' "$(lists 2>&1)" '^\* LIST .* INBOX'
 is 'has started the daemon' "$(state)" active
+has 'README.Debian'"'"'s client' "$(maildir-imapctl probe -k -user ann <<<secret 2>&1)" 'INBOX'
 has 'another password' "$(lists ann:wrong 2>&1)" 'denied'
 is 'mail for ann' "$(owned /srv/mail/ann)" 'vmail:vmail 700'
 printf 'Subject: hello\n\nhello\n' >/srv/mail/ann/new/1.hello && chown vmail: /srv/mail/ann/new/1.hello
