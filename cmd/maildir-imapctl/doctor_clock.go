@@ -27,7 +27,8 @@ func checkClock(x *exam) {
 }
 
 // fromFuture finds directories and lists that were changed later than now: what changes in them until then may be taken
-// for what is known.
+// for what is known. Whoever owns the tree can make root believe that, and have links in it: hence -h, and -c, without
+// which touch makes the file that a link leads to.
 func (x *exam) fromFuture(t *mailTree) {
 	limit := x.now().Add(ahead)
 	n, first := 0, ""
@@ -47,5 +48,5 @@ func (x *exam) fromFuture(t *mailTree) {
 	}
 	x.problem(t.root, fmt.Sprintf("%d directories and lists are from the future, such as %s of %s, and now it is %s: the clock was ahead, or is behind; "+
 		"until then new mail may be seen late", n, first, when.Format(time.DateTime), x.now().Format(time.DateTime)),
-		fmt.Sprintf("find %s '(' -type d -o -name 'dovecot-*' -o -name 'maildir-imapd.*' ')' -newermt now -exec touch {} +    # when the clock is right", shellQuote(t.root)))
+		fmt.Sprintf("find %s '(' -type d -o -name 'dovecot-*' -o -name 'maildir-imapd.*' ')' -newermt now -exec touch -c -h {} +    # when the clock is right", shellQuote(t.root)))
 }

@@ -48,7 +48,8 @@ func run(args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errFindings) { // those are told
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "maildir-imapctl: %s\n", strings.TrimRight(line, "\n"))
+			// there may be names in it that users have chosen
+			fmt.Fprintf(os.Stderr, "maildir-imapctl: %s\n", visible(strings.TrimRight(line, "\n")))
 		}
 	}
 	return exitStatus(err)

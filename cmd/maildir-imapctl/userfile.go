@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,9 +126,15 @@ func (f *userFile) warn(w io.Writer, content []byte) {
 	if _, err := auth.Parse(f.file, content); err != nil {
 		fmt.Fprintf(w, "maildir-imapctl: the daemon will not take this file over before these lines are put right:\n%v\n", err)
 	}
-	if st, err := os.Stat(f.file); err == nil && st.Mode().Perm()&0o007 != 0 {
-		fmt.Fprintf(w, "maildir-imapctl: every account of this machine can reach the secrets in %s: chmod o= %s\n", f.file, shellQuote(f.file))
+	st, err := os.Stat(f.file)
+	if err != nil || st.Mode().Perm()&0o007 == 0 {
+		return
 	}
+	mend := "chmod o= " + shellQuote(f.file)
+	if owner, ok := st.Sys().(*syscall.Stat_t); ok && owner.Uid == 0 && owner.Gid == 0 { // or the daemon could not read it any more
+		mend = "give it to a group that only the daemon is in (maildir-imapctl doctor passwords), then " + mend
+	}
+	fmt.Fprintf(w, "maildir-imapctl: every account of this machine can reach the secrets in %s: %s\n", f.file, mend)
 }
 
 // offered is the mechanisms that a daemon with this file offers over TLS; channel binding is SCRAM all the same, and who
