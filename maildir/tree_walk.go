@@ -104,7 +104,7 @@ func (w *walk) dir(d *fsx.Dir, rel string, known *dirNode) (*dirNode, error) {
 		n.name, n.decoded, n.certain = known.name, known.decoded, known.certain
 	}
 	if known.proves(n.id) {
-		return w.inside(nil, rel, known, known.subs)
+		return w.kept(rel, known)
 	}
 	names, props, all, err := n.read(d, w.left)
 	if err != nil {
@@ -116,15 +116,26 @@ func (w *walk) dir(d *fsx.Dir, rel string, known *dirNode) (*dirNode, error) {
 	if props && (n.cur || rel == "" && !w.t.names.noInbox) {
 		n.use = w.t.useIn(d)
 	}
-	y, err := w.inside(d, rel, n, known.again(names))
+	y, err := w.inside(d, rel, n, w.again(known, names))
 	if err == nil && !known.shows(y) {
 		w.changed = true
 	}
 	return y, err
 }
 
-// again are the directories of these names: as they were known, or still to be looked at.
-func (n *dirNode) again(names []nameIn) []*dirNode {
+// kept looks at what is in a directory that is as it was. It may be in a circle all the same where it was in none
+// before, for a link above it that leads elsewhere.
+func (w *walk) kept(rel string, known *dirNode) (*dirNode, error) {
+	y, err := w.inside(nil, rel, known, known.subs)
+	if err == nil && y != known && !known.shows(y) {
+		w.changed = true
+	}
+	return y, err
+}
+
+// again are the directories of these names: as they were known in n, or still to be looked at. Where a link has come in
+// the place of a directory nothing that was known there counts, and what it leads to may be nothing.
+func (w *walk) again(n *dirNode, names []nameIn) []*dirNode {
 	var before map[string]*dirNode
 	if n != nil && len(n.subs) > 0 {
 		before = make(map[string]*dirNode, len(n.subs))
@@ -136,6 +147,7 @@ func (n *dirNode) again(names []nameIn) []*dirNode {
 	for _, x := range names {
 		sub := before[x.name]
 		if sub == nil || sub.certain != x.certain {
+			w.changed = true
 			sub = &dirNode{name: x.name, certain: x.certain}
 		}
 		subs = append(subs, sub)
@@ -223,7 +235,7 @@ func (w *walk) sub(d *fsx.Dir, above, name string, known *dirNode) (*dirNode, er
 	rel := deeper(above, known.name)
 	if known.certain && known.id != (dirID{}) {
 		if st, err := w.root.StatBelow(rel); err == nil && known.proves(dirIDOf(st)) {
-			return w.inside(nil, rel, known, known.subs)
+			return w.kept(rel, known)
 		}
 	}
 	if known.decoded == "" {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,40 @@ func TestNestedListingHasAnEnd(t *testing.T) {
 		}
 		if most < 5 && !w.changed {
 			t.Errorf("%d: as before", i)
+		}
+	}
+}
+
+// TestLinkInPlaceOfDirectory: a mailbox whose directory becomes a link to nothing that is served is listed no more, nor is
+// what was in it.
+func TestLinkInPlaceOfDirectory(t *testing.T) {
+	for _, target := range []string{"/nowhere", "/", "."} {
+		root := t.TempDir()
+		makeDirsOS(filepath.Join(root, "a"))
+		makeDirsOS(filepath.Join(root, "a", "b"))
+		makeDirsOS(filepath.Join(root, "c"))
+		tree := testTree(t, TreeOptions{Root: root, Layout: FS, NoInbox: true}, fsx.FS{})
+		listed := func() (names []string) {
+			all, err := tree.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range all {
+				names = append(names, e.Name)
+			}
+			return names
+		}
+		if got := listed(); !slices.Equal(got, []string{"a", "a/b", "c"}) {
+			t.Fatalf("%q", got)
+		}
+		if err := os.RemoveAll(filepath.Join(root, "a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, filepath.Join(root, "a")); err != nil {
+			t.Fatal(err)
+		}
+		if got := listed(); !slices.Equal(got, []string{"c"}) {
+			t.Errorf("a link to %s: %q", target, got)
 		}
 	}
 }
