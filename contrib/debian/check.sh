@@ -25,6 +25,8 @@ done <<'LIST'
 -rw-r----- root/root ./etc/maildir-imapd/users.passwd
 -rw-r--r-- root/root ./usr/lib/sysusers.d/maildir-imapd.conf
 -rw-r--r-- root/root ./usr/lib/tmpfiles.d/maildir-imapd.conf
+-rw-r--r-- root/root ./etc/ufw/applications.d/maildir-imapd
+-rw-r--r-- root/root ./usr/lib/firewalld/services/maildir-imapd.xml
 -rw-r--r-- root/root ./usr/share/man/man5/maildir-imapd.ini.5.gz
 -rw-r--r-- root/root ./usr/share/man/man5/maildir-imapd.passwd.5.gz
 -rw-r--r-- root/root ./usr/share/man/man8/maildir-imapd.8.gz
@@ -37,6 +39,9 @@ done <<'LIST'
 -rw-r--r-- root/root ./usr/share/doc/maildir-imapd/copyright
 -rw-r--r-- root/root ./usr/share/doc/maildir-imapd/third-party.txt.gz
 -rw-r--r-- root/root ./usr/share/doc/maildir-imapd/examples/imapd.ini
+-rw-r--r-- root/root ./usr/share/doc/maildir-imapd/examples/apparmor/usr.sbin.maildir-imapd
+-rw-r--r-- root/root ./usr/share/doc/maildir-imapd/examples/fail2ban/maildir-imapd.conf
+-rw-r--r-- root/root ./usr/share/doc/maildir-imapd/examples/fail2ban/jail.d/maildir-imapd.conf
 LIST
 for unit in "$here"/../systemd/*.{service,socket,timer}; do
 	grep -qxF -- "-rw-r--r-- root/root ./usr/lib/systemd/system/${unit##*/}" "$work/contents" ||
@@ -45,7 +50,7 @@ done
 for word in /srv /var /home /lib; do
 	! grep " \.$word" "$work/contents" || { echo "$word is not the package's" >&2; bad=1; }
 done
-dpkg-deb --info "$deb" conffiles | sort | diff - <(find "$here/../package" -name imapd.ini -o -name users.passwd | sed 's,.*/,/etc/maildir-imapd/,' | sort) || bad=1
+dpkg-deb --info "$deb" conffiles | sort | diff - <(printf '/etc/%s\n' maildir-imapd/imapd.ini maildir-imapd/users.passwd ufw/applications.d/maildir-imapd) || bad=1
 [ -z "${bad-}" ] || exit 1
 echo "$(wc -l <"$work/contents") files and directories, $(($(stat -c %s "$deb") / 1024)) KiB"
 

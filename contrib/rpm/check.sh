@@ -21,6 +21,7 @@ drwxr-sr-x root:maildir-imapd /etc/maildir-imapd
 -rwxr-xr-x root:root /usr/libexec/maildir-imapd/after-upgrade
 -rw-r--r-- root:root /usr/lib/sysusers.d/maildir-imapd.conf
 -rw-r--r-- root:root /usr/lib/tmpfiles.d/maildir-imapd.conf
+-rw-r--r-- root:root /usr/lib/firewalld/services/maildir-imapd.xml
 -rw-r--r-- root:root /usr/share/bash-completion/completions/maildir-imapctl
 -rw-r--r-- root:root /usr/share/zsh/site-functions/_maildir-imapctl
 -rw-r--r-- root:root /usr/share/fish/vendor_completions.d/maildir-imapctl.fish
