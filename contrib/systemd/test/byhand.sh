@@ -3,7 +3,7 @@
 . /rig/lib.sh
 sed -n '/^<!-- begin: contrib\/systemd\/test\/byhand.sh -->$/,/^<!-- end -->$/s/^    //p' /src/README.md >/tmp/steps
 # As it says: without the certificate's lines the daemon signs one itself.
-sed -n '/^```ini$/,/^```$/{/^```/d;/^\[tls\]/,/^key/d;p}' /src/README.md >/tmp/imapd.ini
+sed -n '/^```ini$/,/^```$/{/^```/d;/^\[tls\]/,/^$/d;p}' /src/README.md >/tmp/imapd.ini
 has 'README has a small imapd.ini' "$(cat /tmp/imapd.ini)" '^path = /srv/mail/%u'
 editor() { cp /tmp/imapd.ini "$1"; }
 typed() { eval "$1" <<<'a long way home'; } # the password, where one is asked for

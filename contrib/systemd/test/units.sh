@@ -64,8 +64,11 @@ pid=$(prop MainPID)
 ok 'reload' systemctl reload maildir-imapd
 ok 'reloaded' logged SIGHUP
 echo 'bob:{PLAIN}geheim' >>/etc/maildir-imapd/users.passwd
+chmod 644 /etc/maildir-imapd/users.passwd
 ok 'a new user is noticed' logged 'password file: 2 users, 1 before'
 echo frob >>/etc/maildir-imapd/imapd.ini
+ok 'passwords that all can read are warned of' logged 'every account of this machine can reach a secret.*users.passwd'
+chmod 640 /etc/maildir-imapd/users.passwd
 ok 'a mistake stands in the status' status 'imapd.ini:7: '
 sed -i '$d' /etc/maildir-imapd/imapd.ini
 ok 'and goes when it is mended' status '^[0-9]* connections'
