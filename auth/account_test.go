@@ -121,7 +121,8 @@ func TestProveAgreesWithLogins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := []string{"{PLAIN}secret", "{PLAIN}other", bcryptPW, shaLine, cramLine, "{CRAM-MD5}" + newCRAM("other").hex(), scramLine, scram1, "{SCRAM-SHA-256}" + salted.data(), "{PLAIN}pa\u00adss"}
+	secrets := []string{"{PLAIN}secret", "{PLAIN}other", bcryptPW, shaLine, cramLine, "{CRAM-MD5}" + newCRAM("other").hex(), scramLine, scram1, "{SCRAM-SHA-256}" + salted.data(), "{PLAIN}pa\u00adss",
+		"{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "{CRAM-MD5}" + newCRAM("").hex()} // of nothing
 	passwords := []string{"secret", "other", "pencil", "pw", "pass", "pa\u00adss", "Secret", ""}
 	rapid.Check(t, func(rt *rapid.T) {
 		var lines []string
@@ -140,6 +141,18 @@ func TestProveAgreesWithLogins(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEmptyPassword: who has a hash of nothing, as htpasswd -b makes one, cannot log in with nothing.
+func TestEmptyPassword(t *testing.T) {
+	f := testFile(t, "ann:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "ann:{CRAM-MD5}"+newCRAM("").hex())
+	for _, mech := range []string{"PLAIN", "LOGIN", "CRAM-MD5"} {
+		if loginBy(t, f, mech, "") {
+			t.Errorf("%s let ann in without a password", mech)
+		}
+	}
+	_, err := New(Options{File: f, Delay: time.Microsecond}).Login(t.Context(), "ann", "", overTLS)
+	cause(t, err, ErrBadPassword)
 }
 
 // loginBy tells whether ann gets in by an exchange of one mechanism.

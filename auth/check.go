@@ -35,8 +35,9 @@ func (a *Authenticator) password(ctx context.Context, c Conn, name, authzid, pas
 	switch {
 	case len(all) == 0: // an empty file
 		return User{}, failed(name, cause)
-	case len(password) > maxPassword, strings.ContainsRune(password, 0):
-		password, acct = "", nil // hash something all the same
+	case password == "", len(password) > maxPassword, strings.ContainsRune(password, 0):
+		// An empty one is nobody's, though htpasswd makes a hash of it when it is told to. Hash something all the same.
+		password, acct = "", nil
 		if cause == nil {
 			cause = ErrBadPassword
 		}

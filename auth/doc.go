@@ -6,8 +6,9 @@
 //
 // One line is user:secret, optionally followed by the further fields of
 // Dovecot's passwd-file (uid:gid:gecos:home:shell:extra). A user may have
-// several lines, each with one verifier; for each mechanism the first line that
-// can serve it is used. A secret is identified by its {SCHEME} or its $id$ and by
+// several lines, each with one verifier; PLAIN and LOGIN take the password of any
+// of them, for each other mechanism the first line that can serve it is used. No
+// empty password is right for PLAIN, LOGIN and CRAM-MD5. A secret is identified by its {SCHEME} or its $id$ and by
 // nothing else: what is not recognised is an error that names file and line, never
 // a password. Of the extra fields nologin and allow_nets are kept, after the
 // secret was found right, and quota, quota_messages, userdb_quota_rule, groups and userdb_acl_groups are read.

@@ -72,7 +72,7 @@ func (x *cramExchange) check(response []byte) (User, *Error) {
 			acct, cause = nil, ErrNoVerifier
 		}
 	}
-	right := subtle.ConstantTimeCompare(contexts.mac(x.challenge), given) == 1
+	right := subtle.ConstantTimeCompare(contexts.mac(x.challenge), given) == 1 && *contexts != *newCRAM("")
 	switch {
 	case acct == nil:
 		return User{}, failed(name, cause)
