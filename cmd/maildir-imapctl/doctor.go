@@ -72,8 +72,8 @@ unless some are named:
 ` + long.String() + `
 With -user it looks only at what that user may do with which folder.
 
-It ends with 0 where nothing was found, 1 where something was, 2 where it could not
-look everywhere, and 64 where it was not understood.
+It ends with 0 where nothing was found but what begins with "note:", 1 where something
+was, 2 where it could not look everywhere, and 64 where it was not understood.
 `,
 		Example: `  maildir-imapctl doctor
   maildir-imapctl doctor config passwords
@@ -128,6 +128,7 @@ type exam struct {
 	lacks   map[needed]error // why what checks need is not to be had
 	said    needed           // of which that is told
 	found   int
+	noted   int
 	bad     []error // where it could not look
 }
 
@@ -143,10 +144,15 @@ func (x *exam) run(checks []doctorCheck, as string) error {
 		return unseen(err)
 	case x.found > 0:
 		return errFindings
-	case x.account.name != "":
-		fmt.Fprintf(x.cmd.OutOrStdout(), "nothing found (as account %s)\n", x.account.name)
 	default:
-		fmt.Fprintln(x.cmd.OutOrStdout(), "nothing found")
+		what := "nothing found"
+		if x.noted > 0 {
+			what = "nothing else found"
+		}
+		if x.account.name != "" {
+			what += fmt.Sprintf(" (as account %s)", x.account.name)
+		}
+		fmt.Fprintln(x.cmd.OutOrStdout(), what)
 	}
 	return nil
 }
@@ -192,6 +198,16 @@ func (x *exam) has(needs needed) bool {
 // is becomes part of a command.
 func (x *exam) problem(where, what string, mend ...string) {
 	x.found++
+	x.tell(where, what, mend)
+}
+
+// note tells of what keeps no mail from anybody and may be meant so, as it is after the installation.
+func (x *exam) note(where, what string, mend ...string) {
+	x.noted++
+	x.tell("note: "+where, what, mend)
+}
+
+func (x *exam) tell(where, what string, mend []string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", visible(where), visible(what))
 	for _, m := range mend {

@@ -29,7 +29,7 @@ func checkCertificates(x *exam) {
 	case t.Certificate != "":
 		x.certificate("[tls]", name, t.Certificate, t.Key)
 	default: // no certificate and self_signed = no is no configuration
-		x.problem("[tls] certificate", "is not set: the daemon signs a certificate of its own, and mail programs ask people whether they trust it",
+		x.note("[tls] certificate", "is not set: the daemon signs a certificate of its own, and mail programs ask people whether they trust it",
 			fmt.Sprintf("# get one for the name that people give their mail programs, such as: certbot certonly --standalone -d %s", visible(name)),
 			fmt.Sprintf("# and name its files in %s: [tls] certificate = and key =", visible(x.file)))
 	}
@@ -116,6 +116,8 @@ func (x *exam) names(section, file, name string, leaf *x509.Certificate) {
 	}
 	what := fmt.Sprintf("%s: the certificate is for %s, and not for %s", section, orElse(strings.Join(has, ", "), "no name at all"), name)
 	switch {
+	case section == "[tls]" && x.c.Server.Hostname == "" && len(has) > 0 && !strings.Contains(name, "."):
+		// people do not give their mail programs a name without a domain, which is how most hosts call themselves
 	case section != "[tls]":
 		x.problem(file, what+", for which clients get it", fmt.Sprintf("# name another certificate for it in %s", visible(x.file)))
 	case len(has) > 0:
@@ -128,7 +130,7 @@ func (x *exam) names(section, file, name string, leaf *x509.Certificate) {
 // signers looks whether clients can find out who has signed a certificate.
 func (x *exam) signers(section, file string, leaf *x509.Certificate, chain [][]byte) {
 	if leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil {
-		x.problem(file, section+": the certificate has signed itself, and mail programs ask people whether they trust it",
+		x.note(file, section+": the certificate has signed itself, and mail programs ask people whether they trust it",
 			"# get one that mail programs know, such as by certbot(1)")
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/big"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // authority signs certificates.
@@ -86,9 +89,9 @@ func TestDoctorCertificates(t *testing.T) {
 		want      []string
 	}{
 		{name: "good", ini: tlsIni, cert: leaf(nil)},
-		{name: "none, and its own", want: []string{"[tls] certificate: is not set: the daemon signs a certificate of its own", "    # get one * -d mail.example.org", "    # and name its files in DIR/imapd.ini"}},
+		{name: "none, and its own", want: []string{"note: [tls] certificate: is not set: the daemon signs a certificate of its own", "    # get one * -d mail.example.org", "    # and name its files in DIR/imapd.ini"}},
 		{name: "not wanted", ini: "[listener \"imap\"]\ntls = none\n[listener \"imaps\"]\nenabled = no\n"},
-		{name: "self-signed", ini: tlsIni, cert: leaf(nil), alone: true, want: []string{"DIR/cert.pem: [tls]: the certificate has signed itself", "    # get one"}},
+		{name: "self-signed", ini: tlsIni, cert: leaf(nil), alone: true, want: []string{"note: DIR/cert.pem: [tls]: the certificate has signed itself", "    # get one"}},
 		{
 			name: "over", ini: tlsIni, cert: leaf(func(c *x509.Certificate) { c.NotAfter = examTime.AddDate(0, 0, -3) }),
 			want: []string{"DIR/cert.pem: the certificate was valid until 2026-11-19: mail programs refuse it", "    # get a new one from who has signed it, Test Authority"},
@@ -104,6 +107,11 @@ func TestDoctorCertificates(t *testing.T) {
 		{
 			name: "another name", ini: tlsIni, cert: leaf(func(c *x509.Certificate) { c.DNSNames = []string{"*.example.net", "example.com"} }),
 			want: []string{"DIR/cert.pem: [tls]: the certificate is for *.example.net, example.com, and not for mail.example.org", "    # if people know it as example.net, in DIR/imapd.ini: [server] hostname = example.net"},
+		},
+		{name: "no word of the host's name", ini: tlsIni, cert: leaf(nil), then: func(e *examined) { e.unnamed("mail") }},
+		{
+			name: "another domain", ini: tlsIni, cert: leaf(nil), then: func(e *examined) { e.unnamed("mail.example.net") },
+			want: []string{"DIR/cert.pem: [tls]: the certificate is for mail.example.org, and not for mail.example.net", "    # if people know it as mail.example.org"},
 		},
 		{
 			name: "no name", ini: tlsIni, cert: leaf(func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, "mail.example.org" }),
@@ -165,6 +173,16 @@ func TestDoctorCertificates(t *testing.T) {
 	}
 }
 
+// unnamed takes the server's name out of the configuration, and gives the machine one.
+func (e *examined) unnamed(name string) {
+	b, err := os.ReadFile(e.path("imapd.ini"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.write("imapd.ini", strings.Replace(string(b), "hostname = mail.example.org\n", "", 1))
+	e.exam.hostname = func() (string, error) { return name, nil }
+}
+
 // TestDoctorCredentials: what systemd hands to the daemon is there only while that runs.
 func TestDoctorCredentials(t *testing.T) {
 	const dir = "/run/credentials/maildir-imapd.service/"
@@ -191,6 +209,19 @@ func TestDoctorClock(t *testing.T) {
 	e.finds("clock", "the clock: nothing keeps it right, says the kernel", "    # install what keeps it right")
 	e.mkdir("host/run/systemd/system")
 	e.finds("clock", "the clock: nothing keeps it right", "    timedatectl set-ntp true ")
+	e.process(70, "systemd-timesyn", "/usr/lib/systemd/systemd-timesyncd", "/system.slice/systemd-timesyncd.service")
+	e.finds("clock", "the clock: systemd-timesyncd is to keep it right and has had no answer", "    timedatectl timesync-status ")
+	e.process(60, "chronyd", "/usr/sbin/chronyd", "/system.slice/chrony.service")
+	e.finds("clock") // which need not tell the kernel
+	for _, pid := range []string{"60", "70"} {
+		if err := os.RemoveAll(e.path("host/proc/" + pid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.write("host/run/systemd/container", "docker\n")
+	e.finds("clock", "note: the clock: nothing keeps it right, says the kernel, and a container cannot", "    # there: timedatectl")
+	e.exam.clock = func() (bool, error) { return false, fmt.Errorf("clock: %w", unix.EPERM) }
+	e.finds("clock", "note: the clock: is kept by the machine that this container runs on", "    # there: timedatectl")
 	e.exam.clock = func() (bool, error) { return true, nil }
 	past = examTime.Add(ahead + time.Hour)
 	e.write("mail/ann/.Work/dovecot-uidlist", "3 V1 N1\n")

@@ -83,7 +83,7 @@ func (x *exam) space(p *mailPlace) {
 	const tight, plenty, inodes = 64 << 20, 10 << 30, 10000
 	free := st.Bavail * uint64(st.Bsize)
 	quoted := shellQuote(p.path)
-	if free < tight || free < plenty && st.Bavail < st.Blocks/50 {
+	if st.Blocks > 0 && (free < tight || free < plenty && st.Bavail < st.Blocks/50) { // without blocks it does not tell
 		x.problem(p.path, fmt.Sprintf("%d MiB of %d are free: deliveries and changes of flags will be refused", free>>20, st.Blocks*uint64(st.Bsize)>>20),
 			fmt.Sprintf("du -xm --max-depth=1 %s | sort -n | tail    # tells what takes most", quoted))
 	}
@@ -92,7 +92,7 @@ func (x *exam) space(p *mailPlace) {
 			fmt.Sprintf("du -x --inodes --max-depth=1 %s | sort -n | tail    # tells what takes most", quoted))
 	}
 	if name := networked[st.Type]; name != "" {
-		x.problem(p.path, fmt.Sprintf("is on a network file system (%s): what other machines deliver causes no event here, and is seen at the next command instead of at once", name),
+		x.note(p.path, fmt.Sprintf("is on a network file system (%s): what other machines deliver causes no event here, and is seen at the next command instead of at once", name),
 			"# let mail be delivered on this machine, or keep it on a disk of its own")
 	}
 }

@@ -210,7 +210,8 @@ func TestDoctorSpace(t *testing.T) {
 		{"full", unix.Statfs_t{Blocks: 1000 * mib, Bavail: 10 * mib}, []string{"DIR/mail: 10 MiB of 1000 are free", "    du -xm --max-depth=1 DIR/mail "}},
 		{"nearly full", unix.Statfs_t{Blocks: 100000 * mib, Bavail: 1500 * mib}, []string{"DIR/mail: 1500 MiB of 100000", "    du"}},
 		{"no inodes", unix.Statfs_t{Blocks: 1000 * mib, Bavail: 500 * mib, Files: 100000, Ffree: 500}, []string{"DIR/mail: 500 of 100000 inodes are free", "    du -x --inodes"}},
-		{"network", unix.Statfs_t{Blocks: 1000 * mib, Bavail: 500 * mib, Type: unix.NFS_SUPER_MAGIC}, []string{"DIR/mail: is on a network file system (NFS)", "    # let mail"}},
+		{"does not tell", unix.Statfs_t{}, nil},
+		{"network", unix.Statfs_t{Blocks: 1000 * mib, Bavail: 500 * mib, Type: unix.NFS_SUPER_MAGIC}, []string{"note: DIR/mail: is on a network file system (NFS)", "    # let mail"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newExam(t, "")

@@ -230,6 +230,39 @@ func TestHostTargets(t *testing.T) {
 	}
 }
 
+// TestProbeGuess: where the configuration has no name for the server, its own certificate may have any, and nobody else's
+// is trusted for that.
+func TestProbeGuess(t *testing.T) {
+	a := newAuthority(t)
+	now := time.Now()
+	_, leaf := a.sign(&x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"mail.example.org"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 3, 0)}, nil)
+	p := prober{roots: x509.NewCertPool()}
+	p.roots.AddCert(leaf)
+	for _, tt := range []struct {
+		name                  string
+		guess, own            bool
+		wrong, notes, trusted bool
+	}{
+		{"mail.example.org", false, false, false, false, true},
+		{"mail.example.org", true, false, false, false, true},
+		{"mail", false, false, true, false, false},
+		{"mail", true, true, false, false, true},
+		{"mail", true, false, false, true, false},
+	} {
+		p.own = func() []*x509.Certificate {
+			if tt.own {
+				return []*x509.Certificate{leaf}
+			}
+			return nil
+		}
+		var r probed
+		ok := p.judge(target{name: tt.name, own: true, guess: tt.guess}, []*x509.Certificate{leaf}, &r)
+		if wrong, notes := len(r.Wrong) > 0, len(r.Notes) > 0; wrong != tt.wrong || notes != tt.notes || r.Certificate.Trusted != tt.trusted || ok != tt.trusted {
+			t.Errorf("%+v: wrong %q, notes %q, trusted %v %v", tt, r.Wrong, r.Notes, r.Certificate.Trusted, ok)
+		}
+	}
+}
+
 func TestNear(t *testing.T) {
 	for in, want := range map[string]string{
 		":143": "127.0.0.1:143", "0.0.0.0:143": "127.0.0.1:143", "[::]:993": "[::1]:993", "192.0.2.1:143": "192.0.2.1:143", "/run/imap": "/run/imap",

@@ -52,14 +52,19 @@ func (p *prober) judge(t target, chain []*x509.Certificate, r *probed) bool {
 	case now.Before(leaf.NotBefore):
 		wrong = append(wrong, fmt.Sprintf("the certificate does not count before %s: is a clock wrong?", leaf.NotBefore.Format(time.DateOnly)))
 	}
-	if err := leaf.VerifyHostname(t.name); err != nil && !t.guess {
+	named := leaf.VerifyHostname(t.name) == nil
+	switch {
+	case named || t.guess && c.Own:
+	case t.guess: // anybody can have one for a name of their own
+		r.note("the certificate is for %s, and nobody has said that this server is called so: [server] hostname", cmp.Or(strings.Join(c.Names, ", "), "no name"))
+	default:
 		wrong = append(wrong, fmt.Sprintf("the certificate is for %s, not for %s: mail programs that are told %[2]s warn", cmp.Or(strings.Join(c.Names, ", "), "no name"), t.name))
 	}
 	if why := p.distrust(chain); why != "" {
 		wrong = append(wrong, why)
 	}
-	c.Trusted = len(wrong) == 0
-	if c.Trusted && leaf.NotAfter.Sub(now) < renewTime {
+	c.Trusted = len(wrong) == 0 && (named || c.Own)
+	if len(wrong) == 0 && leaf.NotAfter.Sub(now) < renewTime {
 		wrong = append(wrong, fmt.Sprintf("the certificate ends in %s, on %s: renew it", days(leaf.NotAfter.Sub(now)), leaf.NotAfter.Format(time.DateOnly)))
 	}
 	if !c.Own && len(own) > 0 {
