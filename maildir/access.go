@@ -16,6 +16,7 @@ type Access struct {
 	Marks   *Marks           // where the user's own is kept; nil: it lasts as long as the tree is open. The tree is one more use of it
 	Anyone  func() bool      // users may give rights to anyone, and to all who log in
 	Changed func()           // told when a list has been changed through this tree; may be nil
+	Gone    func() bool      // the user has the tree no more, and no right to what is still open of it; nil: never
 	All     bool             // an administrator's tool: everything is allowed, to whomever the lists give what
 }
 

@@ -276,6 +276,9 @@ func (t *Tree) topLayer(root *fsx.Dir) (*aclFile, error) {
 // rights are what somebody may do. None is nobody's; what no line decides is nothing for others, and everything for
 // owners. The root's list is looked at when the mailbox's own does not decide.
 func (t *Tree) rights(p *aclPlace, who *acl.Who) (Rights, error) {
+	if t.o.Access.Gone != nil && t.o.Access.Gone() {
+		return 0, nil
+	}
 	l, err := t.ownLayer(p)
 	if err != nil {
 		return 0, err

@@ -129,6 +129,10 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 	}
 	now := m.rules.live(n.Name)
 	o.Access, o.Hide = now.of(v), now.hide
+	o.Access.Gone = m.rules.gone(func(now *ruleset) bool {
+		is := now.spaces[n.Name]
+		return is == nil || !is.For(u.Name) || is.Path != n.Path
+	})
 	o.Quota, o.QuotaName = m.rules.publicQuota(n.Name), n.Name
 	if home != "" {
 		if o.Access.Marks, err = m.store.Marks(home); err != nil {

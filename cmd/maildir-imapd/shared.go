@@ -52,6 +52,10 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 		},
 		Open: func(_ context.Context, owner string, o maildir.TreeOptions) (t *maildir.Tree, err error) {
 			o.Access = now.of(v)
+			o.Access.Gone = m.rules.gone(func(now *ruleset) bool {
+				is, to := usermail.Sharing(now.cfg, owner), now.spaces[n.Name]
+				return is == nil || to == nil || !to.For(v.id.User)
+			})
 			o.Quota = m.rules.quota(&imapd.Identity{User: owner}) // what lies there is the owner's
 			if home != "" {
 				if o.Access.Marks, err = m.store.Marks(home); err != nil {
