@@ -13,9 +13,10 @@
 // there is. Whoever is asked for by name is looked at at once. For LIST everybody's mailboxes are looked at, as cheaply
 // as that can be (maildir.Lists): whose have no list are that user's alone, and no tree is opened but of those whose
 // lists let the one in who asks. What was found is believed for twenty times as long as it took to find, and never for
-// more than half a minute (Sharing): with ten users a list that some program writes shows at once, with ten thousand
-// after some seconds, and looking is never more than a small part of what the process does. What changes a list
-// through this process, and a reload, have it looked at again. Owners whose mail this process cannot read share
+// more than half a minute (Sharing): with ten users a list that some program writes shows at once, with five hundred
+// after a second, with ten thousand after that half minute, and looking is never more than a small part of what the
+// process does. What changes a list through this process, and a reload, have it looked at again; what takes rights away
+// holds at once, as LIST asks the lists of those who are known to have some. Owners whose mail this process cannot read share
 // nothing. After a reload that says of an owner's mail that it lies elsewhere, the tree that is open is let go of; a
 // mailbox that is selected stays selected.
 //
