@@ -139,13 +139,13 @@ func fill(tmp *os.File, content []byte, path string, like fs.FileInfo, dir *os.F
 			_ = tmp.Chown(-1, int(st.Gid)) // who may not do that is not root, and knows about groups
 		}
 	}
-	if err := tmp.Chmod(mode); err != nil {
-		return err
-	}
-	if like != nil {
+	if like != nil { // while nobody has been let in by the mode
 		if err := keepACL(tmp, path); err != nil {
 			return err
 		}
+	}
+	if err := tmp.Chmod(mode); err != nil {
+		return err
 	}
 	if _, err := tmp.Write(content); err != nil {
 		return err
@@ -156,13 +156,21 @@ func fill(tmp *os.File, content []byte, path string, like fs.FileInfo, dir *os.F
 	return tmp.Close()
 }
 
-// keepACL gives the new file the old one's ACL, by which a daemon may be the only one to read it.
+// keepACL gives the new file the old one's ACL, by which a daemon may be the only one to read it; or takes off what a default
+// ACL of the directory has given it, which may let in whom the old one keeps out.
 func keepACL(tmp *os.File, path string) error {
 	const name = "system.posix_acl_access"
 	acl := make([]byte, 64<<10) // the kernel's limit
 	n, err := unix.Getxattr(path, name, acl)
+	if errors.Is(err, unix.ENODATA) {
+		err = unix.Fremovexattr(int(tmp.Fd()), name)
+		if err != nil && !errors.Is(err, unix.ENODATA) {
+			return fmt.Errorf("cannot keep the file without an ACL: %w", err)
+		}
+		return nil
+	}
 	if err != nil || n == 0 {
-		return nil // there is none, or no such thing here
+		return nil // no such thing here
 	}
 	if err := unix.Fsetxattr(int(tmp.Fd()), name, acl[:n], 0); err != nil {
 		return fmt.Errorf("cannot keep the file's ACL: %w", err)

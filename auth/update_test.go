@@ -181,3 +181,26 @@ func TestUpdateKeepsACL(t *testing.T) {
 		t.Errorf("%v, %v", got[:max(n, 0)], err)
 	}
 }
+
+// The directory may have a default ACL that the file has never got, or has no more.
+func TestUpdateKeepsWithoutACL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	// Version 2; user rwx, user 12345 r-x, group r-x, mask rwx, other ---.
+	acl := []byte{2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 5, 0, 0x39, 0x30, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255,
+		0x10, 0, 7, 0, 255, 255, 255, 255, 0x20, 0, 0, 0, 255, 255, 255, 255}
+	if err := syscall.Setxattr(filepath.Dir(path), "system.posix_acl_default", acl, 0); err != nil {
+		t.Skipf("no ACLs here: %v", err)
+	}
+	if err := UpdateFile(t.Context(), path, appendX); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := syscall.Getxattr(path, "system.posix_acl_access", make([]byte, 1024)); !errors.Is(err, syscall.ENODATA) {
+		t.Errorf("the file has got an ACL: %d bytes, %v", n, err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o640 {
+		t.Error(st, err)
+	}
+}
