@@ -100,13 +100,9 @@ func (x *exam) space(p *mailPlace) {
 // abilities tries a file system out. What it leaves when it is killed is one directory with a name that says whose.
 func (x *exam) abilities(p *mailPlace, at string) {
 	var failed []string
-	work := func() error {
-		dir, err := os.MkdirTemp(at, ".maildir-imapctl-doctor-")
-		if err != nil {
-			return err
-		}
-		failed, err = x.disk.try(dir)
-		return errors.Join(err, os.RemoveAll(dir))
+	work := func() (err error) {
+		failed, err = x.disk.tryIn(at)
+		return err
 	}
 	var err error
 	switch os.Geteuid() {
@@ -128,6 +124,38 @@ func (x *exam) abilities(p *mailPlace, at string) {
 	}
 }
 
+// tried are the names of the files that try makes.
+var tried = [...]string{"1700000000.M1P1.host", "1700000000.M1P1.host:2,S", "linked", "later", "Folder", "folder"}
+
+// tryIn makes a directory to try in, and removes it. Whoever else may write where that is can put something in its place:
+// so the directory itself is worked in, wherever it has gone, and nothing is removed but the names that try makes.
+func (d *disk) tryIn(at string) (failed []string, err error) {
+	path, err := os.MkdirTemp(at, ".maildir-imapctl-doctor-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, removeDir(path)) }()
+	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	failed, err = d.try(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+	for _, name := range tried {
+		if uerr := unix.Unlinkat(int(dir.Fd()), name, 0); !errors.Is(uerr, fs.ErrNotExist) {
+			err = errors.Join(err, uerr)
+		}
+	}
+	return failed, err
+}
+
+func removeDir(path string) error {
+	if err := unix.Rmdir(path); err != nil {
+		return &fs.PathError{Op: "rmdir", Path: path, Err: err}
+	}
+	return nil
+}
+
 // try finds what a file system cannot do. The error is of what says nothing about that, as a full disk.
 func (d *disk) try(dir string) (failed []string, err error) {
 	name := func(s string) string { return filepath.Join(dir, s) }
@@ -136,7 +164,7 @@ func (d *disk) try(dir string) (failed []string, err error) {
 			failed = append(failed, fmt.Sprintf("%s (%v)", what, bare(err)))
 		}
 	}
-	const first, second = "1700000000.M1P1.host", "1700000000.M1P1.host:2,S"
+	first, second := tried[0], tried[1]
 	if err := d.create(name(first)); err != nil {
 		return nil, err
 	}

@@ -198,6 +198,28 @@ func TestDoctorDisk(t *testing.T) {
 	}
 }
 
+// TestDoctorDiskSwapped: who may write where it is tried gets nothing done elsewhere by a link in its place.
+func TestDoctorDiskSwapped(t *testing.T) {
+	e := newExam(t, "")
+	e.write("other/1700000000.M1P1.host:2,S", "theirs")
+	e.write("other/Folder", "theirs")
+	before := treeOf(t, e.path("other"))
+	create, swapped := e.exam.disk.create, false
+	e.exam.disk.create = func(path string) error {
+		if all, _ := filepath.Glob(e.path("mail/ann/tmp/.maildir-imapctl-*")); !swapped && len(all) == 1 {
+			swapped = true
+			if err := errors.Join(os.Rename(all[0], e.path("mail/ann/tmp/away")), os.Symlink(e.path("other"), all[0])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return create(path)
+	}
+	_ = e.exam.run([]doctorCheck{{"disk", "", needsAccount | needsUsers, checkDisk}}, "")
+	if after := treeOf(t, e.path("other")); !swapped || after != before {
+		t.Errorf("swapped %v, and elsewhere is now\n%s", swapped, after)
+	}
+}
+
 func TestDoctorSpace(t *testing.T) {
 	const mib = 1 << 20 / 4096
 	for _, tt := range []struct {
