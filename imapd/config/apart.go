@@ -27,6 +27,8 @@ func (l *loader) validateApart() {
 			l.at("[mail]", x.key, bad("leave it empty", "%s is where the mail is", x.path))
 		case !perUser(x.path) && perUser(m.Path):
 			l.at("[mail]", x.key, bad("write %u for the user's name", "%s is one directory for all users, who have lists of their own", x.path))
+		case oneOfTwo(x.path, m.Path):
+			l.at("[mail]", x.key, bad("write %u, or %d as well, for the whole name", "%s is one directory for users of one name in two domains, who have mail of their own", x.path))
 		case aboveMail(x.path, m.Path):
 			l.at("[mail]", x.key, bad("write a directory that has nothing else in it, such as "+filepath.Join(x.path, "maildir-"+x.key),
 				"%s has the home or the mail in it: %v", x.path, ErrAbove))
@@ -37,6 +39,21 @@ func (l *loader) validateApart() {
 func perUser(template string) bool {
 	template = strings.ReplaceAll(template, "%%", "")
 	return strings.HasPrefix(template, "~") || strings.Contains(template, "%u") || strings.Contains(template, "%n") || strings.Contains(template, "%h")
+}
+
+// oneOfTwo tells whether two users who differ in their domain have mail of their own, but lists in one place: each would
+// take the other's messages for expunged.
+func oneOfTwo(template, mail string) bool {
+	at := func(template, domain string) string {
+		user := "user@" + domain
+		path, err := Expand(template, user, func() (string, error) { return "/home/" + user, nil })
+		if err != nil {
+			return domain // told of by itself
+		}
+		return path
+	}
+	const one, other = "one.example", "other.example"
+	return at(mail, one) != at(mail, other) && at(template, one) == at(template, other)
 }
 
 // aboveMail tries a template with users as they are: with and without a domain, and with the homes that people have.

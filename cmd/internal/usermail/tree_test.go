@@ -29,7 +29,7 @@ func parse(t *testing.T, text string) *config.Config {
 const shared = `[mail]
 path = ~/Mail
 control = /var/control/%u
-index = /var/index/%n
+index = /var/index/user-%u
 layout = fs
 separator = .
 follow = /bigdisk
@@ -52,7 +52,7 @@ func TestTrees(t *testing.T) {
 	c := parse(t, shared)
 	ann := User{Name: "ann@example.org", Home: "/home/ann"}
 	want := maildir.TreeOptions{
-		Root: "/home/ann/Mail", Control: "/var/control/ann@example.org", Index: "/var/index/ann", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true,
+		Root: "/home/ann/Mail", Control: "/var/control/ann@example.org", Index: "/var/index/user-ann@example.org", Layout: maildir.FS, Separator: '.', Follow: []string{"/bigdisk"}, DiskUTF8: true,
 		Foreign: []string{"All/", "Domain.", "Others."},
 	}
 	got, err := Own(c, ann)
