@@ -97,10 +97,10 @@ func (f *probeFlags) run(cmd *cobra.Command, args []string) error {
 	var reports []*probed
 	wrong := false
 	for i, t := range targets {
-		if cmd.Context().Err() != nil {
-			return errors.New("interrupted")
-		}
 		r := p.probe(cmd.Context(), t)
+		if cmd.Context().Err() != nil {
+			return errors.New("interrupted") // what it was doing is not wrong
+		}
 		reports = append(reports, r)
 		wrong = wrong || len(r.Wrong) > 0
 		if !f.json {

@@ -235,19 +235,39 @@ func (l *line) replay() net.Conn {
 	if i, j := strings.Index(greeting, "["), strings.Index(greeting, "]"); l.renewed && 0 <= i && i < j {
 		greeting = greeting[:i] + strings.TrimLeft(greeting[j+1:], " ")
 	}
-	return replayed{l.conn, io.MultiReader(strings.NewReader(greeting+"\r\n"), l.in)}
+	return &replayed{Conn: l.conn, in: io.MultiReader(strings.NewReader(greeting+"\r\n"), l.in)}
 }
 
 type replayed struct {
 	net.Conn
-	in io.Reader
+	in    io.Reader
+	depth int // parentheses that are open in this line, whatever they stand in
 }
 
-func (c replayed) Read(b []byte) (int, error) { return c.in.Read(b) }
+// probeDepth is more than a server has a reason for; imapclient goes into each list by a call, until there is no more stack.
+const probeDepth = 10000
+
+func (c *replayed) Read(b []byte) (int, error) {
+	n, err := c.in.Read(b)
+	for _, x := range b[:n] {
+		switch x {
+		case '(':
+			c.depth++
+		case ')':
+			c.depth--
+		case '\n':
+			c.depth = 0
+		}
+		if c.depth > probeDepth {
+			return 0, errors.New("the server sent lists in lists without end")
+		}
+	}
+	return n, err
+}
 
 // Write mends an empty SASL response, which imapclient writes as "=": that is what an empty initial response is only
 // (RFC 4959 §3), and ends SCRAM with an error.
-func (c replayed) Write(b []byte) (int, error) {
+func (c *replayed) Write(b []byte) (int, error) {
 	if string(b) == "=\r\n" {
 		if _, err := c.Conn.Write(b[1:]); err != nil {
 			return 0, err
@@ -283,8 +303,10 @@ func plain(err error) string {
 		return "no answer in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the server ended the connection"
-	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.Is(err, net.ErrClosed): // by imapclient
+		return "what the server sent was not understood"
 	case errors.As(err, &op):
 		return op.Err.Error()
 	}

@@ -301,6 +301,36 @@ func TestProbeEnds(t *testing.T) {
 	}
 }
 
+// What a server sends that cannot be read is told as that, and ends nothing but its connection.
+func TestProbeNonsense(t *testing.T) {
+	for _, answer := range []string{"* 1 FETCH (BODYSTRUCTURE " + strings.Repeat("(", 32<<20), "* ( what\r\n"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			in := bufio.NewReader(c)
+			fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n")
+			_, _ = in.ReadString('\n')
+			fmt.Fprint(c, "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\np1 OK\r\n")
+			_, _ = in.ReadString('\n')
+			_, _ = io.WriteString(c, answer)
+			_, _ = io.Copy(io.Discard, c)
+		}()
+		p := prober{timeout: 5 * time.Second, user: "ann", password: "secret"}
+		r := p.probe(context.Background(), target{network: "tcp", addr: l.Addr().String(), name: "localhost", tls: config.StartTLS})
+		l.Close()
+		if got := strings.Join(r.Wrong, "\n"); !strings.Contains(got, "cannot log in by PLAIN: ") || strings.Contains(got, "interrupted") {
+			t.Error(got)
+		}
+	}
+}
+
 func TestHarmless(t *testing.T) {
 	if got := harmless("a\x1b[31mb\u202ec\r\n\xff"); got != "a?[31mb?c???" {
 		t.Errorf("%q", got)
