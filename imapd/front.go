@@ -76,7 +76,7 @@ func (f *front) ended(err error) {
 	switch {
 	case errors.Is(err, errDone):
 	case errors.Is(err, errDraining):
-		f.bye("Server is shutting down")
+		f.drained()
 	case isTimeout(err):
 		f.bye("Disconnected: no login within [limits] login_timeout = " + f.srv.opts().Limits.LoginTimeout.String())
 		f.log.Info("disconnected", "why", "login_timeout")

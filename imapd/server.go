@@ -174,6 +174,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return fmt.Errorf("shutdown: %w", ctx.Err())
 }
 
+// drained says BYE in a server that shuts down. Where it is the end of an answer, the client gets time to take it: a
+// command that it sends ahead meanwhile would have the kernel drop the rest of that.
+func (p *peer) drained() {
+	owed := p.c.bw != nil && p.c.bw.Buffered() > 0
+	p.bye("Server is shutting down")
+	if owed {
+		p.c.hangUp()
+	}
+}
+
 // authError is what a client is told of a failed authentication.
 func authError(err error) *statusError {
 	var ce ClientError

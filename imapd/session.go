@@ -107,7 +107,7 @@ func (s *session) ended(err error) {
 		why = "logged out"
 	case errors.Is(err, errDraining):
 		why = "server stops"
-		s.bye("Server is shutting down")
+		s.drained()
 	case isTimeout(err) && s.begun:
 		why = "command not finished"
 		s.bye("Disconnected: a command was not finished within " + commandTime.String())

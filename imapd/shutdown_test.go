@@ -2,6 +2,8 @@ package imapd
 
 import (
 	"context"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +52,24 @@ func TestShutdownByeWithAnswer(t *testing.T) {
 	c.expect("a OK")
 	if next, _ := c.r.Peek(c.r.Buffered()); !strings.HasPrefix(string(next), "* BYE") {
 		t.Errorf("%q came with the answer, not BYE", next)
+	}
+}
+
+// TestShutdownAnswersSlowReaders: what was answered arrives as a whole, also where the client sends a command ahead while
+// the end of that is on its way.
+func TestShutdownAnswersSlowReaders(t *testing.T) {
+	s := startServer(t, nil)
+	c := s.client(t).login()
+	const size = 400 << 10
+	c.send("m APPEND INBOX {409600+}\r\n" + strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64) + "\r\n")
+	c.expect("m OK")
+	c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	shutdownDuring(t, c, s, "s SELECT INBOX\r\nb FETCH 1 BODY.PEEK[]\r\n")
+	time.Sleep(150 * time.Millisecond) // all is answered
+	c.send("c NOOP\r\n")
+	time.Sleep(10 * time.Millisecond)
+	rest, err := io.ReadAll(c.r)
+	if !strings.Contains(string(rest), "\r\nb OK") || !strings.Contains(string(rest), "\r\n* BYE") {
+		t.Errorf("%d bytes of the answer came, then %v", len(rest), err)
 	}
 }
