@@ -203,7 +203,7 @@ func (t *rootWalk) follow(path string, e fs.DirEntry) (dir string, ok bool) {
 		}
 		if !t.allowed(to) {
 			t.problem(path, fmt.Sprintf("is a link to %s, outside of the tree, and not followed", to),
-				fmt.Sprintf("# in the configuration: [mail] follow = %s", filepath.Dir(to)))
+				fmt.Sprintf("# remove it, or if links of everybody may lead there, in the configuration: [mail] follow = %s", visible(to)))
 			return "", false
 		}
 		path = to

@@ -100,7 +100,8 @@ func checkRoots(x *exam) {
 		case err != nil:
 			x.unseen(fmt.Errorf("%s: %w", near, err))
 		case st.Flags&unix.ST_RDONLY != 0:
-			x.problem(p.path, fmt.Sprintf("is on a file system that is read-only; %s is there, and nothing can be changed or delivered", p.what), remount(p.path))
+			x.problem(p.path, fmt.Sprintf("is on a file system that is read-only; %s is there, and nothing can be changed or delivered", p.what),
+				"# if dmesg tells of errors there, check it with fsck(8) before anything is written; else:", remount(p.path))
 		}
 		if x.service != nil {
 			x.confined(&p, real)

@@ -40,7 +40,7 @@ func TestDoctorRoots(t *testing.T) {
 		}
 		return nil
 	}
-	e.finds("roots", "DIR/public: is on a file system that is read-only; [namespace \"public\"] is there", "    mount -o remount,rw \"$(findmnt -no TARGET --target DIR/public)\"")
+	e.finds("roots", "DIR/public: is on a file system that is read-only; [namespace \"public\"] is there", "    # if dmesg tells of errors", "    mount -o remount,rw \"$(findmnt -no TARGET --target DIR/public)\"")
 	e.exam.statfs = unix.Statfs
 
 	// What the unit lets through.
