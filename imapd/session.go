@@ -124,7 +124,8 @@ func (s *session) ended(err error) {
 }
 
 // renewMail takes over namespaces that were added, changed or removed. If they cannot be opened, those that are stay. A
-// mailbox that is selected stays so, wherever it lies: its handle outlives the tree that it was opened through.
+// mailbox that is selected stays so, wherever it lies: its handle outlives the tree that it was opened through. Whether it may be read is told by
+// its rights (maildir.Access.Gone).
 func (s *session) renewMail(ctx context.Context) {
 	if s.mail.Renew == nil {
 		return

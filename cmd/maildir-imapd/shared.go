@@ -54,7 +54,8 @@ func (m *mailOpener) others(cfg *config.Config, n *config.Namespace, v *visitor,
 			o.Access = now.of(v)
 			o.Access.Gone = m.rules.gone(func(now *ruleset) bool {
 				is, to := usermail.Sharing(now.cfg, owner), now.spaces[n.Name]
-				return is == nil || to == nil || !to.For(v.id.User)
+				place, err := now.sharer(owner)
+				return is == nil || to == nil || !to.For(v.id.User) || err != nil || place.Root != o.Root
 			})
 			o.Quota = m.rules.quota(&imapd.Identity{User: owner}) // what lies there is the owner's
 			if home != "" {
