@@ -32,6 +32,7 @@ type line struct {
 	in       *bufio.Reader
 	greeting string
 	secure   bool
+	broken   bool // it has TLS of a version that can be broken
 	renewed  bool // by STARTTLS
 	trusted  bool // the certificate is good, or known to be this host's own
 	stop     func() bool
@@ -335,6 +336,7 @@ func (p *prober) handshake(ctx context.Context, t target, l *line, r *probed) bo
 	r.Encryption = tls.VersionName(state.Version)
 	r.Cipher = tls.CipherSuiteName(state.CipherSuite)
 	if state.Version < tls.VersionTLS12 {
+		l.broken = true
 		r.wrong("%s is old and broken: newer mail programs refuse it", r.Encryption)
 	}
 	l.trusted = p.judge(t, state.PeerCertificates, r)

@@ -118,6 +118,8 @@ func (p *prober) unsafe(t target, l *line) string {
 	case p.trust:
 	case l.secure && !l.trusted:
 		return "the certificate is not trusted"
+	case l.broken:
+		return "the version of TLS is broken"
 	case !l.secure && t.network != "unix" && !loopback(l.conn.RemoteAddr()):
 		return "there is no TLS"
 	}

@@ -353,6 +353,7 @@ func TestUnsafe(t *testing.T) {
 		{"trusted", prober{}, target{}, line{conn: far, secure: true, trusted: true}, ""},
 		{"not trusted", prober{}, target{}, line{conn: far, secure: true}, "the certificate is not trusted"},
 		{"not trusted, here", prober{}, target{}, line{conn: from{a, &net.TCPAddr{IP: net.IPv6loopback}}, secure: true}, "the certificate is not trusted"},
+		{"old TLS", prober{}, target{}, line{conn: far, secure: true, trusted: true, broken: true}, "the version of TLS is broken"},
 		{"no TLS", prober{}, target{}, line{conn: far}, "there is no TLS"},
 		{"no TLS, here", prober{}, target{}, line{conn: from{a, &net.TCPAddr{IP: net.IPv6loopback}}}, ""},
 		{"no TLS, a socket", prober{}, target{network: "unix"}, line{conn: from{a, nil}}, ""},
