@@ -129,9 +129,10 @@ func (m *mailOpener) public(cfg *config.Config, n config.Namespace, u usermail.U
 	}
 	now := m.rules.live(n.Name)
 	o.Access, o.Hide = now.of(v), now.hide
+	name, path, user := n.Name, n.Path, u.Name // each session keeps what is taken along here
 	o.Access.Gone = m.rules.gone(func(now *ruleset) bool {
-		is := now.spaces[n.Name]
-		return is == nil || !is.For(u.Name) || is.Path != n.Path
+		is := now.spaces[name]
+		return is == nil || !is.For(user) || is.Path != path
 	})
 	o.Quota, o.QuotaName = m.rules.publicQuota(n.Name), n.Name
 	if home != "" {

@@ -21,7 +21,7 @@ func TestMailMemory(t *testing.T) {
 	}{
 		{"", 800},
 		{public, 1600},
-		{public + "[namespace \"shared\"]\nprefix = S/%u/\n", 2100},
+		{public + "[namespace \"shared\"]\nprefix = S/%u/\n", 2200},
 	} {
 		dir := t.TempDir()
 		must(t, os.MkdirAll(filepath.Join(dir, "public"), 0o755))
