@@ -2,7 +2,7 @@
 # firstmail.sh: from a machine that has never heard of the package to the first mail read in neomutt, by the very commands
 # of README.md, Install, typed at a terminal. It shows the screens, for a person to read, and counts the seconds.
 # packages: expect fail2ban neomutt python3-systemd
-# (The second and the fourth are fail2ban.sh's: the same list is the same root, which takes half a minute to make.)
+# (The second and the fourth are fail2ban.sh's: the same list is the same root, which is made once.)
 . /rig/lib.sh
 deb=$(ls -t /src/bin/maildir-imapd_*_amd64.deb 2>/dev/null | head -n 1)
 [ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }

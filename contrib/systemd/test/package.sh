@@ -34,7 +34,7 @@ echo "      $deb"
 no 'no mail, no accounts before' ls /srv/mail
 ok 'install' apt install "$deb"
 screen
-has 'it tells the next step' "$(cat said)" 'The first user: maildir-imapctl passwd NAME'
+has 'it tells the next step' "$(cat said)" 'The first user: maildir-imapctl user add NAME'
 for s in $sockets; do
 	is "$s is enabled" "$(systemctl is-enabled "$s")" enabled
 	is "$s listens" "$(state "$s")" active
@@ -51,11 +51,14 @@ ok 'the settings are good' maildir-imapd -check
 ok 'README.Debian is there' test -s /usr/share/doc/maildir-imapd/README.Debian
 ok 'the long example is good' maildir-imapd -config /usr/share/doc/maildir-imapd/examples/imapd.ini -check
 
-ok 'a password' maildir-imapctl passwd ann <<<secret
+# steps PATTERN: those commands of README.Debian
+steps() { sed -n "s/^       \(maildir-imapctl $1\)/\1/p" /usr/share/doc/maildir-imapd/README.Debian; }
+is 'README.Debian has its steps' "$(steps '[up].*' | paste -sd,)" 'maildir-imapctl user add ann,maildir-imapctl probe -k -user ann'
+ok 'its first user' sh -c "$(steps user.*)" <<<secret
 is 'keeps them secret' "$(owned /etc/maildir-imapd/users.passwd)" 'root:maildir-imapd 640'
 has 'the first client' "$(lists 2>&1)" '^\* LIST .* INBOX'
 is 'has started the daemon' "$(state)" active
-has 'README.Debian'"'"'s client' "$(maildir-imapctl probe -k -user ann <<<secret 2>&1)" 'INBOX'
+has 'README.Debian'"'"'s client' "$(sh -c "$(steps probe.*)" <<<secret 2>&1)" 'INBOX'
 has 'another password' "$(lists ann:wrong 2>&1)" 'denied'
 is 'mail for ann' "$(owned /srv/mail/ann)" 'vmail:vmail 700'
 printf 'Subject: hello\n\nhello\n' >/srv/mail/ann/new/1.hello && chown vmail: /srv/mail/ann/new/1.hello
@@ -68,6 +71,11 @@ systemctl daemon-reload
 ok 'one more daemon' systemctl enable --now maildir-imapd-imap@sales.socket
 ok 'and its client' greeted 2143
 sales=$(prop MainPID maildir-imapd@sales.service)
+
+pid=$(prop MainPID) before=$(for s in $sockets; do prop InvocationID "$s"; done)
+ok 'the same package once more' apt install --reinstall "$deb"
+is 'leaves the sockets' "$(for s in $sockets; do prop InvocationID "$s"; done)" "$before"
+has 'and everything else' "$(lists 2>&1)" INBOX
 
 repack 1
 is 'the sockets stay' "$(for s in $sockets; do prop InvocationID "$s"; done | sort -u | wc -l)" 2
@@ -176,7 +184,19 @@ has 'clients of the other port are served' "$(lists 2>&1)" INBOX
 kill %%
 ok 'when that is gone' soon systemctl restart maildir-imapd-imap.socket
 ok 'it listens' greeted 143
+
+# Mail where nobody expects it.
+state=/var/lib/maildir-imapd
+mkdir -p $state/bob/cur $state/anonymous/cur /srv/disk/cur /srv/disk/trees
+touch $state/bob/cur/1.mail $state/anonymous/cur/2.mail /srv/disk/cur/3.mail /srv/disk/login-seed
+ln -s /srv/disk $state/disk
+rm -rf $state/alerts && ln -s /srv/disk/cur $state/alerts
 apt purge maildir-imapd >/dev/null
+is 'mail in the place of the state stays' "$(cd $state && find . -name '*.mail' | sort | paste -sd' ')" './anonymous/cur/2.mail ./bob/cur/1.mail'
+is 'and so does what a link there leads to' "$(cd /srv/disk && find . -type f | sort | paste -sd' ')" './cur/3.mail ./login-seed'
+is 'of the state nothing is left' "$(ls -A $state | paste -sd' ')" 'alerts anonymous bob disk'
+has 'which is told' "$(cat said)" "$state stays"
+rm -r $state
 dpkg-statoverride --remove /etc/maildir-imapd
 
 printf '[Socket]\nListenStream=993\nAccept=yes\n' >/etc/systemd/system/other.socket
@@ -200,3 +220,15 @@ dpkg -P other-imapd >/dev/null
 ok 'without it' apt install ./deb-4.deb
 ok 'all is well' greeted 143
 is 'at the end no unit has failed' "$(systemctl --failed --no-legend)" ''
+
+apt purge maildir-imapd >/dev/null
+rm -rf /etc/maildir-imapd
+life() { # in a root that nobody has booted
+	mount -t tmpfs tmpfs /run && mkdir /run/lock || return
+	for act in '-i ./deb-4.deb' '-i ./deb-4.deb' '-r maildir-imapd' '-i ./deb-4.deb' '-P maildir-imapd'; do
+		dpkg $act || return
+	done
+}
+export -f life
+ok 'installed, upgraded, removed and purged where no systemd runs' unshare --mount bash -c life
+is 'mail stays there as well' "$(cd /srv/mail && find . -name 1.hello\* | wc -l)" 1
