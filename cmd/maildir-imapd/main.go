@@ -46,10 +46,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		complain(stderr, err)
+		if errors.As(err, new(onlyUnknown)) {
+			return statusUnknown
+		}
 		return 1
 	}
 	return 0
 }
+
+// statusUnknown is what -check ends with where a start would do no more than warn: of keys that this version does not know.
+const statusUnknown = 3
+
+// onlyUnknown are errors that are nothing but that.
+type onlyUnknown struct{ error }
 
 // serve is what is left when nothing was only asked: the daemon, or one session.
 func serve(f flags, cfg *config.Config, warnings []config.Warning) error {
@@ -85,9 +94,9 @@ func refuseRoot(cfg *config.Config, file string, euid int) error {
 
 // check is -check: everything that a start would read, and unknown keys are errors.
 func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.Warning) error {
-	var errs []error
+	var unknown, errs []error
 	for _, w := range warnings {
-		errs = append(errs, errors.New(w.String()))
+		unknown = append(unknown, errors.New(w.String()))
 	}
 	if _, err := loadPasswords(cfg, nil); err != nil {
 		errs = append(errs, err)
@@ -101,8 +110,11 @@ func check(stdout io.Writer, file string, cfg *config.Config, warnings []config.
 	if err := gate.CheckCertificates(cfg); err != nil {
 		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	switch {
+	case len(errs) > 0:
+		return errors.Join(append(unknown, errs...)...)
+	case len(unknown) > 0:
+		return onlyUnknown{errors.Join(unknown...)}
 	}
 	if _, err := os.Stat(file); err != nil {
 		file += " (absent: all defaults)"

@@ -104,8 +104,8 @@ ok 'and puts the new ones beside' grep -q theirs /etc/maildir-imapd/imapd.ini.dp
 is 'and runs' "$(state)" active
 
 cp /etc/maildir-imapd/imapd.ini good.ini
-printf '[mail]\nlayuot = fs\n' >>/etc/maildir-imapd/imapd.ini
-line=$(grep -n layuot /etc/maildir-imapd/imapd.ini | cut -d: -f1)
+printf '[mail]\nlayout = sideways\n' >>/etc/maildir-imapd/imapd.ini
+line=$(grep -n sideways /etc/maildir-imapd/imapd.ini | cut -d: -f1)
 repack 3 'echo "# theirs" >>etc/maildir-imapd/imapd.ini'
 echo 'no section' >>/etc/maildir-imapd/sales.ini
 pid=$(prop MainPID) sales=$(prop MainPID maildir-imapd@sales.service)
@@ -113,7 +113,7 @@ ok 'upgrade with a mistake in the settings' apt -o Dpkg::Options::=--force-confo
 screen
 is 'is installed all the same' "$(dpkg-query -W -f '${db:Status-Status} ${Version}' maildir-imapd)" 'installed 9993'
 is 'the old daemon runs' "$(prop MainPID)" "$pid"
-has 'the mistake is told' "$(cat said)" "/etc/maildir-imapd/imapd.ini:$line: .*layuot"
+has 'the mistake is told' "$(cat said)" "/etc/maildir-imapd/imapd.ini:$line: .*sideways"
 has 'and that it runs' "$(cat said)" 'The old version goes on running'
 is 'so does the other one' "$(prop MainPID maildir-imapd@sales.service)" "$sales"
 has 'with its own mistake' "$(cat said)" '/etc/maildir-imapd/sales.ini:.*no section'

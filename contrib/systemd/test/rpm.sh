@@ -28,11 +28,17 @@ ok 'upgrade' rpm -U --replacepkgs --nodeps --nosignature "$rpm"
 no 'the daemon is another one' [ "$(prop MainPID)" = "$pid" ]
 is 'the sockets are the same' "$(for s in $sockets; do prop InvocationID "$s"; done)" "$before"
 has 'ann has her mail' "$(lists 2>&1)" INBOX
+cp /etc/maildir-imapd/imapd.ini /tmp/good.ini
 printf '[mail]\nlayuot = fs\n' >>/etc/maildir-imapd/imapd.ini
+pid=$(prop MainPID)
+has 'a key that is not known is told at an upgrade' "$(rpm -U --replacepkgs --nodeps --nosignature "$rpm" 2>&1)" '/etc/maildir-imapd/imapd.ini:[0-9]*: .*layuot'
+no 'and the new daemon runs' [ "$(prop MainPID)" = "$pid" ]
+cp /tmp/good.ini /etc/maildir-imapd/imapd.ini
+printf '[mail]\nlayout = sideways\n' >>/etc/maildir-imapd/imapd.ini
 pid=$(prop MainPID)
 said=$(rpm -U --replacepkgs --nodeps --nosignature "$rpm" 2>&1)
 is 'upgrade with a mistake in the settings' $? 0
-has 'the mistake is told' "$said" '/etc/maildir-imapd/imapd.ini:[0-9]*: .*layuot'
+has 'the mistake is told' "$said" '/etc/maildir-imapd/imapd.ini:[0-9]*: .*sideways'
 is 'the old daemon runs' "$(prop MainPID)" "$pid"
 
 before=$(mail)
@@ -41,6 +47,6 @@ is 'the daemon is stopped' "$(find /proc/[0-9]*/exe -lname '/usr/sbin/maildir-im
 no 'the port is closed' greeted 143
 is 'no mail is touched' "$(mail)" "$before"
 ok 'the account stays' getent passwd vmail
-ok 'changed settings stay' grep -q layuot /etc/maildir-imapd/imapd.ini.rpmsave
+ok 'changed settings stay' grep -q sideways /etc/maildir-imapd/imapd.ini.rpmsave
 ok 'and passwords' grep -q ^ann: /etc/maildir-imapd/users.passwd.rpmsave
 is 'no unit has failed' "$(systemctl --failed --no-legend)" ''
