@@ -71,12 +71,8 @@ func passwd(cmd *cobra.Command, f passwdFlags, user string) error {
 	if err != nil {
 		return err
 	}
-	var edit auth.Edit
-	var written []byte
-	err = f.update(cmd.Context(), func(old []byte) ([]byte, error) {
-		var err error
-		written, edit, err = auth.SetPassword(old, user, password, f.cram)
-		return written, err
+	written, edit, err := f.rewrite(cmd.Context(), func(old []byte) ([]byte, auth.Edit, error) {
+		return auth.SetPassword(old, user, password, f.cram)
 	})
 	if err != nil {
 		return err

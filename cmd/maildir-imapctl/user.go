@@ -82,12 +82,8 @@ func userAdd(cmd *cobra.Command, f userAddFlags, user string) error {
 	if err != nil {
 		return err
 	}
-	var edit auth.Edit
-	var written []byte
-	err = f.update(cmd.Context(), func(old []byte) ([]byte, error) {
-		var err error
-		written, edit, err = auth.AddUser(old, user, password, f.cram, f.fields)
-		return written, err
+	written, edit, err := f.rewrite(cmd.Context(), func(old []byte) ([]byte, auth.Edit, error) {
+		return auth.AddUser(old, user, password, f.cram, f.fields)
 	})
 	if err != nil {
 		return f.refused(user, err)

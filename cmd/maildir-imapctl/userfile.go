@@ -69,6 +69,16 @@ func (f *userFile) update(ctx context.Context, edit func([]byte) ([]byte, error)
 	return denied(auth.UpdateFile(ctx, f.file, edit))
 }
 
+// rewrite has a user's lines written anew, and returns the file as it is then and what was done.
+func (f *userFile) rewrite(ctx context.Context, change func(old []byte) ([]byte, auth.Edit, error)) (written []byte, edit auth.Edit, err error) {
+	err = f.update(ctx, func(old []byte) ([]byte, error) {
+		var err error
+		written, edit, err = change(old)
+		return written, err
+	})
+	return written, edit, err
+}
+
 // drop removes a user's lines and says where the mail lies, which is not touched.
 func (f *userFile) drop(cmd *cobra.Command, user string) error {
 	n := 0

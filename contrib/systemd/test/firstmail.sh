@@ -4,8 +4,7 @@
 # packages: expect fail2ban neomutt python3-systemd
 # (The second and the fourth are fail2ban.sh's: the same list is the same root, which is made once.)
 . /rig/lib.sh
-deb=$(ls -t /src/bin/maildir-imapd_*_amd64.deb 2>/dev/null | head -n 1)
-[ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }
+packaged
 mkdir /tmp/first
 cp "$deb" /tmp/first # as it comes from a download
 cd /tmp/first

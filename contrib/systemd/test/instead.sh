@@ -3,8 +3,7 @@
 # packages: dovecot-imapd postfix
 . /rig/lib.sh
 export DEBIAN_FRONTEND=noninteractive
-deb=$(ls -t /src/bin/maildir-imapd_*_"$(dpkg --print-architecture)".deb 2>/dev/null | head -n 1)
-[ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }
+packaged
 cd /tmp
 greeting() { timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/143 && head -n 1 <&3'; }
 dovecots() { greeting | grep Dovecot; }

@@ -97,6 +97,19 @@ lay() {
 	maildir-imapctl passwd ann <<<secret || return
 	systemctl daemon-reload
 }
+# packaged sets deb to the Debian package that make deb has made, without which the test ends.
+packaged() {
+	deb=$(ls -t /src/bin/maildir-imapd_*_"$(dpkg --print-architecture)".deb 2>/dev/null | head -n 1)
+	[ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }
+}
+# repack NAME [COMMAND]: deb-NAME.deb is that package with version 999NAME, after the command has changed its tree.
+repack() {
+	rm -rf tree
+	dpkg-deb -R "$deb" tree || return
+	sed -i "s/^Version: .*/Version: 999$1/" tree/DEBIAN/control
+	[ $# -lt 2 ] || (cd tree && eval "$2")
+	dpkg-deb -Znone -b tree "deb-$1.deb" >/dev/null
+}
 # dropin NAME LINE... [UNIT=...]: a drop-in for $unit
 dropin() {
 	local name=$1

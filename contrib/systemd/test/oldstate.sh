@@ -1,11 +1,10 @@
 #!/bin/bash
-# oldstate.sh: the package is installed over mail and state that an earlier program has left, of before the first release: index, cache, read
-# marks and third copies in the formats of then. oldstate.tar.gz has them, and beside them in "ann" and "robin" what
-# mailstate.py had from that program for these users.
+# oldstate.sh: the package is installed over mail and state that an earlier program has left, of before the first release:
+# index, cache, read marks and third copies in the formats of then. oldstate.tar.gz has them, and beside them in "ann" and
+# "robin" what mailstate.py had from that program for these users.
 . /rig/lib.sh
 export DEBIAN_FRONTEND=noninteractive
-deb=$(ls -t /src/bin/maildir-imapd_*_"$(dpkg --print-architecture)".deb 2>/dev/null | head -n 1)
-[ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }
+packaged
 mkdir /tmp/old && tar -xzf /rig/oldstate.tar.gz -C /tmp/old
 cp -a /tmp/old/srv /tmp/old/var /
 groupadd --system vmail && useradd --system -g vmail --home-dir /srv/mail --shell /usr/sbin/nologin vmail

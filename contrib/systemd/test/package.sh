@@ -4,8 +4,7 @@
 # packages: curl rpm
 . /rig/lib.sh
 export DEBIAN_FRONTEND=noninteractive
-deb=$(ls -t /src/bin/maildir-imapd_*_"$(dpkg --print-architecture)".deb 2>/dev/null | head -n 1)
-[ -n "$deb" ] || { echo "no package in bin/: make deb"; exit 1; }
+packaged
 cd /tmp
 # apt ARGUMENT...: apt-get as a person would call it, with nobody to answer; what it says is in the file said.
 apt() {
@@ -13,14 +12,6 @@ apt() {
 	apt-get -q -y -o Dpkg::Use-Pty=0 "$@" </dev/null >said 2>&1 || status=$?
 	cat said
 	return $status
-}
-# repack NAME [COMMAND]: the package with version 999NAME, after the command has changed its tree
-repack() {
-	rm -rf tree
-	dpkg-deb -R "$deb" tree
-	sed -i "s/^Version: .*/Version: 999$1/" tree/DEBIAN/control
-	[ $# -lt 2 ] || (cd tree && eval "$2")
-	dpkg-deb -Znone -b tree "deb-$1.deb" >/dev/null
 }
 owned() { stat -c '%U:%G %a' "$1"; }
 lists() { curl -sSk -m 10 --user "${1:-ann:secret}" imaps://localhost/; }
