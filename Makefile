@@ -36,7 +36,7 @@ PACKAGES = ./maildir ./imapd ./maildir/message ./...
 # More words for go test, as in: make test TESTFLAGS='-v -run Idle'
 TESTFLAGS ?=
 # and for the benchmark, which takes some 45 minutes: make bench BENCHFLAGS='-messages 1000 -runs 1' takes two
-BENCHFLAGS ?= -messages 10000,100000,1000000 -growth 1000,10000,100000,1000000 -idle 1000,10000
+BENCHFLAGS ?= -messages 10000,100000,1000000 -growth 1000,10000,100000,1000000 -idle 1000,10000 -readers 1000,10000
 # How long the processes of make stress fight (kills and a look at everything come on top), and more of its words,
 # as in: make stress STRESSFLAGS='-seed 7 -scenarios mix'
 STRESSTIME ?= 180s
