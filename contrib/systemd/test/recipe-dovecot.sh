@@ -6,25 +6,52 @@
 state() { python3 /rig/mailstate.py ann secret; }
 systemctl stop dovecot
 lay
-cat >/etc/dovecot/dovecot.conf <<-'CONF'
-	protocols = imap
-	listen = 127.0.0.1
-	ssl = no
-	disable_plaintext_auth = no
-	mail_location = maildir:/srv/mail/%u
-	first_valid_uid = 1
-	passdb {
-	  driver = passwd-file
-	  args = /etc/dovecot/users
-	}
-	userdb {
-	  driver = static
-	  args = uid=vmail gid=vmail home=/srv/mail/%u
-	}
-	namespace inbox {
-	  inbox = yes
-	}
-CONF
+if dovecot --version | grep -q '^2\.3'; then
+	cat >/etc/dovecot/dovecot.conf <<-'CONF'
+		protocols = imap
+		listen = 127.0.0.1
+		ssl = no
+		disable_plaintext_auth = no
+		mail_location = maildir:/srv/mail/%u
+		first_valid_uid = 1
+		passdb {
+		  driver = passwd-file
+		  args = /etc/dovecot/users
+		}
+		userdb {
+		  driver = static
+		  args = uid=vmail gid=vmail home=/srv/mail/%u
+		}
+		namespace inbox {
+		  inbox = yes
+		}
+	CONF
+else
+	cat >/etc/dovecot/dovecot.conf <<-'CONF'
+		dovecot_config_version = 2.4.0
+		dovecot_storage_version = 2.4.0
+		protocols = imap
+		listen = 127.0.0.1
+		ssl = no
+		auth_allow_cleartext = yes
+		mail_driver = maildir
+		mail_path = /srv/mail/%{user}
+		first_valid_uid = 1
+		passdb passwd-file {
+		  passwd_file_path = /etc/dovecot/users
+		}
+		userdb static {
+		  fields {
+		    uid = vmail
+		    gid = vmail
+		    home = /srv/mail/%{user}
+		  }
+		}
+		namespace inbox {
+		  inbox = yes
+		}
+	CONF
+fi
 echo "ann:$(doveadm pw -s SHA512-CRYPT -p secret)" >/etc/dovecot/users
 chown dovecot:maildir-imapd /etc/dovecot/users && chmod 640 /etc/dovecot/users
 ok 'Dovecot starts' systemctl start dovecot
