@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
-
-	"maildir-imapd/maildir/fsx"
 )
 
 // Survey is what is known of a tree before it is taken over: who served it, what
@@ -239,7 +236,7 @@ func (t *Tree) adoptSubscriptions(ctx context.Context) error {
 	if id, err := idNow(d, subscriptionsFile); err != nil || id != (fileID{}) {
 		return err
 	}
-	lock, err := d.Lock(ctx, subscriptionsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 30 * time.Second})
+	lock, err := t.lockFile(ctx, d, subscriptionsFile)
 	if err != nil {
 		return err
 	}

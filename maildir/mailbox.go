@@ -34,11 +34,11 @@ type Mailbox struct {
 	boxDirs
 	newDir, curDir *fsx.Dir
 
-	writer      chan struct{} // holds one element while it is taken
-	list        listFile      // writer
-	courierRead bool          // writer: Courier's UIDs are in list
-	index       indexFile     // writer
-	third       recalled      // writer
+	writer      turn
+	list        listFile  // writer
+	courierRead bool      // writer: Courier's UIDs are in list
+	index       indexFile // writer
+	third       recalled  // writer
 
 	mu    sync.RWMutex
 	state state
@@ -169,7 +169,7 @@ func newMailbox(ctx context.Context, s *Store, loc *location) (*Mailbox, error) 
 		return nil, err
 	}
 	d := b.dir
-	m := &Mailbox{store: s, root: loc.root, lists: loc.apart.lists(loc.root), key: loc.key(), dirPath: filepath.Clean(loc.dir), rel: loc.rel, boxDirs: b, writer: make(chan struct{}, 1)}
+	m := &Mailbox{store: s, root: loc.root, lists: loc.apart.lists(loc.root), key: loc.key(), dirPath: filepath.Clean(loc.dir), rel: loc.rel, boxDirs: b, writer: newTurn()}
 	m.cache.m = m
 	m.index.m = m
 	if m.newDir, err = openSub(d, "new"); err == nil {
@@ -266,18 +266,6 @@ func (m *Mailbox) close() {
 	}
 	m.boxDirs.close()
 }
-
-// lockWriter waits for the disk.
-func (m *Mailbox) lockWriter(ctx context.Context) error {
-	select {
-	case m.writer <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (m *Mailbox) unlockWriter() { <-m.writer }
 
 // onceLog remembers what has been said already.
 type onceLog struct {

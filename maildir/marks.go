@@ -21,7 +21,7 @@ type Marks struct {
 	users int // marksRegistry.mu
 
 	// writer is held by whoever works on the file; what follows is of its holder.
-	writer chan struct{}
+	writer turn
 	name   string // what distinguishes the file that was read: its first bytes
 	end    int64  // up to here it has been read or written
 	need   int64  // as long as it has to be, as of when all of it was read or written
@@ -65,7 +65,7 @@ func (s *Store) Marks(root string) (*Marks, error) {
 }
 
 func newMarks(s *Store, root string) *Marks {
-	k := &Marks{store: s, root: root, writer: make(chan struct{}, 1), markImage: newMarkImage()}
+	k := &Marks{store: s, root: root, writer: newTurn(), markImage: newMarkImage()}
 	k.boot = s.boot
 	return k
 }
@@ -88,17 +88,6 @@ func (k *Marks) join() {
 	k.store.marks.mu.Unlock()
 }
 
-func (k *Marks) lock(ctx context.Context) error {
-	select {
-	case k.writer <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (k *Marks) unlock() { <-k.writer }
-
 // refresh takes in what other processes have written: one stat when they have not.
 func (k *Marks) refresh(ctx context.Context) error {
 	if k.root == "" {
@@ -114,10 +103,10 @@ func (k *Marks) refresh(ctx context.Context) error {
 	if same {
 		return nil
 	}
-	if err := k.lock(ctx); err != nil {
+	if err := k.writer.take(ctx); err != nil {
 		return err
 	}
-	defer k.unlock()
+	defer k.writer.give()
 	d, err := k.store.fs.OpenDir(k.root)
 	if isGone(err) || cannotWrite(err) {
 		return nil
@@ -168,13 +157,13 @@ type marking struct {
 // write begins a change of the file, for who does not hold writer. done ends it.
 func (k *Marks) write(ctx context.Context) (*marking, error) {
 	k.countGone()
-	if err := k.lock(ctx); err != nil {
+	if err := k.writer.take(ctx); err != nil {
 		return nil, err
 	}
 	w := k.begin(ctx, k.store.o.LockWait)
 	if w.err != nil {
 		w.end()
-		k.unlock()
+		k.writer.give()
 		return nil, w.err
 	}
 	return w, nil
@@ -218,5 +207,5 @@ func (w *marking) end() {
 // done ends what Marks.write began.
 func (w *marking) done() {
 	w.end()
-	w.k.unlock()
+	w.k.writer.give()
 }

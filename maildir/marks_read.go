@@ -126,9 +126,3 @@ func readMarks(src io.ReaderAt) (img markImage, n int64, good bool, err error) {
 	}
 	return img, 0, good, nil
 }
-
-// parseMarks is readMarks of what is in memory.
-func parseMarks(b []byte) (img markImage, n int, good bool) {
-	img, whole, good, err := readMarks(bytes.NewReader(b))
-	return img, int(whole), good && err == nil
-}

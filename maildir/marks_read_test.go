@@ -199,3 +199,9 @@ func TestTooManyMarks(t *testing.T) {
 		t.Errorf("the file has changed: %v", err)
 	}
 }
+
+// parseMarks is readMarks of what is in memory.
+func parseMarks(b []byte) (img markImage, n int, good bool) {
+	img, whole, good, err := readMarks(bytes.NewReader(b))
+	return img, int(whole), good && err == nil
+}

@@ -69,10 +69,10 @@ func (m *Mailbox) load(ctx context.Context) error {
 	if m.ready.Load() {
 		return nil
 	}
-	if err := m.lockWriter(ctx); err != nil {
+	if err := m.writer.take(ctx); err != nil {
 		return err
 	}
-	defer m.unlockWriter()
+	defer m.writer.give()
 	if m.ready.Load() {
 		return nil
 	}
@@ -133,11 +133,11 @@ func (m *Mailbox) woken(ctx context.Context, h *Handle) error {
 
 // look takes the disk and looks, unless somebody has while it waited.
 func (m *Mailbox) look(ctx context.Context, h *Handle, came uint64) error {
-	if err := m.lockWriter(ctx); err != nil {
+	if err := m.writer.take(ctx); err != nil {
 		return err
 	}
 	if m.looked.done.Load() > came && m.ready.Load() && !m.wants(h) {
-		m.unlockWriter()
+		m.writer.give()
 		return nil
 	}
 	err := m.lookLocked(ctx, h, m.looked.begun.Add(1))
@@ -164,7 +164,7 @@ func (m *Mailbox) lookLocked(ctx context.Context, h *Handle, turn uint64) error 
 	if err == nil {
 		m.looked.done.Store(turn)
 	}
-	m.unlockWriter()
+	m.writer.give()
 	return err
 }
 

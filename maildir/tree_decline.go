@@ -5,10 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
-
-	"maildir-imapd/maildir/fsx"
 )
 
 // propUnsubscribed begins a line of the root's maildir-imapd.props for each name that the user is subscribed to
@@ -50,7 +47,7 @@ func (t *Tree) decline(ctx context.Context, name string, on bool) error {
 		return err
 	}
 	defer d.Close()
-	lock, err := d.Lock(ctx, propsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 30 * time.Second})
+	lock, err := t.lockFile(ctx, d, propsFile)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (t *Tree) subscribe(ctx context.Context, name string, on bool) error {
 		return err
 	}
 	defer d.Close()
-	lock, err := d.Lock(ctx, subscriptionsFile, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 30 * time.Second})
+	lock, err := t.lockFile(ctx, d, subscriptionsFile)
 	if err != nil {
 		return err
 	}
@@ -52,6 +52,11 @@ func (t *Tree) subscribe(ctx context.Context, name string, on bool) error {
 		err = uerr
 	}
 	return err
+}
+
+// lockFile locks one of the tree's own small files, to rewrite it.
+func (t *Tree) lockFile(ctx context.Context, d *fsx.Dir, name string) (*fsx.Lock, error) {
+	return d.Lock(ctx, name, fsx.LockOptions{Wait: t.store.o.LockWait, Stale: 30 * time.Second})
 }
 
 func (t *Tree) rewriteSubscriptions(d *fsx.Dir, name string, on, whole bool) error {

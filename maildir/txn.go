@@ -46,7 +46,7 @@ type txn struct {
 // begin takes the locks and catches up. A reader (write false) makes do
 // without the dotlock where it cannot be had for want of permission.
 func (m *Mailbox) begin(ctx context.Context, by *Handle, write bool) (*txn, error) {
-	if err := m.lockWriter(ctx); err != nil {
+	if err := m.writer.take(ctx); err != nil {
 		return nil, err
 	}
 	return m.beginLocked(ctx, by, write)
@@ -60,7 +60,7 @@ func (m *Mailbox) beginLocked(ctx context.Context, by *Handle, write bool) (*txn
 		if t.lock != nil {
 			t.lock.Unlock()
 		}
-		m.unlockWriter()
+		m.writer.give()
 		return nil, err
 	}
 	return t, nil
@@ -216,7 +216,7 @@ func (t *txn) end(err error) {
 			m.mu.Unlock()
 		}
 	}
-	m.unlockWriter()
+	m.writer.give()
 }
 
 // anew tells that records need not be made: the index will be written as a whole, or not at all.
