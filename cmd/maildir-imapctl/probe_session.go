@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
+
+	"maildir-imapd/imapd/gate"
 )
 
 // slowLogin is more than what a costly hash takes.
@@ -82,7 +83,7 @@ func (p *prober) offers(t target, l *line, caps imap.CapSet, r *probed) {
 		r.wrong("nobody can log in: LOGIN is not allowed, and there is nothing else")
 	case l.secure && disabled && !slices.Contains(r.Mechanisms, "PLAIN"):
 		r.note("passwords are not accepted even with TLS (LOGINDISABLED): only mail programs that know %s can log in", strings.Join(r.Mechanisms, ", "))
-	case !l.secure && !disabled && t.network != "unix" && !loopback(l.conn.RemoteAddr()):
+	case !l.secure && !disabled && t.network != "unix" && !gate.FromHere(l.conn.RemoteAddr()):
 		r.wrong("the server takes passwords without TLS")
 	case !l.secure && disabled && len(r.Mechanisms) == 0:
 		r.note("nobody can log in here: there is no TLS, and passwords are not accepted without")
@@ -120,7 +121,7 @@ func (p *prober) unsafe(t target, l *line) string {
 		return "the certificate is not trusted"
 	case l.broken:
 		return "the version of TLS is broken"
-	case !l.secure && t.network != "unix" && !loopback(l.conn.RemoteAddr()):
+	case !l.secure && t.network != "unix" && !gate.FromHere(l.conn.RemoteAddr()):
 		return "there is no TLS"
 	}
 	return ""
@@ -278,14 +279,4 @@ func mechanismsOf(caps imap.CapSet) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-func loopback(a net.Addr) bool {
-	switch a := a.(type) {
-	case *net.UnixAddr:
-		return true
-	case *net.TCPAddr:
-		return a.IP.IsLoopback()
-	}
-	return false
 }

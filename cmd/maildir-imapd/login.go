@@ -114,20 +114,9 @@ func connInfo(c net.Conn, in *gate.Info, cleartext config.Cleartext) *imapd.Conn
 	case config.CleartextYes:
 		info.Cleartext = true
 	case config.CleartextLoopback:
-		info.Cleartext = fromHere(info.Remote)
+		info.Cleartext = gate.FromHere(info.Remote)
 	}
 	return info
-}
-
-// fromHere tells whether the peer is on this machine.
-func fromHere(a net.Addr) bool {
-	switch a := a.(type) {
-	case *net.UnixAddr:
-		return true
-	case *net.TCPAddr:
-		return a.IP.IsLoopback()
-	}
-	return false
 }
 
 func engineLimits(c *config.Config) imapd.Limits {

@@ -273,3 +273,14 @@ func host(a net.Addr) string {
 	}
 	return "local"
 }
+
+// FromHere tells whether a peer is on this machine.
+func FromHere(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.UnixAddr:
+		return true
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	}
+	return false
+}
